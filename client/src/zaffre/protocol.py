@@ -1,0 +1,170 @@
+"""Names and shapes that cross the border between the studio and its clients and nodes.
+
+Both sides import this module and nothing else of each other, so it stays free of everything but
+the standard library, and of behaviour. Times on the wire are ISO 8601 in UTC, durations are
+seconds, sizes are bytes, hashes are lower-case SHA-256 in hexadecimal.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Optional, TypedDict
+
+VERSION = "0.1.0"
+#: Sent by every client as ``Zaffre-Protocol``; a studio that cannot serve it answers 426.
+PROTOCOL = 1
+
+# --- headers -------------------------------------------------------------------------------
+PROTOCOL_HEADER = "Zaffre-Protocol"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+LOG_OFFSET_HEADER = "X-Log-Offset"
+LOG_LENGTH_HEADER = "X-Log-Length"
+LOG_COMPLETE_HEADER = "X-Log-Complete"
+RUN_STATUS_HEADER = "X-Run-Status"
+DESIRED_HEADER = "X-Desired"
+
+# --- limits --------------------------------------------------------------------------------
+MAX_POINTS_PER_BATCH = 1000
+MAX_LOG_CHUNK = 256 * 1024
+MAX_SNAPSHOT_BYTES = 300 * 1024 * 1024
+MAX_SNAPSHOT_FILES = 2000
+MAX_HASHES_PER_QUESTION = 5000
+MAX_JSON_BODY = 1024 * 1024
+MAX_METRIC_KEY = 250
+MAX_SCORE_BODY = 1024 * 1024
+
+# --- names ---------------------------------------------------------------------------------
+#: What a workspace, experiment, dataset, model, environment, compute target or endpoint may be called.
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+SLUG_PATTERN = r"[a-z0-9][a-z0-9-]{1,31}"
+SHA256_PATTERN = r"[0-9a-f]{64}"
+RUN_ID_PATTERN = r"[0-9A-HJKMNP-TV-Z]{26}"
+NAME_RE = re.compile(NAME_PATTERN + r"\Z")
+SLUG_RE = re.compile(SLUG_PATTERN + r"\Z")
+SHA256_RE = re.compile(SHA256_PATTERN + r"\Z")
+
+# --- tokens: zaf_<kind>_<id>_<secret>_<crc> ---------------------------------------------------
+TOKEN_PREFIX = "zaf"  # noqa: S105 - the beginning of every token, not one
+TOKEN_KINDS = ("pat", "run", "node", "reg", "ept")
+
+# --- run states ------------------------------------------------------------------------------
+NOT_STARTED = "not_started"
+QUEUED = "queued"
+STARTING = "starting"
+PREPARING = "preparing"
+RUNNING = "running"
+FINALIZING = "finalizing"
+CANCEL_REQUESTED = "cancel_requested"
+COMPLETED = "completed"
+FAILED = "failed"
+CANCELED = "canceled"
+FINAL_STATES = (COMPLETED, FAILED, CANCELED)
+#: States in which an attempt holds a lease.
+HELD_STATES = (STARTING, PREPARING, RUNNING, FINALIZING, CANCEL_REQUESTED)
+
+DESIRED_RUN = "run"
+DESIRED_CANCEL = "cancel"
+#: The attempt lost its right to run: stop the code now and report nothing.
+DESIRED_KILL = "kill"
+
+#: Steps of an attempt in their order, as progress reports and pages name them.
+STEPS = ("queued", "snapshot", "environment", "data", "running", "outputs")
+
+# --- Celery messages to a pool's queue: hints, never orders ------------------------------------
+WAKE_TASK = "zaffre.wake"  # args: run id, attempt, ticket
+SYNC_TASK = "zaffre.sync"  # no args
+
+# --- environment variables of a run ------------------------------------------------------------
+ENV_URL = "ZAFFRE_URL"
+ENV_TOKEN = "ZAFFRE_TOKEN"  # noqa: S105 - the name of a variable
+ENV_WORKSPACE = "ZAFFRE_WORKSPACE"
+ENV_RUN_ID = "ZAFFRE_RUN_ID"
+ENV_RUN_TOKEN = "ZAFFRE_RUN_TOKEN"  # noqa: S105 - the name of a variable
+ENV_EXPERIMENT = "ZAFFRE_EXPERIMENT"
+ENV_ATTEMPT = "ZAFFRE_ATTEMPT"
+ENV_SPOOL = "ZAFFRE_SPOOL"
+ENV_INPUT_PREFIX = "ZAFFRE_INPUT_"
+
+# --- paths ---------------------------------------------------------------------------------------
+API = "/api/v1"
+AGENT = "/agent/v1"
+
+
+class FileEntry(TypedDict, total=False):
+    """One file of a manifest. `path` is relative, with `/`, without `.` or `..` parts."""
+
+    path: str
+    sha256: str
+    size: int
+    mode: int
+
+
+class ErrorBody(TypedDict, total=False):
+    """The value of `error` in every answer that is not 2xx."""
+
+    code: str
+    message: str
+    hint: Optional[str]
+    details: Dict[str, Any]
+
+
+class InputSpec(TypedDict, total=False):
+    dataset: str  # "name" or "name:version"
+    mode: str  # download | mount
+
+
+class RunConfigBody(TypedDict, total=False):
+    script: Optional[str]
+    command: Optional[List[str]]
+    arguments: List[str]
+    target: str
+    environment: str
+    environment_variables: Dict[str, str]
+    inputs: Dict[str, InputSpec]
+    max_duration_seconds: Optional[int]
+    max_retries: int
+
+
+class EnvironmentSpec(TypedDict, total=False):
+    kind: str  # system | pip
+    python: Optional[str]
+    requirements: List[str]
+
+
+class RunSpec(TypedDict, total=False):
+    """What a claim hands to a node: all it needs to run one attempt."""
+
+    run: str
+    attempt: int
+    token: str
+    valid_for: float
+    workspace: str
+    experiment: str
+    name: str
+    config: RunConfigBody
+    snapshot: Dict[str, Any]  # id, files
+    environment: Dict[str, Any]  # name, version, spec
+    inputs: Dict[str, Any]  # name -> {dataset, version, files}
+    desired: str
+
+
+class ReplicaSpec(TypedDict, total=False):
+    """One copy of a deployment that a node should keep alive."""
+
+    id: str
+    endpoint: str
+    deployment: str
+    workspace: str
+    model: Dict[str, Any]  # name, version, files
+    code: Dict[str, Any]  # snapshot, files
+    entry_script: str
+    environment: Dict[str, Any]
+
+
+class MetricBatch(TypedDict, total=False):
+    """`points` are [key, value, step, time in ms since 1970]; `batch` makes a repeat harmless."""
+
+    batch: str
+    points: List[List[Any]]
+    params: Dict[str, str]
+    tags: Dict[str, str]

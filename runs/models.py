@@ -1,0 +1,137 @@
+"""Experiments, runs and their attempts.
+
+`Run` is what people see, `Attempt` is one execution. Both change by compare-and-set updates only:
+`save()` would write every column and undo another writer's change (an architecture test forbids it).
+"""
+
+from django.db import models
+from django.db.models import Q
+
+from runs.snapshots.models import Snapshot
+from workspace.accounts.models import User
+from workspace.compute.models import ComputeTarget, Node
+from workspace.environments.models import EnvironmentVersion
+from workspace.models import Workspace
+from zaffre import protocol
+
+
+class Experiment(models.Model):
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="experiments")
+    name = models.CharField(max_length=64)
+    description = models.TextField(blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+    archived = models.DateTimeField(null=True)
+    #: Number of the newest run, counted up in the submit transaction.
+    run_counter = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="experiment_name_once")]
+
+
+class Status(models.TextChoices):
+    NOT_STARTED = protocol.NOT_STARTED
+    QUEUED = protocol.QUEUED
+    STARTING = protocol.STARTING
+    PREPARING = protocol.PREPARING
+    RUNNING = protocol.RUNNING
+    FINALIZING = protocol.FINALIZING
+    CANCEL_REQUESTED = protocol.CANCEL_REQUESTED
+    COMPLETED = protocol.COMPLETED
+    FAILED = protocol.FAILED
+    CANCELED = protocol.CANCELED
+
+
+class Run(models.Model):
+    class Kind(models.TextChoices):
+        SCRIPT = "script"
+        INTERACTIVE = "interactive"
+
+    id = models.CharField(primary_key=True, max_length=26)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="runs")
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="runs")
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=256)
+    description = models.TextField(blank=True)
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.SCRIPT)
+    parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="children")
+
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    desired = models.CharField(max_length=8, default=protocol.DESIRED_RUN)
+    reason_code = models.CharField(max_length=40, blank=True)
+    reason = models.TextField(blank=True)
+    attempt_no = models.PositiveIntegerField(default=0)
+    retries_used = models.PositiveIntegerField(default=0)
+    max_retries = models.PositiveIntegerField(default=0)
+    #: Earliest time of the next attempt: the growing pause between retries.
+    not_before = models.DateTimeField(null=True)
+    exit_code = models.IntegerField(null=True)
+    signal = models.IntegerField(null=True)
+    #: Last lines of the log at the end, for the failure card without reading the log.
+    log_tail = models.TextField(blank=True)
+
+    config = models.JSONField(default=dict)
+    snapshot = models.ForeignKey(Snapshot, null=True, on_delete=models.PROTECT, related_name="runs")
+    target = models.ForeignKey(ComputeTarget, null=True, on_delete=models.PROTECT, related_name="runs")
+    environment_version = models.ForeignKey(
+        EnvironmentVersion, null=True, on_delete=models.PROTECT, related_name="runs"
+    )
+    #: {name: {dataset, version, version_id, mode}} as resolved at submit.
+    inputs = models.JSONField(default=dict)
+    git = models.JSONField(default=dict)
+
+    submitted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField(null=True)
+    started = models.DateTimeField(null=True)
+    ended = models.DateTimeField(null=True)
+
+    params = models.JSONField(default=dict)
+    tags = models.JSONField(default=dict)
+    properties = models.JSONField(default=dict)
+    #: {key: {kind, last, last_step, min, max, count}}: kept in the transaction that stores the points.
+    metrics = models.JSONField(default=dict)
+    #: [{name, state, started, ended, note}] of the present attempt.
+    steps = models.JSONField(default=list)
+
+    #: Hash of the one-time ticket of the last hint, and when it was sent.
+    ticket_hash = models.CharField(max_length=64, blank=True)
+    hinted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["experiment", "number"], name="run_number_once")]
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="runs_newest"),
+            models.Index(fields=["experiment", "-id"], name="runs_newest_of_experiment"),
+            models.Index(fields=["target", "id"], condition=Q(status="queued"), name="runs_waiting"),
+        ]
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in protocol.FINAL_STATES
+
+
+class Attempt(models.Model):
+    """One execution of a run on one node. Fencing: every write names (run, no) and must be the present one."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="attempts")
+    no = models.PositiveIntegerField()
+    node = models.ForeignKey(Node, null=True, on_delete=models.SET_NULL, related_name="attempts")
+    #: The node's word of chance for this claim: the same node asking again gets the same answer.
+    nonce = models.CharField(max_length=64, blank=True)
+    token_id = models.CharField(max_length=26, unique=True)
+    secret_hash = models.CharField(max_length=64)
+    #: The token sealed, so that a repeated claim after a cut answer can be answered the same.
+    sealed_token = models.TextField(blank=True)
+    lease_until = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    started = models.DateTimeField(auto_now_add=True)
+    #: When the user's code began; None if it never did (a retry then costs nothing).
+    launched = models.DateTimeField(null=True)
+    ended = models.DateTimeField(null=True)
+    exit_code = models.IntegerField(null=True)
+    signal = models.IntegerField(null=True)
+    reason_code = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "no"], name="attempt_once")]
+        indexes = [models.Index(fields=["lease_until"], condition=Q(ended__isnull=True), name="attempts_held")]

@@ -1,0 +1,172 @@
+"""The JSON door's frame: who calls, what a body may be, how an error is told."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, OperationalError, transaction
+from django.http import Http404
+from rest_framework import exceptions as drf
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from studio.kernel import tokens
+from studio.kernel.actors import ANONYMOUS, Actor
+from studio.kernel.errors import Invalid, TooLarge, Unauthenticated, Unavailable, ZaffreError
+from studio.kernel.models import IdempotencyKey
+from zaffre.protocol import IDEMPOTENCY_HEADER
+
+log = logging.getLogger(__name__)
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer zaf_…`. First in the list, so that an anonymous caller gets 401 and not 403."""
+
+    def authenticate(self, request: Request) -> tuple[Actor, str] | None:
+        header = request.headers.get("Authorization", "")
+        if not header:
+            return None
+        return tokens.actor_of_bearer(header, address=address_of(request)), "token"
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class SessionActor(SessionAuthentication):
+    """The browser's session, with Django's CSRF check on every unsafe method."""
+
+    def authenticate(self, request: Request) -> tuple[Actor, str] | None:
+        user = getattr(request._request, "user", None)
+        if user is None or not user.is_authenticated or not user.is_active:
+            return None
+        self.enforce_csrf(request)
+        return user.as_actor(address=address_of(request)), "session"
+
+
+class SignedIn(BasePermission):
+    """Default deny: a view that lets anonymous visitors in has to say so itself."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return actor_of(request).kind != "anonymous"
+
+
+def address_of(request: Any) -> str:
+    return str(request.META.get("REMOTE_ADDR") or "")
+
+
+def actor_of(request: Request) -> Actor:
+    """The actor behind an API request, ANONYMOUS when there is none."""
+    return request.user if isinstance(request.user, Actor) else ANONYMOUS
+
+
+def parse(serializer: type[Serializer], data: Any) -> dict[str, Any]:
+    """Return the checked body. Raises Invalid that names each wrong field."""
+    bound = serializer(data=data)
+    if not bound.is_valid():
+        first = next(iter(bound.errors))
+        problem = bound.errors[first]
+        text = problem[0] if isinstance(problem, list) and problem else problem
+        raise Invalid(f"{first}: {text}", hint="See details for every field.", fields=bound.errors)
+    return dict(bound.validated_data)
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn whatever was raised into the one error body."""
+    known = as_zaffre_error(error)
+    if known is None:
+        return None
+    response = Response(known.body(), status=known.status)
+    if known.status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    if known.status == 503:
+        response["Retry-After"] = "2"
+    return response
+
+
+def as_zaffre_error(error: Exception) -> ZaffreError | None:
+    """Translate what frameworks raise; None for a defect of ours, which stays a 500."""
+    if isinstance(error, ZaffreError):
+        return error
+    if isinstance(error, Http404):
+        return _named(404, "not_found", "There is nothing at this address.")
+    if isinstance(error, (drf.NotAuthenticated, drf.AuthenticationFailed)):
+        return Unauthenticated("Log in, or send a token in the Authorization header.")
+    if isinstance(error, (PermissionDenied, drf.PermissionDenied)):
+        return _named(403, "forbidden", str(error) or "You may not do this.")
+    if isinstance(error, drf.ParseError):
+        return Invalid(f"The body is not valid JSON: {error}", code="bad_json")
+    if isinstance(error, drf.APIException):
+        return _named(error.status_code, str(error.default_code), str(error.detail))
+    if isinstance(error, OperationalError):
+        log.exception("the database did not answer")
+        return Unavailable("The database is not answering right now.", hint="Try again in a few seconds.")
+    if isinstance(error, OSError) and error.errno == 28:
+        return _named(507, "disk_full", "The studio's disk is full: nothing of this request was kept.")
+    return None
+
+
+def _named(status: int, code: str, message: str) -> ZaffreError:
+    known = ZaffreError(message, code=code)
+    known.status = status
+    return known
+
+
+def once(request: Request, make: Callable[[], tuple[dict[str, Any], int]]) -> Response:
+    """Answer a POST that creates something; a repeat with the same Idempotency-Key gets the first answer.
+
+    Raises Invalid when the key comes back with another body. Kept 24 hours.
+    """
+    key = request.headers.get(IDEMPOTENCY_HEADER, "")
+    if not key:
+        body, status = make()
+        return Response(body, status=status)
+    if len(key) > 200:
+        raise Invalid(f"{IDEMPOTENCY_HEADER} has at most 200 characters.")
+    actor = actor_of(request)
+    owner = f"{actor.kind}:{actor.user_id or actor.run_id or actor.node_id}"
+    canonical = json.dumps([request.path, request.data], sort_keys=True, default=str)
+    fingerprint = hashlib.sha256(canonical.encode()).hexdigest()
+    earlier = IdempotencyKey.objects.filter(owner=owner, key=key).first()
+    if earlier is None:
+        try:
+            with transaction.atomic():
+                body, status = make()
+                # Through JSON once, so that a repeat is byte for byte the first answer.
+                body = json.loads(json.dumps(body, default=str))
+                IdempotencyKey.objects.create(owner=owner, key=key, fingerprint=fingerprint, status=status, body=body)
+            return Response(body, status=status)
+        except IntegrityError:
+            # Twins at the same moment: the other one committed, ours was rolled back whole.
+            earlier = IdempotencyKey.objects.filter(owner=owner, key=key).first()
+            if earlier is None:
+                raise
+    if earlier.fingerprint != fingerprint:
+        raise Invalid(
+            "This Idempotency-Key was used with another body.",
+            code="key_reused",
+            hint="Use a new key for a new request.",
+        )
+    return Response(earlier.body, status=earlier.status)
+
+
+def body_limit(request: Request, limit: int) -> bytes:
+    """The raw body, refused with TooLarge over `limit` bytes."""
+    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    if length > limit:
+        raise TooLarge(f"The body is {length} bytes, and at most {limit} are allowed.")
+    return bytes(request._request.read(limit + 1))
+
+
+def page_limit(request: Request, default: int = 100, most: int = 1000) -> int:
+    """The `limit` of a listing. Raises Invalid when it is not a number from 1 to `most`."""
+    raw = request.query_params.get("limit", str(default))
+    if not raw.isdigit() or not 1 <= int(raw) <= most:
+        raise Invalid(f"limit is a number from 1 to {most}, not {raw[:20]!r}.")
+    return int(raw)

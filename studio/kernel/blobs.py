@@ -1,0 +1,136 @@
+"""Bytes named by their SHA-256. A blob without a row is garbage; a row without a blob cannot exist."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+
+from studio.kernel.errors import Invalid, NotFound, TooLarge
+from studio.kernel.models import BlobRef
+from zaffre.protocol import SHA256_RE
+
+PIECE = 1024 * 1024
+MAX_BLOB = 5 * 1024**3
+
+
+def _path(sha256: str) -> Path:
+    if not SHA256_RE.match(sha256):
+        raise Invalid(f"{sha256[:80]!r} is not a SHA-256 in lower-case hexadecimal.")
+    return settings.BLOB_DIR / sha256[:2] / sha256[2:4] / sha256
+
+
+class Incoming:
+    """A blob on its way in: hashed while written, visible only when whole.
+
+    Use as a context manager; `keep()` makes it durable, leaving without it drops the bytes.
+    """
+
+    def __init__(self, *, limit: int = MAX_BLOB) -> None:
+        staging = settings.BLOB_DIR / "staging"
+        staging.mkdir(parents=True, exist_ok=True)
+        handle, self._name = tempfile.mkstemp(dir=staging)
+        self._file = os.fdopen(handle, "wb")
+        self._hash = hashlib.sha256()
+        self._limit = limit
+        self.size = 0
+
+    def __enter__(self) -> "Incoming":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        Path(self._name).unlink(missing_ok=True)
+
+    def write(self, piece: bytes) -> None:
+        """Add bytes. Raises TooLarge past the limit."""
+        self.size += len(piece)
+        if self.size > self._limit:
+            raise TooLarge(f"The file is larger than {self._limit} bytes, the most one file may be.")
+        self._hash.update(piece)
+        self._file.write(piece)
+
+    def keep(self, *, workspace_id: int, expected: str | None = None) -> tuple[str, int]:
+        """Make it durable for the workspace; return (sha256, size). Raises Invalid on a wrong hash."""
+        sha256 = self._hash.hexdigest()
+        if expected is not None and sha256 != expected:
+            raise Invalid(
+                "The bytes do not have the announced SHA-256: they were changed or cut on the way.",
+                code="digest_mismatch",
+                hint="Send the file again.",
+                expected=expected,
+                received=sha256,
+            )
+        target = _path(sha256)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            os.replace(self._name, target)
+            _sync_folder(target.parent)
+        BlobRef.objects.get_or_create(workspace_id=workspace_id, sha256=sha256, defaults={"size": self.size})
+        return sha256, self.size
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def put(pieces: Iterable[bytes], *, workspace_id: int, expected: str | None = None) -> tuple[str, int]:
+    """Store bytes for a workspace; return (sha256, size)."""
+    with Incoming() as incoming:
+        for piece in pieces:
+            incoming.write(piece)
+        return incoming.keep(workspace_id=workspace_id, expected=expected)
+
+
+def missing(sha256s: Iterable[str], *, workspace_id: int) -> list[str]:
+    """Return which of the hashes this workspace does not hold, in the order asked."""
+    asked = list(dict.fromkeys(sha256s))
+    for sha256 in asked:
+        _path(sha256)
+    held = set(
+        BlobRef.objects.filter(workspace_id=workspace_id, sha256__in=asked).values_list("sha256", flat=True),
+    )
+    return [sha256 for sha256 in asked if sha256 not in held]
+
+
+def sizes(sha256s: Iterable[str], *, workspace_id: int) -> dict[str, int]:
+    """Return the size in bytes of each hash that this workspace holds."""
+    rows = BlobRef.objects.filter(workspace_id=workspace_id, sha256__in=list(sha256s))
+    return dict(rows.values_list("sha256", "size"))
+
+
+def open_blob(sha256: str) -> BinaryIO:
+    """Open for reading. The caller has found the hash in a row that the actor may read."""
+    try:
+        return _path(sha256).open("rb")
+    except FileNotFoundError:
+        raise NotFound("The bytes of this file are no longer in the store.", code="blob_missing") from None
+
+
+def read(sha256: str) -> Iterator[bytes]:
+    """Yield the bytes in pieces, and fail before the last one when they are not what they were."""
+    digest = hashlib.sha256()
+    held = b""
+    with open_blob(sha256) as source:
+        while piece := source.read(PIECE):
+            if held:
+                yield held
+            digest.update(piece)
+            held = piece
+    if digest.hexdigest() != sha256:
+        raise NotFound("The stored bytes are damaged and were not served.", code="blob_damaged")
+    yield held
+
+
+def path_of(sha256: str) -> Path:
+    """The file behind a blob, for readers that need a path on this host."""
+    return _path(sha256)

@@ -1,0 +1,25 @@
+"""Work for later. A job is a row in the transaction that needs it, so that the two cannot diverge."""
+
+from django.db import connection
+
+from studio.kernel.models import Outbox
+
+OUTBOX_CHANNEL = "zaffre_outbox"
+
+
+def enqueue(task: str, *args: object) -> None:
+    """Have the control worker run `task` once this transaction commits (at least once: be idempotent)."""
+    Outbox.objects.create(task=task, args=list(args))
+    _ring()
+
+
+def hint_pool(pool_id: int, task: str, *args: object) -> None:
+    """Tell the nodes of a compute target to look: a hint only, the claim decides."""
+    Outbox.objects.create(lane=Outbox.Lane.POOL, pool_id=pool_id, task=task, args=list(args))
+    _ring()
+
+
+def _ring() -> None:
+    # NOTIFY is delivered by PostgreSQL at commit, and not at all on rollback.
+    with connection.cursor() as cursor:
+        cursor.execute(f"NOTIFY {OUTBOX_CHANNEL}")

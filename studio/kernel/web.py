@@ -1,0 +1,85 @@
+"""The HTML door's frame: headers of every answer, and errors as pages that say what to do."""
+
+import logging
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.http import urlencode
+
+from studio.kernel.actors import ANONYMOUS, Actor
+from studio.kernel.api import address_of, as_zaffre_error
+from studio.kernel.errors import Unauthenticated
+
+log = logging.getLogger(__name__)
+Answer = Callable[[HttpRequest], HttpResponse]
+
+POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        "img-src 'self' data: blob:",
+        "connect-src 'self' ws: wss:",
+        "style-src 'self'",
+        "script-src 'self'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+
+class SecurityHeaders:
+    """A strict policy on every answer: our own scripts and styles only, none inline."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        return response
+
+
+class ErrorPages:
+    """Turn the studio's errors, raised anywhere below a page, into a page (or JSON for JSON callers)."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        known = as_zaffre_error(error)
+        if known is None:
+            return None
+        if request.path.startswith(("/api/", "/agent/")):
+            return JsonResponse(known.body(), status=known.status)
+        if isinstance(known, Unauthenticated):
+            return redirect(f"/login?{urlencode({'next': request.get_full_path()})}")
+        return render(request, "errors/refused.html", {"error": known}, status=known.status)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The person behind a page request, ANONYMOUS when nobody is logged in."""
+    if request.user.is_authenticated and request.user.is_active:
+        return request.user.as_actor(address=address_of(request))
+    return ANONYMOUS
+
+
+def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Send visitors to the log-in page, and back afterwards; hand the view its actor as `request.actor`."""
+
+    def wrapper(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        actor = actor_of(request)
+        if actor.kind == "anonymous":
+            raise Unauthenticated("Log in to see this page.")
+        request.actor = actor  # type: ignore[attr-defined]
+        return view(request, *args, **kwargs)
+
+    wrapper.__name__ = view.__name__
+    wrapper.__doc__ = view.__doc__
+    return wrapper

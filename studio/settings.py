@@ -1,0 +1,207 @@
+"""Every setting of the studio, each with one name in the environment."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from psycopg.conninfo import conninfo_to_dict
+
+from studio.env import BadSetting, envbool, envfloat, envint, envlist, envsecret, envstr
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(envstr("ZAFFRE_VAR") or BASE_DIR / "var")
+
+DEBUG = envbool("DEBUG", False)
+SECRET_KEY = envsecret("SECRET_KEY", VAR_DIR / "secret_key")
+PORT = envint("PORT", 8000)
+PUBLIC_URL = envstr("ZAFFRE_URL") or f"http://localhost:{PORT}"
+ALLOWED_HOSTS = envlist("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{urlsplit(PUBLIC_URL).hostname}")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+# --- applications --------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "channels",
+    "django_cotton",
+    "django_htmx",
+    "django_vite",
+    "studio.kernel",
+    "workspace.accounts",
+    "workspace",
+    "workspace.audit",
+    "workspace.datasets",
+    "workspace.environments",
+    "workspace.compute",
+    "runs.snapshots",
+    "runs",
+    "runs.metrics",
+    "runs.logs",
+    "runs.artifacts",
+    "registry",
+    "registry.endpoints",
+    "studio.shell",
+    "studio.console",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "studio.kernel.web.SecurityHeaders",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "studio.kernel.web.ErrorPages",
+]
+ROOT_URLCONF = "studio.urls"
+ASGI_APPLICATION = "studio.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "studio.shell.context.frame",
+            ],
+        },
+    }
+]
+
+# --- engines -------------------------------------------------------------------------------------
+
+
+def _database(url: str) -> dict[str, object]:
+    if not url:
+        raise BadSetting(
+            "DATABASE_URL is not set. `make up` and `make test` start an embedded PostgreSQL and set it; "
+            "to use your own, give postgresql://user:password@host/name."
+        )
+    parts = conninfo_to_dict(url)
+    known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    options: dict[str, object] = {key: value for key, value in parts.items() if key not in known}
+    # A statement that takes longer than this holds a connection that others wait for.
+    options["options"] = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+    options["pool"] = {"min_size": 1, "max_size": 12, "timeout": 10}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        **{django: str(parts.get(key) or "") for key, django in known.items()},
+        "OPTIONS": options,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+DATABASES = {"default": _database(envstr("DATABASE_URL"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+#: redis://… or unix:///path/to.sock
+REDIS_URL = envstr("REDIS_URL") or f"unix://{VAR_DIR}/run/valkey.sock"
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        # redis-py's own default closes an idle socket after five seconds (stack notes, trap T1).
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": None, "max_connections": 65536}],
+            "prefix": "zaffre:channels",
+        },
+    }
+}
+BLOB_DIR = VAR_DIR / "blobs"
+
+# --- people --------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31536000 if PUBLIC_URL.startswith("https://") else 0
+X_FRAME_OPTIONS = "DENY"
+
+# --- doors ---------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["studio.kernel.api.TokenAuthentication", "studio.kernel.api.SessionActor"],
+    "DEFAULT_PERMISSION_CLASSES": ["studio.kernel.api.SignedIn"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "studio.kernel.api.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+#: Which function turns the id and secret of a token into an actor, by the token's kind.
+TOKEN_RESOLVERS = {
+    "pat": "workspace.accounts.queries.actor_of_token",
+    "node": "workspace.compute.queries.actor_of_token",
+    "reg": "workspace.compute.queries.actor_of_enrolment",
+    "run": "runs.queries.actor_of_token",
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- files of the pages ----------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(envstr("STATIC_ROOT") or BASE_DIR / "staticfiles")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+}
+#: From a source tree there may be no collected files (tests, `make dev`): serve from the finders then.
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
+if WHITENOISE_USE_FINDERS:
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+WHITENOISE_AUTOREFRESH = DEBUG
+DJANGO_VITE = {
+    "default": {
+        "dev_mode": False,
+        "manifest_path": BASE_DIR / "static" / "dist" / "manifest.json",
+        "static_url_prefix": "dist",
+    }
+}
+
+# --- language and time -----------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ja", "日本語")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_NAME = "zaffre_language"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- clocks of runs and nodes, in seconds (docs/decisions/leases.md) --------------------------------
+HEARTBEAT_SECONDS = envfloat("ZAFFRE_HEARTBEAT", 5)
+UNREACHABLE_SECONDS = envfloat("ZAFFRE_UNREACHABLE", 20)
+LEASE_SECONDS = envfloat("ZAFFRE_LEASE", 120)
+PATIENCE_SECONDS = envfloat("ZAFFRE_PATIENCE", 3600)
+SCAN_SECONDS = envfloat("ZAFFRE_SCAN", 2)
+GRACE_SECONDS = envfloat("ZAFFRE_GRACE", 10)
+RECHECK_SECONDS = envfloat("ZAFFRE_RECHECK", 10)
+
+# --- logging -----------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"secrets": {"()": "studio.kernel.tokens.HideTokens"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["secrets"]}},
+    "root": {"handlers": ["stderr"], "level": envstr("LOG_LEVEL", "INFO")},
+}
+SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -1,0 +1,42 @@
+"""Every address of the studio, room by room. The hot and live doors are in studio/asgi.py."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from django.urls import URLPattern, include, path
+
+ROOMS = [
+    "workspace.accounts",
+    "workspace",
+    "workspace.datasets",
+    "workspace.environments",
+    "workspace.compute",
+    "runs.snapshots",
+    "runs",
+    "runs.metrics",
+    "runs.logs",
+    "runs.artifacts",
+    "registry",
+    "registry.endpoints",
+    "studio.shell",
+    "studio.console",
+]
+
+
+def collect(kind: str) -> list[Any]:
+    """All routes of one kind (`pages`, `api_routes`, `agent_routes`, `live_routes`, `hot_routes`)."""
+    found: list[Any] = []
+    for room in ROOMS:
+        if find_spec(f"{room}.urls"):
+            found += getattr(import_module(f"{room}.urls"), kind, [])
+    return found
+
+
+urlpatterns: list[URLPattern | Any] = [
+    path("api/v1/", include((collect("api_routes"), "api"))),
+    path("agent/v1/", include((collect("agent_routes"), "agent"))),
+    *collect("pages"),
+]
+handler404 = "studio.shell.views.not_found"
+handler500 = "studio.shell.views.broken"

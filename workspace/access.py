@@ -1,0 +1,130 @@
+"""Who may do what. The only module that decides it.
+
+One table, action by action, after the authorization matrix in docs/decisions/access.md. A stranger
+gets NotFound, so that a workspace's existence stays hidden; a member without the right gets Forbidden.
+"""
+
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Forbidden, NotFound, Unauthenticated
+from workspace.models import Membership, Role, Workspace
+
+ADMIN = "site-admin"  # allowed without a membership; everything else needs one (rule 4 of the matrix)
+
+_OWNERS: set[str] = {Role.OWNER}
+_WRITERS = _OWNERS | {Role.CONTRIBUTOR}
+_READERS = _WRITERS | {Role.READER}
+_EVERYBODY = _READERS | {Role.LABELER}
+
+ACTIONS: dict[str, set[str]] = {
+    "workspace.read": _EVERYBODY | {ADMIN},
+    "workspace.change": _OWNERS,
+    "workspace.delete": _OWNERS,
+    "member.list": _READERS | {ADMIN},
+    "member.change": _OWNERS,
+    "audit.read": _OWNERS | {ADMIN},
+    "dataset.read": _READERS,
+    "dataset.create": _WRITERS,
+    "dataset.delete": _WRITERS,
+    "environment.read": _READERS,
+    "environment.create": _WRITERS,
+    "compute.read": _READERS | {ADMIN},
+    "compute.change": _OWNERS,
+    "node.register": _OWNERS | {ADMIN},
+    "blob.write": _WRITERS,
+    "snapshot.create": _WRITERS,
+    "snapshot.read": _READERS,
+    "run.submit": _WRITERS,
+    "run.read": _READERS,
+    "run.edit": _WRITERS,
+    "run.cancel": _WRITERS,
+    "run.write": _WRITERS,
+    "run.delete": _WRITERS,
+    "run.delete_any": _OWNERS,
+    "model.read": _READERS,
+    "model.create": _WRITERS,
+    "model.delete": _OWNERS,
+    "endpoint.read": _READERS,
+    "endpoint.create": _WRITERS,
+    "endpoint.keys": _WRITERS,
+    "endpoint.score": _WRITERS,
+    "endpoint.delete": _WRITERS,
+}
+
+#: What a run's own token may do in its workspace; the run itself is matched by runs.queries.
+RUN_TOKEN_ACTIONS = {"run.read", "run.edit", "run.write", "snapshot.read", "blob.write", "model.read", "model.create"}
+#: What a node's token may do; which run or replica is matched by the function that is called.
+NODE_TOKEN_ACTIONS = {"node.claim", "node.renew", "replica.sync"}
+#: What the studio's own hand may do besides everything a member may.
+_KNOWN = set(ACTIONS) | NODE_TOKEN_ACTIONS
+
+
+def role_of(workspace: Workspace, *, actor: Actor) -> str | None:
+    """The actor's role in the workspace, None for a stranger."""
+    if not actor.is_user:
+        return None
+    return (
+        Membership.objects.filter(workspace=workspace, user_id=actor.user_id or 0)
+        .values_list("role", flat=True)
+        .first()
+    )
+
+
+def can(workspace: Workspace, *, actor: Actor, action: str) -> bool:
+    """Say whether `actor` may do `action`, for showing or hiding what a page offers."""
+    try:
+        authorize(workspace, actor=actor, action=action)
+    except (Forbidden, NotFound, Unauthenticated):
+        return False
+    return True
+
+
+def authorize(workspace: Workspace, *, actor: Actor, action: str) -> None:
+    """Return quietly when `actor` may do `action`.
+
+    Raises Unauthenticated for nobody, NotFound for a stranger, Forbidden for a member whose role
+    does not suffice or a token that is for something else.
+    """
+    if action not in _KNOWN:
+        raise AssertionError(f"{action} is missing in the rule book")
+    if actor.kind == "system":
+        return
+    if actor.kind == "anonymous":
+        raise Unauthenticated("Log in, or send a token in the Authorization header.")
+    if actor.kind in {"run", "node", "enrolment"}:
+        _authorize_machine(workspace, actor=actor, action=action)
+        return
+    allowed = ACTIONS.get(action, set())
+    role = role_of(workspace, actor=actor)
+    if role in allowed or (actor.is_admin and ADMIN in allowed):
+        return
+    if role is None and not actor.is_admin:
+        raise NotFound(f"There is no workspace {workspace.slug!r}, or you are not a member of it.")
+    if role is None:
+        raise Forbidden(
+            "Site administrators run the site; they do not read a workspace's data.",
+            hint="Ask an owner of the workspace to add you as a member.",
+        )
+    raise Forbidden(
+        f"Your role in {workspace.slug} is {role}, and {action} needs {' or '.join(sorted(allowed - {ADMIN}))}.",
+        hint="Ask an owner of the workspace.",
+        action=action,
+    )
+
+
+def _authorize_machine(workspace: Workspace, *, actor: Actor, action: str) -> None:
+    if actor.workspace_id != workspace.pk:
+        raise NotFound("There is no such workspace.")
+    allowed = {"run": RUN_TOKEN_ACTIONS, "node": NODE_TOKEN_ACTIONS, "enrolment": {"node.register"}}[actor.kind]
+    if action not in allowed:
+        raise Forbidden(f"A {actor.kind} token may not do {action}.", action=action)
+
+
+def get_workspace(slug: str, *, actor: Actor, action: str) -> Workspace:
+    """Return the workspace if `actor` may do `action` in it; raises as `authorize` does."""
+    if actor.kind == "anonymous":
+        raise Unauthenticated("Log in, or send a token in the Authorization header.")
+    workspace = Workspace.objects.filter(slug=slug).first()
+    if workspace is None:
+        raise NotFound(f"There is no workspace {slug!r}, or you are not a member of it.")
+    authorize(workspace, actor=actor, action=action)
+    return workspace
