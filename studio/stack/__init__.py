@@ -1,0 +1,1 @@
+"""The supervisor behind `make up`: embedded engines, processes, set-up. It never imports Django."""

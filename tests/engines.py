@@ -1,0 +1,76 @@
+"""PostgreSQL and Valkey for the tests, started when pytest loads this plugin and stopped when it leaves.
+
+It is named by `-p tests.engines` in pyproject.toml, so that it runs before pytest-django reads the
+settings. Workers of pytest-xdist inherit the addresses and start nothing. With DATABASE_URL or
+REDIS_URL set, those servers are used and only the rest is started.
+"""
+
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from studio.stack.engines import ROOT_HOME, Postgres, Valkey, prepare_postgres, prepare_valkey, wait_until
+from studio.stack.programs import Program, signal_group, spawn_options
+
+_PREFIX = "test-"
+_started: list[tuple[subprocess.Popen[bytes], Program]] = []
+_folders: list[Path] = []
+
+
+def _new_home() -> Path:
+    """A folder named after our process, so that the next tests can remove it when we were killed."""
+    root = ROOT_HOME if os.geteuid() == 0 else Path(tempfile.gettempdir())
+    root.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for stale in root.glob(f"{_PREFIX}[0-9]*-zaffre"):
+        if not psutil.pid_exists(int(stale.name.split("-")[1])):
+            shutil.rmtree(stale, ignore_errors=True)
+    home = root / f"{_PREFIX}{os.getpid()}-zaffre"
+    home.mkdir(mode=0o755)
+    _folders.append(home)
+    return home
+
+
+def _start(engine: Postgres | Valkey, home: Path) -> None:
+    program = engine.program()
+    with (home / f"{program.name}.log").open("wb") as log:
+        options = spawn_options(program)
+        child = subprocess.Popen(program.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
+    _started.append((child, program))
+    wait_until(engine.answers, seconds=60, alive=lambda: child.poll() is None, what=f"{program.name} ({home})")
+
+
+def _stop() -> None:
+    while _started:
+        child, program = _started.pop()
+        signal_group(child.pid, signal.SIGQUIT if program.name == "postgres" else signal.SIGKILL)
+        child.wait()
+    while _folders:
+        shutil.rmtree(_folders.pop(), ignore_errors=True)
+
+
+def _begin() -> None:
+    os.environ.setdefault("SECRET_KEY", "the tests' own secret, of no use to anyone else")
+    missing = [name for name in ("DATABASE_URL", "REDIS_URL", "ZAFFRE_VAR") if not os.environ.get(name)]
+    if not missing:
+        return
+    home = _new_home()
+    atexit.register(_stop)
+    if "ZAFFRE_VAR" in missing:
+        os.environ["ZAFFRE_VAR"] = str(home / "var")
+    if "DATABASE_URL" in missing:
+        cluster = prepare_postgres(home / "postgres", durable=False)
+        _start(cluster, home)
+        os.environ["DATABASE_URL"] = cluster.url("postgres")
+    if "REDIS_URL" in missing:
+        server = prepare_valkey(home / "valkey", home / "valkey")
+        _start(server, home)
+        os.environ["REDIS_URL"] = server.url
+
+
+_begin()
