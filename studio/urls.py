@@ -9,6 +9,7 @@ from django.urls import URLPattern, include, path
 ROOMS = [
     "workspace.accounts",
     "workspace",
+    "workspace.audit",
     "workspace.datasets",
     "workspace.environments",
     "workspace.compute",

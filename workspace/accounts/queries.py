@@ -1,0 +1,81 @@
+"""Reading people and their tokens, and turning a token into an actor."""
+
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from studio.kernel import tokens
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Forbidden, NotFound, Unauthenticated
+from workspace.accounts.models import Token, User
+
+#: `last_used` is a help for people, not a counter: one write a minute and token is enough.
+NOTE_USE_AFTER = timedelta(minutes=1)
+
+
+def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:
+    """Return the person behind a personal access token.
+
+    Raises Unauthenticated when it is unknown, revoked or expired (and then says since when), or
+    when its owner's account is closed.
+    """
+    token = Token.objects.select_related("user").filter(pk=parsed.id).first()
+    # Only who knows the secret learns why the token does not work.
+    if token is None or not tokens.matches(parsed.secret, token.secret_hash):
+        raise Unauthenticated("This token is unknown.", hint="Make a new one under your account's tokens.")
+    now = timezone.now()
+    if token.revoked:
+        raise Unauthenticated(f"This token was revoked on {token.revoked:%Y-%m-%d}.", hint="Make a new one.")
+    if token.expires <= now:
+        raise Unauthenticated(f"This token expired on {token.expires:%Y-%m-%d}.", hint="Make a new one.")
+    if not token.user.is_active:
+        raise Unauthenticated("The account of this token is closed.", hint="Ask a site administrator.")
+    if token.last_used is None or token.last_used < now - NOTE_USE_AFTER:
+        stale = Q(last_used__isnull=True) | Q(last_used__lt=now - NOTE_USE_AFTER)
+        Token.objects.filter(stale, pk=token.pk).update(last_used=now)
+    return token.user.as_actor(token_id=token.pk, address=address)
+
+
+def user_of(actor: Actor) -> User:
+    """Return the row of the acting person.
+
+    Raises Unauthenticated for nobody, Forbidden for a machine: an account is a person's own.
+    """
+    if actor.kind == "anonymous":
+        raise Unauthenticated("Log in, or send a token in the Authorization header.")
+    if not actor.is_user:
+        raise Forbidden("An account belongs to a person: log in, or send a personal token.")
+    user = User.objects.filter(pk=actor.user_id or 0, is_active=True).first()
+    if user is None:
+        raise Unauthenticated("This account is closed.")
+    return user
+
+
+def require_site_admin(actor: Actor) -> None:
+    """Return quietly for a site administrator and for the studio itself; raises otherwise."""
+    if actor.kind == "anonymous":
+        raise Unauthenticated("Log in, or send a token in the Authorization header.")
+    if actor.kind == "system" or (actor.is_user and actor.is_admin):
+        return
+    raise Forbidden("Only site administrators manage accounts.", hint="Ask whoever runs this studio.")
+
+
+def list_tokens(*, actor: Actor) -> QuerySet[Token]:
+    """Return the actor's own tokens that are not revoked, newest first (expired ones included)."""
+    return Token.objects.filter(user=user_of(actor), revoked__isnull=True).order_by("-created", "-pk")
+
+
+def list_users(*, actor: Actor) -> QuerySet[User]:
+    """Return everybody with an account, by name. Site administrators only."""
+    require_site_admin(actor)
+    return User.objects.order_by("username")
+
+
+def get_user(username: str, *, actor: Actor) -> User:
+    """Return one account. Site administrators only; raises NotFound when there is none."""
+    require_site_admin(actor)
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise NotFound(f"There is no account {username[:150]!r}.")
+    return user
