@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -74,3 +75,9 @@ def _begin() -> None:
 
 
 _begin()
+
+if __name__ == "__main__":  # `python -m tests.engines makemigrations --check`: a Django command with engines
+    from django.core.management import execute_from_command_line
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+    execute_from_command_line(["manage.py", *sys.argv[1:]])

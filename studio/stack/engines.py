@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from studio.stack.programs import Account, Program, StackError, account_of
+from studio.stack.programs import Account, Program, StackError, account_of, environment
 
 #: Where clusters and copied binaries live when we are root, because PostgreSQL refuses to run as root.
 ROOT_HOME = Path("/var/lib/zaffre")
@@ -151,7 +151,7 @@ class Postgres:
         return Program(
             name="postgres",
             argv=(str(self.bin / "postgres"), "-D", str(self.data), *options),
-            env={"LC_ALL": "C"},
+            env=environment({"LC_ALL": "C"}),
             cwd=self.home,
             account=self.account,
             # SIGINT is PostgreSQL's fast shutdown; its SIGTERM waits until every client has gone.
@@ -193,7 +193,7 @@ def _run_as(account: Account | None, argv: list[str], cwd: Path) -> "subprocess.
     return subprocess.run(
         argv,
         cwd=cwd,
-        env={**os.environ, "LC_ALL": "C"},
+        env=environment({"LC_ALL": "C"}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

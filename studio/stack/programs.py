@@ -6,7 +6,7 @@ import os
 import pwd
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,15 @@ class Program:
 
     name: str
     argv: tuple[str, ...]
-    env: Mapping[str, str] = field(default_factory=dict)
+    #: The whole environment; see `environment`.
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     cwd: Path = Path("/")
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     #: Seconds between the stop signal and SIGKILL.
     patience: float = 20
+    #: Higher tiers start later and stop earlier; one tier stops all at once.
+    tier: int = 0
     #: Sent when the supervisor itself is killed.
     orphan_signal: signal.Signals = signal.SIGTERM
 
@@ -46,15 +49,16 @@ def account_of(name: str) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Our own environment with `extra` on top: installers and engines need its certificates and paths."""
-    return {**os.environ, **extra}
+def environment(extra: Mapping[str, str], *, without: Iterable[str] = ()) -> dict[str, str]:
+    """Our own environment with `extra` on top: installers need its certificates, engines its paths."""
+    hidden = set(without)
+    return {key: value for key, value in {**os.environ, **extra}.items() if key not in hidden}
 
 
 def spawn_options(program: Program) -> dict[str, Any]:
     """Keyword arguments for Popen or create_subprocess_exec, without the pipes."""
     options: dict[str, Any] = {
-        "env": environment(program.env),
+        "env": dict(program.env),
         "cwd": str(program.cwd),
         "start_new_session": True,
         "preexec_fn": die_with_parent(program.orphan_signal),

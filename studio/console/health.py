@@ -1,0 +1,66 @@
+"""Two questions of machines: does the process live (`/healthz`), and can it work (`/readyz`)?"""
+
+from collections.abc import Callable
+from functools import cache
+
+import redis
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+
+from studio.kernel import events
+
+
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Always 200: it needs neither database nor Redis."""
+    return JsonResponse({"status": "ok"})
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when everything this process needs answers, else 503 with the name of each thing that does not."""
+    missing = {name: problem for name, ask in CHECKS.items() if (problem := ask())}
+    body = {"status": "not ready", "missing": missing} if missing else {"status": "ok"}
+    return JsonResponse(body, status=503 if missing else 200)
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        return f"PostgreSQL does not answer ({type(error).__name__})"
+    return ""
+
+
+def _migrations() -> str:
+    try:
+        _require_current_schema()
+    except DatabaseError as error:
+        return f"cannot be read ({type(error).__name__})"
+    except _Behind as behind:
+        return f"not applied: {behind}. Run `manage.py migrate`."
+    return ""
+
+
+class _Behind(Exception):
+    """The names of the migrations that the database lacks."""
+
+
+@cache  # an exception is not cached: only "it is current" stays true for the life of the process
+def _require_current_schema() -> None:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        raise _Behind(", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in plan))
+
+
+def _redis() -> str:
+    try:
+        events.client().ping()
+    except redis.RedisError as error:
+        return f"Redis does not answer ({type(error).__name__})"
+    return ""
+
+
+CHECKS: dict[str, Callable[[], str]] = {"database": _database, "migrations": _migrations, "redis": _redis}
