@@ -21,6 +21,9 @@ class Dataset(models.Model):
 class DatasetVersion(models.Model):
     """Immutable: the files of one version never change."""
 
+    #: Set on what a registration returns when it found its content registered already.
+    unchanged = False
+
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")
     version = models.PositiveIntegerField()
     files = models.JSONField()  # FileEntry list, in the order of their paths

@@ -23,6 +23,9 @@ class Environment(models.Model):
 class EnvironmentVersion(models.Model):
     """Immutable. `spec` is zaffre.protocol.EnvironmentSpec."""
 
+    #: Set on what a registration returns when it found its content registered already.
+    unchanged = False
+
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="versions")
     version = models.PositiveIntegerField()
     spec = models.JSONField()
