@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, OperationalError, transaction
@@ -15,13 +15,16 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
-from rest_framework.views import APIView
 
 from studio.kernel import tokens
 from studio.kernel.actors import ANONYMOUS, Actor
 from studio.kernel.errors import Invalid, TooLarge, Unauthenticated, Unavailable, ZaffreError
 from studio.kernel.models import IdempotencyKey
 from zaffre.protocol import IDEMPOTENCY_HEADER
+
+if TYPE_CHECKING:
+    # Not at run time: its class body imports this module by the names in the settings.
+    from rest_framework.views import APIView
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ class SessionActor(SessionAuthentication):
 class SignedIn(BasePermission):
     """Default deny: a view that lets anonymous visitors in has to say so itself."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         return actor_of(request).kind != "anonymous"
 
 

@@ -19,7 +19,7 @@ def client() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=0.5)
 
 
-def publish(topic: str, **fact: Any) -> None:
+def publish(topic: str, /, **fact: Any) -> None:
     """Tell `topic` a fact once the transaction has committed."""
     body = json.dumps(fact, default=str)
     transaction.on_commit(lambda: ring(topic, body))
