@@ -118,6 +118,9 @@ CHANNEL_LAYERS = {
     }
 }
 BLOB_DIR = VAR_DIR / "blobs"
+#: What one version of a dataset may hold.
+DATASET_MAX_FILES = envint("ZAFFRE_DATASET_FILES", 20_000)
+DATASET_MAX_BYTES = envint("ZAFFRE_DATASET_BYTES", 100 * 1024**3)
 
 # --- people --------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
