@@ -22,6 +22,8 @@ class Plan:
     var: Path
     host: str
     port: int
+    #: Whether this host serves the compute target `local` itself.
+    node: bool
     demo: bool
     reload: bool
     url: str
@@ -49,21 +51,27 @@ class Plan:
 
 
 def read_plan(*, reload: bool) -> Plan:
-    """Read ZAFFRE_VAR, HOST, PORT, ZAFFRE_URL and DEMO. Raises StackError for values that cannot be meant."""
+    """Read ZAFFRE_VAR, HOST, PORT, ZAFFRE_URL, NODE and DEMO. Raises StackError for values that cannot be meant."""
     raw = os.environ.get("PORT") or "8000"
     if not raw.isdigit() or not 1024 <= int(raw) <= 65534:
         raise StackError(f"PORT={raw} cannot be used: give a number from 1024 to 65534 (the next one is used as well).")
-    demo = os.environ.get("DEMO", "1")
-    if demo not in {"0", "1"}:
-        raise StackError(f"DEMO={demo} is neither 0 nor 1.")
+    node = _yes_or_no("NODE")
     return Plan(
         var=Path(os.environ.get("ZAFFRE_VAR") or ROOT / "var").resolve(),
         host=os.environ.get("HOST") or "127.0.0.1",
         port=int(raw),
-        demo=demo == "1" and not reload,
+        node=node,
+        demo=_yes_or_no("DEMO") and node and not reload,
         reload=reload,
         url=os.environ.get("ZAFFRE_URL") or f"http://localhost:{raw}",
     )
+
+
+def _yes_or_no(name: str) -> bool:
+    raw = os.environ.get(name) or "1"
+    if raw not in {"0", "1"}:
+        raise StackError(f"{name}={raw} is neither 0 nor 1.")
+    return raw == "1"
 
 
 def require_free_ports(plan: Plan) -> None:

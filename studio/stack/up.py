@@ -91,9 +91,10 @@ async def _start(plan: Plan, supervisor: Supervisor) -> None:
             await supervisor.start(program)
         await supervisor.ready("web", lambda: _answers(plan, plan.port, "/readyz"), seconds=90)
         await supervisor.ready("gateway", lambda: _answers(plan, plan.gateway_port, "/healthz"), seconds=60)
-    with step("Start a node for the compute target local"):
-        await supervisor.start(plans.node(plan))
-        await supervisor.ready("node", lambda: _node_joined(plan), seconds=90)
+    if plan.node:
+        with step("Start a node for the compute target local"):
+            await supervisor.start(plans.node(plan))
+            await supervisor.ready("node", lambda: _node_joined(plan), seconds=90)
     answer = await demo.run_once(plan) if plan.demo else None
     _summary(plan, made, answer)
 

@@ -167,7 +167,7 @@ def test_a_port_that_cannot_be_meant_is_refused(tmp_path, port):
 def test_a_second_start_on_the_same_folder_names_the_first(tmp_path):
     var = tmp_path / "var"
     (var / "run").mkdir(parents=True)
-    mine = plans.Plan(var=var, host="127.0.0.1", port=8000, demo=False, reload=False, url="http://localhost:8000")
+    mine = plans.Plan(var, "127.0.0.1", 8000, node=False, demo=False, reload=False, url="http://localhost:8000")
     with up.only_one(mine):
         refused = start(var, PORT="8000")
     assert refused.returncode == 1
