@@ -5,6 +5,7 @@ with running_studio(folder) as studio:
     studio.wait_for(run, "completed")
 """
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -195,38 +196,56 @@ class Studio:
 
         until(ready, "/readyz answers 200")
 
+    def start_again(self) -> "subprocess.CompletedProcess[str]":
+        """A second `make up` on the same folder, as somebody may try it."""
+        words = [sys.executable, "manage.py", "up"]
+        return subprocess.run(words, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=60)
+
     def said(self) -> str:
         return (self.var / "said.txt").read_text(errors="replace")
 
 
 @contextmanager
-def running_studio(folder: Path, *, node: bool = True, **env: str) -> Iterator[Studio]:
-    """Start everything that `make up DEMO=0` starts in `folder`, and stop it as Ctrl-C would."""
+def running_studio(folder: Path, *, node: bool = True, own_postgres: bool = False, **env: str) -> Iterator[Studio]:
+    """Start everything that `make up DEMO=0` starts in `folder`, and stop it as Ctrl-C would.
+
+    With `own_postgres` it starts its embedded PostgreSQL, too, whose data stays in `folder` for the next start.
+    """
     var = folder / "var"
-    var.mkdir(parents=True)
+    var.mkdir(parents=True, exist_ok=True)
     port = _two_free_ports()
-    database = f"stack_{uuid4().hex[:12]}"
-    server = os.environ["DATABASE_URL"]
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{database}"')
     own = {**os.environ, **CLOCKS, "ZAFFRE_VAR": str(var), "PORT": str(port), "DEMO": "0", "NODE": str(int(node))}
-    own |= {"DATABASE_URL": urlsplit(server)._replace(path=f"/{database}").geturl(), **env}
-    for name in ("REDIS_URL", "SECRET_KEY", "ZAFFRE_URL", "DJANGO_SETTINGS_MODULE"):
+    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ZAFFRE_URL", "DJANGO_SETTINGS_MODULE"):
         own.pop(name, None)
-    with (var / "said.txt").open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "up"], cwd=ROOT, env=own, stdin=subprocess.DEVNULL, stdout=said, stderr=said
-        )
-    studio = Studio(var, port, process, own)
-    try:
-        until(lambda: "\nready" in studio.said() or process.poll() is not None, "`make up` is ready", seconds=150)
-        assert process.poll() is None, f"`make up` ended:\n{studio.said()}\n{_logs(var)}"
+    with contextlib.ExitStack() as cleanup:
+        if not own_postgres:
+            own["DATABASE_URL"] = cleanup.enter_context(_database())
+        studio = Studio(var, port, _start({**own, **env}, var), {**own, **env})
+        cleanup.callback(_end, studio.process)
+        ready = until(lambda: "\nready" in studio.said() or studio.process.poll() is not None, "ready", seconds=150)
+        assert ready and studio.process.poll() is None, f"`make up` ended:\n{studio.said()}\n{_logs(var)}"
         studio.known = json.loads((var / "studio.json").read_text())
         yield studio
+
+
+@contextmanager
+def _database() -> Iterator[str]:
+    """A database of its own on the tests' server."""
+    name, server = f"stack_{uuid4().hex[:12]}", os.environ["DATABASE_URL"]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
     finally:
-        _end(process)
         with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _start(env: dict[str, str], var: Path) -> "subprocess.Popen[bytes]":
+    with (var / "said.txt").open("wb") as said:
+        return subprocess.Popen(
+            [sys.executable, "manage.py", "up"], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
 
 
 def _logs(var: Path) -> str:
