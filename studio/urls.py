@@ -6,6 +6,8 @@ from typing import Any
 
 from django.urls import URLPattern, include, path
 
+from studio.console import health
+
 ROOMS = [
     "workspace.accounts",
     "workspace",
@@ -35,6 +37,8 @@ def collect(kind: str) -> list[Any]:
 
 
 urlpatterns: list[URLPattern | Any] = [
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
     path("api/v1/", include((collect("api_routes"), "api"))),
     path("agent/v1/", include((collect("agent_routes"), "agent"))),
     *collect("pages"),
