@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -189,7 +190,7 @@ def _unprivileged_account() -> Account | None:
 
 
 def _run_as(account: Account | None, argv: list[str], cwd: Path) -> "subprocess.CompletedProcess[str]":
-    rights = {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
+    rights: dict[str, Any] = {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
     return subprocess.run(
         argv,
         cwd=cwd,

@@ -86,7 +86,7 @@ def _works(token: str) -> bool:
         actor = actor_of_token(tokens.parse(token))
     except Unauthenticated:
         return False
-    user = User.objects.get(pk=actor.user_id)
+    user = User.objects.get(pk=actor.user_id or 0)
     return user.tokens.filter(pk=actor.token_id, expires__gt=timezone.now() + RENEW_BEFORE).exists()
 
 
