@@ -218,12 +218,18 @@ def _readable_binaries(found: Path, account: Account | None) -> Path:
     if not copy.exists():
         copy.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix="copying-", dir=copy.parent))
-        shutil.copytree(found.parent, fresh / "it", ignore=shutil.ignore_patterns("include", "*.a"))
+        package = found.parent.parent
+        needless = shutil.ignore_patterns("include", "*.a")
+        shutil.copytree(found.parent, fresh / package.name / found.parent.name, ignore=needless)
+        # Libraries that the wheel carries beside its package; the binaries look for them by the relative path.
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, fresh / libraries.name)
         fresh.chmod(0o755)
         with contextlib.suppress(OSError):  # another start was faster; its copy is as good
-            (fresh / "it").rename(copy)
-        shutil.rmtree(fresh)
-    return copy / "bin"
+            fresh.rename(copy)
+        shutil.rmtree(fresh, ignore_errors=True)
+    return copy / found.relative_to(found.parent.parent.parent)
 
 
 def _initialise(cluster: Postgres) -> None:

@@ -111,6 +111,27 @@ def test_nobody_but_the_studio_can_reach_the_socket(home, running):
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
+def test_binaries_that_the_account_cannot_read_are_copied(home, running, monkeypatch, tmp_path):
+    found = engines.postgres_binaries()
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    package = found.parent.parent
+    (closed / package.name).mkdir()
+    (closed / package.name / found.parent.name).symlink_to(found.parent)
+    monkeypatch.setattr(engines, "postgres_binaries", lambda: closed / found.relative_to(package.parent))
+    monkeypatch.setattr(engines, "ROOT_HOME", home)
+    home.mkdir(mode=0o755)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        (closed / libraries.name).symlink_to(libraries)
+    cluster = prepare_postgres(home / "cluster")
+    assert cluster.bin.is_relative_to(home / "engines")
+    start(cluster, running)
+    assert closed.stat().st_mode & 0o777 == 0o700
+    assert prepare_postgres(home / "cluster").bin == cluster.bin
+
+
 def test_without_any_postgres_the_ways_out_are_named(monkeypatch):
     monkeypatch.setattr(engines, "_wheel_folder", lambda package: None)
     monkeypatch.setattr(shutil, "which", lambda name: None)
