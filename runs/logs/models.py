@@ -10,7 +10,10 @@ class Log(models.Model):
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="logs")
     attempt = models.PositiveIntegerField()
+    #: Bytes held; a chunk's insert moves it in the same transaction.
     length = models.BigIntegerField(default=0)
+    #: Bytes that the sender had but we did not keep, because the log was full; 0 = nothing is missing.
+    elided = models.BigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     #: The sender's length and hash matched what is held.
     complete = models.BooleanField(default=False)

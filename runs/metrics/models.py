@@ -6,18 +6,28 @@ from runs.models import Run
 
 
 class MetricChunk(models.Model):
-    """Some points of one series. `id` is the sequence that live watchers resume from."""
+    """Some points of one series. `id` is the sequence that live watchers resume from.
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    A run's chunks are inserted under the run's row lock, so within a run the order of ids is the
+    order of commits: whoever has seen id N has seen all that came before it.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+", db_index=False)
     key = models.CharField(max_length=250)
     count = models.PositiveIntegerField()
     first_step = models.BigIntegerField()
     last_step = models.BigIntegerField()
     #: Little-endian columns one after another: step int64, time ms int64, value float64.
     data = models.BinaryField()
+    #: Of a merged chunk: the ids it was merged from and the points of each (int64 columns: id, count),
+    #: so that a watcher who has some of them is not told them twice. `id` is the highest of them.
+    parts = models.BinaryField(default=b"")
 
     class Meta:
-        indexes = [models.Index(fields=["run", "key", "id"], name="chunks_of_series")]
+        indexes = [
+            models.Index(fields=["run", "key", "id"], name="chunks_of_series"),
+            models.Index(fields=["run", "id"], name="chunks_of_run"),
+        ]
 
 
 class MetricBatch(models.Model):

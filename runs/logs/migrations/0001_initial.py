@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("attempt", models.PositiveIntegerField()),
                 ("length", models.BigIntegerField(default=0)),
+                ("elided", models.BigIntegerField(default=0)),
                 ("sha256", models.CharField(blank=True, max_length=64)),
                 ("complete", models.BooleanField(default=False)),
                 (

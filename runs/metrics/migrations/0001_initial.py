@@ -36,13 +36,19 @@ class Migration(migrations.Migration):
                 ("first_step", models.BigIntegerField()),
                 ("last_step", models.BigIntegerField()),
                 ("data", models.BinaryField()),
+                ("parts", models.BinaryField(default=b"")),
                 (
                     "run",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="runs.run"),
+                    models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="runs.run"
+                    ),
                 ),
             ],
             options={
-                "indexes": [models.Index(fields=["run", "key", "id"], name="chunks_of_series")],
+                "indexes": [
+                    models.Index(fields=["run", "key", "id"], name="chunks_of_series"),
+                    models.Index(fields=["run", "id"], name="chunks_of_run"),
+                ],
             },
         ),
     ]

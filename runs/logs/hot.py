@@ -1,0 +1,142 @@
+"""The raw door of logs: pieces in, bytes out."""
+
+import asyncio
+import base64
+import hashlib
+import re
+
+import msgspec
+
+from runs.logs import queries, services
+from runs.logs.pieces import parse_range
+from studio.kernel import db, hot
+from studio.kernel.errors import Conflict, Invalid, RangeGap
+from zaffre.protocol import (
+    DESIRED_HEADER,
+    LOG_COMPLETE_HEADER,
+    LOG_LENGTH_HEADER,
+    LOG_OFFSET_HEADER,
+    MAX_LOG_CHUNK,
+    RUN_STATUS_HEADER,
+    SHA256_PATTERN,
+)
+
+FULL_HEADER = "X-Log-Full"
+ATTEMPT_HEADER = "X-Log-Attempt"
+ELIDED_HEADER = "X-Log-Elided"
+
+
+class _Complete(msgspec.Struct):
+    length: int
+    sha256: str
+
+
+async def append_from_code(request: hot.Request, run: str) -> hot.Response:
+    """PATCH /agent/v1/runs/<run>/log with the run's token."""
+    return await _append(request, run, None)
+
+
+async def append_from_user(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """PATCH /api/v1/workspaces/<ws>/runs/<run>/log: an interactive run, by its submitter."""
+    return await _append(request, run, ws)
+
+
+async def _append(request: hot.Request, run: str, workspace: str | None) -> hot.Response:
+    actor = await request.actor()
+    data = await request.body(limit=MAX_LOG_CHUNK)
+    if not data:
+        raise Invalid("The piece is empty.", hint="Send at least one byte.")
+    try:
+        start = parse_range(request.headers.get("content-range", ""), len(data))
+    except ValueError as error:
+        raise Invalid(f"{error}.", code="bad_range") from None
+    _check_digest(request.headers.get("content-digest", ""), data)
+    try:
+        if workspace is None:
+            line = services.append(run, actor=actor, start=start, data=data)
+        else:
+            line = await db.run(services.append, run, actor=actor, start=start, data=data, workspace=workspace)
+        done = await asyncio.shield(asyncio.wrap_future(line))
+    except (RangeGap, Conflict) as error:
+        length = error.details.get("length")
+        return hot.refused(error, **(_held(length) if isinstance(length, int) else {}))
+    headers = _held(done.length) | {DESIRED_HEADER: done.desired}
+    if done.full:
+        headers[FULL_HEADER] = "1"
+    return hot.Response(202, b"", headers)
+
+
+def _held(length: int) -> dict[str, str]:
+    # `Range` cannot say "nothing", so the length is always there too.
+    return {LOG_LENGTH_HEADER: str(length)} | ({"Range": f"0-{length - 1}"} if length else {})
+
+
+def _check_digest(header: str, data: bytes) -> None:
+    """RFC 9530's Content-Digest, when the sender gives one."""
+    if not header:
+        return
+    match = re.search(r"sha-256=:([A-Za-z0-9+/=]+):", header)
+    if not match:
+        raise Invalid("Content-Digest is `sha-256=:<base64>:`.", code="bad_digest")
+    if match[1] != base64.b64encode(hashlib.sha256(data).digest()).decode():
+        raise Invalid("The piece was changed on the way: its digest differs.", code="digest_mismatch")
+
+
+async def complete_from_code(request: hot.Request, run: str) -> hot.Response:
+    """POST /agent/v1/runs/<run>/log/complete {length, sha256}"""
+    return await _complete(request, run, None)
+
+
+async def complete_from_user(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """POST /api/v1/workspaces/<ws>/runs/<run>/log/complete {length, sha256}"""
+    return await _complete(request, run, ws)
+
+
+async def _complete(request: hot.Request, run: str, workspace: str | None) -> hot.Response:
+    actor = await request.actor()
+    try:
+        told = msgspec.json.decode(await request.body(limit=4096), type=_Complete)
+    except msgspec.DecodeError as error:
+        raise Invalid(f"The body is {{length, sha256}}: {error}") from None
+    if told.length < 0 or not re.fullmatch(SHA256_PATTERN, told.sha256):
+        raise Invalid("length is not negative, and sha256 is 64 lower-case hexadecimal digits.")
+    whole = await db.run(
+        services.complete, run, actor=actor, length=told.length, sha256=told.sha256, workspace=workspace
+    )
+    return hot.json({"complete": whole})
+
+
+async def read(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """GET …/runs/<run>/log?offset=&limit=&attempt= or ?tail=N; without a limit the log from `offset` to its end."""
+    actor = await request.actor()
+    limit, tail = request.number("limit", most=queries.MOST), request.number("tail")
+    found = await db.run(
+        queries.read_log,
+        ws,
+        run,
+        actor=actor,
+        offset=request.number("offset"),
+        tail=tail,
+        limit=limit,
+        attempt=request.number("attempt", most=2**31 - 1),
+    )
+    headers = {
+        LOG_OFFSET_HEADER: str(found.offset),
+        LOG_LENGTH_HEADER: str(found.length),
+        LOG_COMPLETE_HEADER: "1" if found.complete else "0",
+        RUN_STATUS_HEADER: found.status,
+        ATTEMPT_HEADER: str(found.attempt),
+    }
+    if found.elided:
+        headers[ELIDED_HEADER] = str(found.elided)
+    end = found.offset + len(found.data)
+    body: hot.Body = found.data
+    if limit is None and tail is None and found.log_id is not None and end < found.length:
+        body = _whole(found.data, found.log_id, end, found.length)
+    return hot.Response(200, body, headers, "text/plain; charset=utf-8")
+
+
+async def _whole(first: bytes, log_id: int, start: int, end: int) -> "hot.AsyncIterator[bytes]":
+    yield first
+    async for piece in hot.pieces_in_thread(queries.pieces_of(log_id, start, end)):
+        yield piece

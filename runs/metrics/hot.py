@@ -1,0 +1,49 @@
+"""The raw door of metrics: points in, series out."""
+
+import asyncio
+
+from runs.metrics import queries, services
+from runs.metrics.wire import decode
+from studio.kernel import db, hot
+from zaffre.protocol import DESIRED_HEADER
+
+
+async def log_from_code(request: hot.Request, run: str) -> hot.Response:
+    """POST /agent/v1/runs/<run>/metrics with the run's token."""
+    return await _log(request, run, None)
+
+
+async def log_from_user(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """POST /api/v1/workspaces/<ws>/runs/<run>/metrics: an interactive run, by its submitter."""
+    return await _log(request, run, ws)
+
+
+async def _log(request: hot.Request, run: str, workspace: str | None) -> hot.Response:
+    actor = await request.actor()
+    batch = decode(await request.body(), request.headers.get("content-type", ""))
+    if workspace is None:
+        line = services.record(run, actor=actor, batch=batch)
+    else:
+        line = await db.run(services.record, run, actor=actor, batch=batch, workspace=workspace)
+    # Shielded: when the caller goes away, its points still count and its repeat is a duplicate.
+    done = await asyncio.shield(asyncio.wrap_future(line))
+    answer: dict[str, object] = {"accepted": done.accepted, "duplicate": done.duplicate}
+    if done.refused:
+        answer |= {"refused": done.refused, "code": "too_many_keys"}
+    return hot.json(answer, **{DESIRED_HEADER: done.desired})
+
+
+async def summary(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """GET …/runs/<run>/metrics"""
+    actor = await request.actor()
+    return hot.json(await db.run(queries.summary, ws, run, actor=actor))
+
+
+async def series(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """GET …/runs/<run>/series?key=a&key=b&points=1000&since_seq="""
+    actor = await request.actor()
+    points = request.number("points", 1000, least=4, most=queries.MAX_POINTS)
+    since = request.number("since_seq", 0)
+    keys = request.query.get("key")
+    found = await db.run(queries.series, ws, run, actor=actor, keys=keys, points=points or 1000, since_seq=since or 0)
+    return hot.json(found)

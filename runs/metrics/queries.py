@@ -1,0 +1,94 @@
+"""Reading series: whole or thinned, from the beginning or since what a watcher has."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Max
+
+from runs.metrics import columns
+from runs.metrics.columns import Series
+from runs.metrics.models import MetricChunk
+from runs.queries import get_run
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Invalid
+
+MAX_SERIES = 100
+MAX_POINTS = 10_000
+
+
+@dataclass
+class Points:
+    """Points logged after `since`, by key, in the order of logging; `seq` is the newest that was seen."""
+
+    seq: int
+    series: dict[str, Series]
+
+    def __len__(self) -> int:
+        return sum(len(one) for one in self.series.values())
+
+
+def newest(run_id: str, *, actor: Actor) -> int:
+    """The sequence number of the run's newest points, 0 without any. The caller has authorised the actor."""
+    return MetricChunk.objects.filter(run_id=run_id).aggregate(newest=Max("id"))["newest"] or 0
+
+
+def summary(slug: str, run_id: str, *, actor: Actor) -> dict[str, Any]:
+    """{metrics: {key: {kind, last, last_step, min, max, count}}, seq}. Raises as get_run does."""
+    # Read before the summary: whoever asks for what came after it may be told a point twice, never none.
+    run = get_run(slug, run_id, actor=actor)
+    return {"metrics": run.metrics, "seq": newest(run_id, actor=actor)}
+
+
+def points_since(run_id: str, *, actor: Actor, keys: list[str] | None = None, since: int = 0) -> Points:
+    """All points of the keys (None: every key) after sequence `since`. The caller has authorised the actor."""
+    # First the newest number, then the rows: a chunk that commits in between is in the rows, and
+    # ids of a run grow in the order of commits, so nothing up to `seq` is missing.
+    seq = newest(run_id, actor=actor)
+    if seq <= since:
+        return Points(seq, {})
+    rows = MetricChunk.objects.filter(run_id=run_id, pk__gt=since).order_by("pk")
+    if keys is not None:
+        rows = rows.filter(key__in=keys)
+    pieces: dict[str, list[Series]] = {}
+    for chunk, key, count, data, parts in rows.values_list("pk", "key", "count", "data", "parts"):
+        piece = columns.unpack(data, count)
+        if since and parts:
+            piece = piece.take(slice(columns.known_points(columns.unpack_parts(parts), since), None))
+        if len(piece):
+            pieces.setdefault(key, []).append(piece)
+        seq = max(seq, chunk)
+    return Points(seq, {key: columns.join(held) for key, held in pieces.items()})
+
+
+def series(
+    slug: str,
+    run_id: str,
+    *,
+    actor: Actor,
+    keys: list[str] | None = None,
+    points: int = 1000,
+    since_seq: int = 0,
+) -> dict[str, Any]:
+    """{seq, series: {key: {step, value, time}}}, each thinned to about `points` points and sorted by step.
+
+    `keys` None means every key, MAX_SERIES at most. Values that JSON cannot say are text.
+    Raises Invalid for too many keys, and as get_run does.
+    """
+    run = get_run(slug, run_id, actor=actor)
+    asked = list(run.metrics) if keys is None else list(dict.fromkeys(keys))
+    if len(asked) > MAX_SERIES:
+        raise Invalid(
+            f"At most {MAX_SERIES} series are read at once, and {len(asked)} were asked for.",
+            hint="Name the ones to read with ?key=…",
+        )
+    found = points_since(run_id, actor=actor, keys=asked, since=since_seq)
+    answer: dict[str, Any] = {}
+    for key in asked:
+        one = columns.thin(columns.by_step(found.series.get(key, columns.EMPTY)), points)
+        if len(one) or not since_seq:
+            answer[key] = {
+                "step": one.step.tolist(),
+                "value": columns.plain_list(one.value),
+                "time": one.time.tolist(),
+            }
+    return {"seq": found.seq, "series": answer}

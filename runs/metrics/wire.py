@@ -1,0 +1,103 @@
+"""A batch of points as it comes over the wire: typed decoding, and errors that name the point."""
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+
+from studio.kernel.errors import Invalid
+from zaffre.protocol import MAX_METRIC_KEY, MAX_POINTS_PER_BATCH
+
+MSGPACK = "application/msgpack"
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_METRIC_KEY)]
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Text = Annotated[str, msgspec.Meta(max_length=8000)]
+SPECIAL = ("NaN", "Infinity", "-Infinity")
+#: PostgreSQL's text holds no NUL, and a page shows no control character.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+class Point(msgspec.Struct, array_like=True):
+    """[key, value, step, time in milliseconds since 1970]; step and time may be left out."""
+
+    key: Key
+    value: float | str
+    step: Int64 = 0
+    time: Int64 = 0
+
+
+class Batch(msgspec.Struct):
+    """What one request logs. `batch` makes a repeat harmless."""
+
+    batch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    points: Annotated[list[Point], msgspec.Meta(max_length=MAX_POINTS_PER_BATCH)] = []
+    params: Annotated[dict[Key, str | int | float | bool], msgspec.Meta(max_length=1000)] = {}
+    tags: Annotated[dict[Key, Text], msgspec.Meta(max_length=1000)] = {}
+
+
+_json = msgspec.json.Decoder(Batch)
+_msgpack = msgspec.msgpack.Decoder(Batch)
+
+
+def decode(body: bytes, content_type: str) -> Batch:
+    """Return the batch. Raises Invalid with the index and the key of the first point that cannot be meant."""
+    packed = content_type.partition(";")[0].strip().lower() == MSGPACK
+    try:
+        batch = (_msgpack if packed else _json).decode(body)
+    except msgspec.ValidationError as error:
+        raise _explained(body, packed, error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(
+            f"The body is not valid {'msgpack' if packed else 'JSON'}: {error}",
+            code="bad_json",
+            hint='JSON has no NaN: send the text "NaN", "Infinity" or "-Infinity" as the value.',
+        ) from None
+    _refuse_odd_text(batch)
+    return batch
+
+
+def _refuse_odd_text(batch: Batch) -> None:
+    for at, point in enumerate(batch.points):
+        if isinstance(point.value, str) and point.value not in SPECIAL:
+            raise _wrong(at, point.key, f"the value is a number or one of {', '.join(SPECIAL)}")
+        if _CONTROL.search(point.key):
+            raise _wrong(at, point.key, "the key holds a control character")
+    if _CONTROL.search(batch.batch):
+        raise Invalid("batch holds a control character.", field="batch")
+    for what, pairs in (("params", batch.params), ("tags", batch.tags)):
+        for key, value in pairs.items():
+            text = str(value)
+            if _CONTROL.search(key) or "\x00" in text or re.search(r"[\ud800-\udfff]", text):
+                raise Invalid(f"{what}: {key[:80]!r} holds a character that cannot be stored.", field=what, key=key)
+            if len(text) > 8000:
+                raise Invalid(f"{what}: the value of {key[:80]!r} is longer than 8000 characters.", field=what, key=key)
+
+
+def _wrong(at: int, key: Any, problem: str) -> Invalid:
+    shown = key[:80] if isinstance(key, str) else key
+    return Invalid(f"points[{at}] ({shown!r}): {problem}.", index=at, key=shown, hint="Nothing of the batch was kept.")
+
+
+def _explained(body: bytes, packed: bool, error: msgspec.ValidationError) -> Invalid:
+    """Find the first wrong point: the typed decoder says what is wrong, but not where."""
+    try:
+        raw = msgspec.msgpack.decode(body) if packed else msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        raw = None
+    points = raw.get("points") if isinstance(raw, dict) else None
+    if isinstance(points, list):
+        if len(points) > MAX_POINTS_PER_BATCH:
+            return Invalid(
+                f"A batch has at most {MAX_POINTS_PER_BATCH} points, and this one has {len(points)}.",
+                code="too_many_points",
+                hint="Send several batches, each with an id of its own.",
+            )
+        for at, point in enumerate(points):
+            try:
+                msgspec.convert(point, Point)
+            except msgspec.ValidationError as inner:
+                key = point[0] if isinstance(point, list) and point else None
+                return _wrong(at, key, str(inner).replace(" - at `$", " in `point"))
+    return Invalid(
+        f"The body cannot be meant: {error}", hint='It is {"batch": id, "points": [[key, value, step, ms]]}.'
+    )

@@ -1,0 +1,37 @@
+"""Database work from asyncio: a bounded set of threads, each giving its connection back when done."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import connections
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Below the pool of connections (settings.DATABASES): commit threads and Django's views need some too.
+THREADS = 6
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="database")
+
+
+async def run(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `work` in a database thread and return what it returns. More than THREADS calls wait their turn."""
+    bound: Callable[[], Any] = partial(work, *args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(_threads(), released, bound)
+
+
+def released(work: Callable[[], T]) -> T:
+    """Call `work`, then give this thread's connections back to the pool, whatever happened.
+
+    A kept connection would outlive a restarted server and would keep a test's database from being dropped.
+    """
+    try:
+        return work()
+    finally:
+        connections.close_all()
