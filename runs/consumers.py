@@ -1,0 +1,248 @@
+"""The live door: a run page's socket, and the workspace's feed of facts.
+
+Bells say that something changed; what changed is read from the database, from where this socket
+stands. So a lost bell, a dropped frame or a reconnect costs time and never a byte or a point.
+"""
+
+import asyncio
+import base64
+import json
+import logging
+import re
+import time
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import Error as DatabaseError
+
+from runs import watching
+from runs.watching import LogPiece
+from studio.kernel import credentials, db
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Forbidden, NotFound, Unauthenticated, ZaffreError
+from studio.kernel.live import Hub, Subscriber, hub
+
+log = logging.getLogger(__name__)
+
+BEAT = 20.0
+#: Seconds between two looks at whether this person may still watch.
+RECHECK = 5.0
+HELLO = 10.0
+#: Seconds after which the next log frame goes out although the last was not acknowledged.
+ACK = 2.0
+#: More points than this at once are not told: the page reads a thinned series instead.
+MAX_POINTS = 10_000
+#: Longest stay of a socket that nobody reads from.
+STUCK = 30.0
+CODES = {Unauthenticated: 4401, Forbidden: 4403, NotFound: 4404}
+_POINTS = re.compile(rb'\{"t":"points","seq":(\d+),"prev":(\d+),')
+
+
+class Watcher(AsyncWebsocketConsumer):
+    """What both sockets share: who watches, the beat, the re-check, the end."""
+
+    # No channel layer: it would cost each socket a Redis connection that the hub makes unnecessary.
+    channel_layer_alias = "none"
+
+    async def connect(self) -> None:
+        self.names: dict[str, str] = self.scope["url_route"]["kwargs"]
+        self.headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in self.scope["headers"]}
+        self.hello: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self.acked = asyncio.Event()
+        self.acked.set()
+        self.hub: Hub = hub()
+        await self.accept()
+        self.task = asyncio.create_task(self._live())
+
+    async def disconnect(self, code: int) -> None:
+        task = getattr(self, "task", None)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        try:
+            told = json.loads(text_data or "")
+            kind = told["t"]
+        except (ValueError, TypeError, KeyError):
+            return  # a client of another version; nothing it can say here is worth an end
+        if kind == "hello" and not self.hello.done():
+            self.hello.set_result(told)
+        elif kind == "ack":
+            self.acked.set()
+
+    async def _live(self) -> None:
+        try:
+            await self.watch()
+        except ZaffreError as error:
+            await self.close(next((code for kind, code in CODES.items() if isinstance(error, kind)), 4500))
+        except (DatabaseError, TimeoutError, OSError):
+            log.warning("a live socket ends because something behind it is away", exc_info=True)
+            await self.close(1013)
+        except Exception:
+            log.exception("a live socket broke")
+            await self.close(1011)
+
+    async def watch(self) -> None:
+        raise AssertionError("each socket says how it watches")
+
+    async def who(self) -> Actor:
+        return await credentials.actor_of(self.scope, self.headers)
+
+    async def put(self, frame: bytes) -> None:
+        # A reader that takes nothing for so long is gone or would hold our memory.
+        async with asyncio.timeout(STUCK):
+            await self.send(text_data=frame.decode())
+
+    async def tell(self, kind: str, **more: Any) -> None:
+        await self.put(msgspec.json.encode({"t": kind, **more}, enc_hook=str))
+
+
+class FeedConsumer(Watcher):
+    """/ws/w/<ws>/feed: {"t":"fact","topic":…} for whatever changes in the workspace."""
+
+    TOPICS = ("runs", "endpoints", "compute", "models")
+
+    async def watch(self) -> None:
+        await db.run(watching.may_watch, self.names["ws"], actor=await self.who())
+        subscriber = await self.hub.subscribe([f"{topic}.{self.names['ws']}" for topic in self.TOPICS])
+        try:
+            await self._forward(subscriber)
+        finally:
+            await self.hub.leave(subscriber)
+
+    async def _forward(self, subscriber: Subscriber) -> None:
+        beat = check = time.monotonic()
+        while True:
+            await subscriber.wait(min(RECHECK, BEAT))
+            now = time.monotonic()
+            if now - check >= RECHECK:
+                await db.run(watching.may_watch, self.names["ws"], actor=await self.who())
+                check = now
+            for topic, fact in subscriber.take():
+                # Spliced, not decoded: the fact is JSON of ours already.
+                head = b'{"t":"fact","topic":"%s"' % topic.partition(".")[0].encode()
+                await self.put(head + (b"," if len(fact) > 2 else b"") + fact[1:])
+            if subscriber.behind:
+                subscriber.behind = False
+                await self.tell("behind")
+            if now - beat >= BEAT:
+                beat = now
+                await self.tell("beat")
+
+
+class RunConsumer(Watcher):
+    """/ws/w/<ws>/runs/<run>: the run, its points since `seq` and its log since `log`, then all that follows."""
+
+    async def watch(self) -> None:
+        self.ws, self.run_id = self.names["ws"], self.names["run"]
+        self.shown: dict[str, Any] = {}
+        # Before the subscription: a stranger must not make the hub join topics.
+        await db.run(watching.look, self.ws, self.run_id, actor=await self.who())
+        subscriber = await self.hub.subscribe([f"run.{self.run_id}"])
+        try:
+            async with asyncio.timeout(HELLO):
+                hello = await self.hello
+            self.seq = _whole(hello.get("seq"), 0)
+            self.offset = _whole(hello.get("log"), -1)
+            self.attempt: int | None = None
+            await self._follow(subscriber)
+        finally:
+            await self.hub.leave(subscriber)
+
+    async def _follow(self, subscriber: Subscriber) -> None:
+        subscriber.behind = False  # nothing was told yet: the first look below is whole
+        beat = check = time.monotonic()
+        await self._look()
+        while True:
+            await subscriber.wait(min(RECHECK, BEAT) if not self._owes_log() else ACK)
+            now = time.monotonic()
+            frames, behind = subscriber.take(), subscriber.behind
+            subscriber.behind = False
+            changed = await self._forward_points([frame for _, frame in frames])
+            due = now - check >= RECHECK
+            if behind or changed or due:
+                await self._look()
+                check = time.monotonic()
+            if any(frame.startswith(b'{"t":"log"') for _, frame in frames) or self._owes_log():
+                await self._send_log()
+            if now - beat >= BEAT:
+                beat = now
+                await self.tell("beat")
+
+    async def _forward_points(self, frames: list[bytes]) -> bool:
+        """Hand on points that continue what this socket has, and say whether something else needs a look."""
+        changed = False
+        for frame in frames:
+            match = _POINTS.match(frame)
+            if not match:
+                changed = changed or not frame.startswith(b'{"t":"log"')
+                continue
+            seq, prev = int(match[1]), int(match[2])
+            if seq <= self.seq:
+                continue  # the database told us already
+            if prev == self.seq:
+                await self.put(frame)
+                self.seq = seq
+            else:
+                await self._catch_up()
+        return changed
+
+    async def _look(self) -> None:
+        """Re-check the right to watch, and bring run, points and log up to the database."""
+        run = await db.run(watching.look, self.ws, self.run_id, actor=await self.who())
+        if run != self.shown:
+            self.shown = run
+            await self.tell("run", run=run)
+        await self._catch_up()
+        await self._send_log()
+
+    async def _catch_up(self) -> None:
+        actor = await self.who()
+        found = await db.run(watching.points, self.ws, self.run_id, actor=actor, since=self.seq, most=MAX_POINTS)
+        if found.seq <= self.seq:
+            return
+        before, self.seq = self.seq, found.seq
+        if found.frame is None:
+            await self.tell("behind")
+        else:
+            await self.put(found.frame(before))
+
+    def _owes_log(self) -> bool:
+        return getattr(self, "owed", False)
+
+    async def _send_log(self) -> None:
+        """Send what the log has after this socket's offset, one frame in flight at a time."""
+        self.owed = True
+        while True:
+            if not self.acked.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ACK):
+                        await self.acked.wait()
+            actor = await self.who()
+            piece: LogPiece = await db.run(
+                watching.log_piece, self.ws, self.run_id, actor=actor, offset=self.offset, attempt=self.attempt
+            )
+            new_attempt = self.attempt is not None and piece.attempt != self.attempt
+            self.attempt, self.offset = piece.attempt, piece.offset + len(piece.data)
+            if not piece.data and not new_attempt:
+                self.owed = False
+                return
+            self.acked.clear()
+            await self.tell(
+                "log",
+                offset=piece.offset,
+                length=piece.length,
+                attempt=piece.attempt,
+                text=base64.b64encode(piece.data).decode(),
+            )
+            if self.offset >= piece.length:
+                self.owed = False
+                return
+
+
+def _whole(value: Any, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and -1 <= value < 2**62 else default

@@ -1,0 +1,52 @@
+"""Who may add to a run that executes: its present attempt, or the person whose interactive run it is."""
+
+from runs.models import Run
+from runs.queries import get_run
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from zaffre.protocol import FINAL_STATES, HELD_STATES
+
+
+def admit(run_id: str, *, actor: Actor, workspace: str | None) -> None:
+    """Let pass who may ever write to this run; `refuse_late` then looks at the moment.
+
+    `workspace` is the slug of the user door, None on the agent door. A run's token names its run, so
+    it costs no question to the database. Raises Unauthenticated, Forbidden or NotFound.
+    """
+    if actor.kind == "run" and workspace is None:
+        if actor.run_id != run_id:
+            raise NotFound("This token belongs to another run.")
+        return
+    if actor.kind == "anonymous":
+        raise Unauthenticated("Log in, or send a token in the Authorization header.")
+    if workspace is None:
+        raise Forbidden("This address takes the token of a run.")
+    run = get_run(workspace, run_id, actor=actor, action="run.write")
+    if actor.kind == "run":
+        return
+    if run.kind != Run.Kind.INTERACTIVE:
+        raise Forbidden(
+            "Only the code of this run may write to it.", hint="Start an interactive run to log from a notebook."
+        )
+    if run.submitted_by_id != actor.user_id:
+        raise Forbidden("Only the person who started an interactive run may write to it.")
+
+
+def refuse_late(*, status: str, attempt_no: int, actor: Actor) -> None:
+    """Raise Conflict unless this is the attempt that holds the run now. Call it on a locked or joined row.
+
+    Codes: `stale_attempt` when another attempt took over (the caller's code must stop), `final`
+    when the run has ended.
+    """
+    if actor.kind == "run" and attempt_no != actor.attempt:
+        raise Conflict(
+            f"Attempt {actor.attempt} of this run was replaced by attempt {attempt_no}.",
+            code="stale_attempt",
+            attempt=attempt_no,
+        )
+    if status in FINAL_STATES:
+        raise Conflict(f"The run has ended ({status}) and takes nothing more.", code="final", status=status)
+    if actor.kind == "run" and status not in HELD_STATES:
+        raise Conflict(
+            "This attempt was given up, and the run waits for another one.", code="stale_attempt", attempt=attempt_no
+        )

@@ -1,0 +1,70 @@
+"""The raw door of content: which bytes are missing, and taking them. Named by their SHA-256."""
+
+import asyncio
+
+import msgspec
+
+from studio.kernel import blobs, db, hot
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Invalid
+from workspace.access import get_workspace
+from zaffre.protocol import MAX_HASHES_PER_QUESTION
+
+#: Bytes gathered before they are hashed and written in a thread: fewer hand-overs, same memory for any size.
+PIECE = 1024 * 1024
+#: A question of 5000 hashes is 335 kB.
+MAX_QUESTION = 512 * 1024
+
+
+class _Question(msgspec.Struct):
+    sha256: list[str]
+
+
+async def missing(request: hot.Request, ws: str) -> hot.Response:
+    """POST /api/v1/workspaces/<ws>/blobs/missing {sha256: […]} → {missing: […]}"""
+    actor = await request.actor(browser_may_write=True)
+    workspace = await db.run(writable, ws, actor=actor)
+    return await answer_missing(request, workspace)
+
+
+async def put(request: hot.Request, ws: str, sha256: str) -> hot.Response:
+    """PUT /api/v1/workspaces/<ws>/blobs/<sha256>, the bytes as body → 201 when new, 200 when known"""
+    actor = await request.actor(browser_may_write=True)
+    workspace = await db.run(writable, ws, actor=actor)
+    return await take(request, workspace, sha256)
+
+
+def writable(slug: str, *, actor: Actor) -> int:
+    """The id of a workspace that the actor may send bytes to."""
+    return get_workspace(slug, actor=actor, action="blob.write").pk
+
+
+async def answer_missing(request: hot.Request, workspace_id: int) -> hot.Response:
+    """Answer which of the asked hashes the workspace does not hold."""
+    try:
+        asked = msgspec.json.decode(await request.body(limit=MAX_QUESTION), type=_Question).sha256
+    except msgspec.DecodeError as error:
+        raise Invalid(f"The body is {{sha256: [hash, …]}}: {error}") from None
+    if len(asked) > MAX_HASHES_PER_QUESTION:
+        raise Invalid(f"At most {MAX_HASHES_PER_QUESTION} hashes are asked at once, and these are {len(asked)}.")
+    return hot.json({"missing": await db.run(blobs.missing, asked, workspace_id=workspace_id)})
+
+
+async def take(request: hot.Request, workspace_id: int, sha256: str) -> hot.Response:
+    """Stream the body into the store. Raises Invalid `digest_mismatch`, TooLarge."""
+    known = not await db.run(blobs.missing, [sha256], workspace_id=workspace_id)
+    incoming = await asyncio.to_thread(blobs.Incoming)
+    try:
+        held = bytearray()
+        async for piece in request.stream(limit=blobs.MAX_BLOB):
+            held += piece
+            if len(held) >= PIECE:
+                await asyncio.to_thread(incoming.write, bytes(held))
+                held.clear()
+        if held:
+            await asyncio.to_thread(incoming.write, bytes(held))
+        stored, size = await db.run(incoming.keep, workspace_id=workspace_id, expected=sha256)
+    finally:
+        # Also when the sender went away: what was staged is removed.
+        await asyncio.to_thread(incoming.__exit__)
+    return hot.json({"sha256": stored, "size": size}, 200 if known else 201)

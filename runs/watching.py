@@ -1,0 +1,71 @@
+"""What live sockets read: each question checks the watcher's right anew."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from runs.logs import queries as logs
+from runs.metrics import queries as metrics
+from runs.metrics.services import frame
+from runs.queries import get_run, run_out
+from studio.kernel.actors import Actor
+from workspace.access import get_workspace
+
+#: Bytes of log in one frame, before base64: 64 kB on the wire.
+LOG_FRAME = 48 * 1024
+#: What a watcher who asks for the end of a log gets first.
+TAIL = 64 * 1024
+#: Moves by itself; a page counts the seconds without us.
+_RESTLESS = ("duration_seconds",)
+
+
+@dataclass(frozen=True)
+class News:
+    """Points after a sequence number; `frame(prev)` makes the live frame, None when they are too many."""
+
+    seq: int
+    frame: Callable[[int], bytes] | None
+
+
+@dataclass(frozen=True)
+class LogPiece:
+    data: bytes
+    offset: int
+    length: int
+    attempt: int
+
+
+def may_watch(slug: str, *, actor: Actor) -> None:
+    """Raise unless the actor may see the runs of this workspace."""
+    get_workspace(slug, actor=actor, action="run.read")
+
+
+def look(slug: str, run_id: str, *, actor: Actor) -> dict[str, Any]:
+    """The run as pages show it, without what changes by itself. Raises as get_run does."""
+    shown = run_out(get_run(slug, run_id, actor=actor))
+    return {key: value for key, value in shown.items() if key not in _RESTLESS}
+
+
+def points(slug: str, run_id: str, *, actor: Actor, since: int, most: int) -> News:
+    """What was logged after `since`. Raises as get_run does."""
+    get_run(slug, run_id, actor=actor)
+    found = metrics.points_since(run_id, actor=actor, since=since)
+    if len(found) > most:
+        return News(found.seq, None)
+    data = {key: (one.step.tolist(), one.time.tolist(), one.value.tolist()) for key, one in found.series.items()}
+    return News(found.seq, lambda prev: frame(prev, found.seq, data))
+
+
+def log_piece(slug: str, run_id: str, *, actor: Actor, offset: int, attempt: int | None) -> LogPiece:
+    """The next bytes of the present attempt's log; from its beginning when the attempt is another than `attempt`.
+
+    A negative offset asks for the end of the log. Raises as get_run does.
+    """
+    if offset < 0:
+        found = logs.read_log(slug, run_id, actor=actor, tail=TAIL, limit=TAIL)
+        found = logs.read_log(slug, run_id, actor=actor, offset=found.offset, limit=LOG_FRAME)
+    else:
+        found = logs.read_log(slug, run_id, actor=actor, offset=offset, limit=LOG_FRAME)
+        if attempt is not None and found.attempt != attempt:
+            found = logs.read_log(slug, run_id, actor=actor, offset=0, limit=LOG_FRAME)
+    return LogPiece(found.data, found.offset, found.length, found.attempt)

@@ -1,0 +1,124 @@
+"""The one entry of the web process: looks at the path, then hands the request to the right world.
+
+Hot functions and live sockets do not pass through Django's request cycle; everything else does.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from channels.routing import URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+# Django must stand before the rooms' doors can be imported.
+django_app = get_asgi_application()
+
+from runs.logs import services as logs  # noqa: E402
+from runs.metrics import services as metrics  # noqa: E402
+from studio.kernel import hot, live  # noqa: E402
+from studio.urls import collect  # noqa: E402
+
+log = logging.getLogger(__name__)
+App = Callable[[hot.Scope, hot.Receive, hot.Send], Awaitable[None]]
+
+#: Paths that the gateway answers; it also runs as a process of its own, on the next port.
+GATEWAY_PATHS = ("/score/",)
+
+
+def _gateway() -> App | None:
+    if find_spec("studio.gateway") is None or find_spec("studio.gateway.app") is None:
+        return None
+    app: App = import_module("studio.gateway.app").app
+    return app
+
+
+router = hot.Router(collect("hot_routes"))
+gateway = _gateway()
+_sockets = URLRouter(collect("live_routes"))
+_sockets_of_browsers = AllowedHostsOriginValidator(_sockets)
+
+
+async def application(scope: hot.Scope, receive: hot.Receive, send: hot.Send) -> None:
+    """The ASGI entry: `uvicorn studio.asgi:application`."""
+    if scope["type"] == "http":
+        found = router.match(scope["method"], scope["path"])
+        if found is not None:
+            await hot.serve(*found, scope, receive, send)
+        elif gateway is not None and scope["path"].startswith(GATEWAY_PATHS):
+            await gateway(scope, receive, send)
+        else:
+            await django_app(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await _websocket(scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await _lifespan(scope, receive, send)
+
+
+async def _websocket(scope: hot.Scope, receive: hot.Receive, send: hot.Send) -> None:
+    # A browser cannot be made to send an Authorization header to a socket, so it needs no Origin check.
+    by_token = any(key == b"authorization" for key, _ in scope["headers"])
+    try:
+        await (_sockets if by_token else _sockets_of_browsers)(scope, receive, send)
+    except ValueError as error:
+        if not str(error).startswith("No route found"):
+            raise
+        await send({"type": "websocket.close", "code": 4404})
+
+
+async def _lifespan(scope: hot.Scope, receive: hot.Receive, send: hot.Send) -> None:
+    child = _Child(gateway, scope) if gateway is not None else None
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            live.hub().start()
+            if child is not None:
+                await child.start()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            if child is not None:
+                await child.stop()
+            await live.hub().stop()
+            # What was accepted is written before we go.
+            await asyncio.to_thread(metrics.drain)
+            await asyncio.to_thread(logs.drain)
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+class _Child:
+    """A mounted application's own lifespan: told when we start and when we stop."""
+
+    def __init__(self, app: App, scope: hot.Scope) -> None:
+        self._app, self._scope = app, scope
+        self._to: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._from: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+        await self._ask("lifespan.startup")
+
+    async def stop(self) -> None:
+        await self._ask("lifespan.shutdown")
+        if self._task is not None:
+            await self._task
+
+    async def _ask(self, what: str) -> None:
+        await self._to.put({"type": what})
+        await self._from.get()
+
+    async def _run(self) -> None:
+        try:
+            await self._app(self._scope, self._to.get, self._from.put)
+        except Exception:
+            # An application without a lifespan says so by failing; ours goes on without it.
+            log.info("the gateway takes no lifespan", exc_info=True)
+        # Nobody is kept waiting for an answer that will not come.
+        await self._from.put({"type": "ended"})
+        await self._from.put({"type": "ended"})
