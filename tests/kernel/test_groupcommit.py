@@ -1,0 +1,87 @@
+"""Group commit: shared transactions, answers after the commit, and a bad item alone in its misfortune."""
+
+import threading
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.db import DataError, connection
+
+from studio.kernel.errors import Conflict, Unavailable
+from studio.kernel.groupcommit import GroupCommit
+
+PATIENCE = 60
+
+
+def insert(names):
+    with connection.cursor() as cursor:
+        for name in names:
+            # The column holds 100 characters: a longer name breaks the whole transaction.
+            cursor.execute("INSERT INTO django_content_type (app_label, model) VALUES (%s, 'x')", [name])
+    return [f"{name} is in" for name in names]
+
+
+def stored() -> set[str]:
+    return set(ContentType.objects.filter(model="x").values_list("app_label", flat=True))
+
+
+@pytest.fixture
+def gate():
+    """A commit thread that waits until the test lets it go, so that a group gathers behind it."""
+    opened, groups = threading.Event(), []
+
+    def write(names):
+        opened.wait(PATIENCE)
+        groups.append(list(names))
+        return insert(names)
+
+    group: GroupCommit[str, str] = GroupCommit("test", write)
+    yield group, opened, groups
+    opened.set()
+    group.close()
+
+
+def test_what_waits_shares_a_transaction(transactional_db, gate):
+    group, opened, groups = gate
+    futures = [group.submit(f"n{at}") for at in range(20)]
+    opened.set()
+    assert [future.result(PATIENCE) for future in futures] == [f"n{at} is in" for at in range(20)]
+    assert stored() == {f"n{at}" for at in range(20)}
+    assert len(groups) <= 2  # the first alone, the rest together; or all at once
+
+
+def test_a_bad_item_harms_nobody_else(transactional_db, gate):
+    group, opened, _ = gate
+    futures = {name: group.submit(name) for name in ["a", "b", "x" * 101, "c", "d"]}
+    opened.set()
+    with pytest.raises(DataError):
+        futures.pop("x" * 101).result(PATIENCE)
+    assert {future.result(PATIENCE) for future in futures.values()} == {f"{name} is in" for name in "abcd"}
+    assert stored() == set("abcd")
+
+
+def test_an_answer_that_is_an_error_goes_to_its_caller_alone(transactional_db):
+    group = GroupCommit("test", lambda items: [Conflict("no") if item == "b" else item for item in items])
+    futures = [group.submit(item) for item in "abc"]
+    assert futures[0].result(PATIENCE) == "a" and futures[2].result(PATIENCE) == "c"
+    with pytest.raises(Conflict):
+        futures[1].result(PATIENCE)
+    group.close()
+
+
+def test_a_close_writes_all_that_waits_and_a_later_item_starts_anew(transactional_db, gate):
+    group, opened, _ = gate
+    futures = [group.submit(f"n{at}") for at in range(600)]
+    opened.set()
+    group.close(PATIENCE)
+    assert all(future.done() for future in futures)
+    assert len(stored()) == 600
+    assert group.submit("late").result(PATIENCE) == "late is in"
+
+
+def test_a_line_that_is_too_long_is_refused(transactional_db, gate, monkeypatch):
+    monkeypatch.setattr("studio.kernel.groupcommit.LINE", 3)
+    group, opened, _ = gate
+    with pytest.raises(Unavailable):
+        for at in range(10):
+            group.submit(f"n{at}")
+    opened.set()
