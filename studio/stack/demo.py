@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from studio.stack import steps
 from studio.stack.plan import ROOT, SERVER_SECRETS, Plan
 from studio.stack.programs import StackError, environment
-from studio.stack.report import say, step
+from studio.stack.report import say
 
 EXAMPLE = ROOT / "examples" / "quickstart"
 EXPERIMENT, MODEL, ENDPOINT, DATASET = "quickstart", "digits-classifier", "digits", "digits"
@@ -62,8 +63,12 @@ async def zaffre(plan: Plan, *words: str) -> Any:
     env = environment({"ZAFFRE_VAR": str(plan.var)}, without=SERVER_SECRETS)
     at = words.index("--") if "--" in words else len(words)
     argv = [str(Path(sys.executable).parent / "zaffre"), *words[:at], "--json", *words[at:]]
-    with step(f"$ zaffre {shlex.join(words)}"):
-        out = await steps.run_to_end(argv, env=env, cwd=EXAMPLE)
+    say(f"$ zaffre {shlex.join(words)}")
+    begun = time.monotonic()
+    out = await steps.run_to_end(
+        argv, env=env, cwd=EXAMPLE, echo=lambda line: print(f"             {line}", flush=True)
+    )
+    say(f"  done ({time.monotonic() - begun:.1f} s)")
     try:
         return json.loads(out)
     except ValueError:

@@ -17,6 +17,7 @@ from studio.stack import plan as plans
 from studio.stack import setup, up
 from studio.stack.processes import Supervisor, rotate
 from studio.stack.programs import Program, StackError
+from studio.stack.steps import run_to_end
 
 PATIENCE = 30
 
@@ -208,3 +209,19 @@ def test_a_part_that_failed_is_not_taken_for_done(tmp_path):
 def test_a_failing_installer_is_quoted():
     with pytest.raises(setup.SetupError, match=r"exit code 3(.|\n)*index is away"):
         setup.run(sys.executable, "-c", "print('index is away'); raise SystemExit(3)")
+
+
+# --- commands that run to their end ---------------------------------------------------------------------
+
+
+async def test_a_command_of_the_example_is_echoed_while_it_runs(tmp_path):
+    code = "import sys; print('{}'); print('10%\\r50%\\r100%', file=sys.stderr); print('saved', file=sys.stderr)"
+    heard: list[str] = []
+    out = await run_to_end([sys.executable, "-c", code], env=dict(os.environ), cwd=tmp_path, echo=heard.append)
+    assert (out, heard) == ("{}\n", ["100%", "saved"])
+
+
+async def test_a_command_that_fails_is_quoted(tmp_path):
+    code = "import sys; print('no such model', file=sys.stderr); sys.exit(4)"
+    with pytest.raises(StackError, match=r"exited with 4:\nno such model"):
+        await run_to_end([sys.executable, "-c", code], env=dict(os.environ), cwd=tmp_path)
