@@ -58,6 +58,10 @@ async def _run(plan: Plan) -> Answer:
     return Answer(text=json.dumps(answer), run_url=str(run.get("url") or ""))
 
 
+def _indent(line: str) -> None:
+    print(f"             {line}", flush=True)
+
+
 async def zaffre(plan: Plan, *words: str) -> Any:
     """Run one command as a user would, in the example's folder; return the JSON that it printed."""
     env = environment({"ZAFFRE_VAR": str(plan.var)}, without=SERVER_SECRETS)
