@@ -6,7 +6,7 @@ Hot functions and live sockets do not pass through Django's request cycle; every
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -97,7 +97,7 @@ class _Child:
     def __init__(self, app: App, scope: hot.Scope) -> None:
         self._app, self._scope = app, scope
         self._to: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._from: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._from: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

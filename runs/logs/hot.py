@@ -59,7 +59,7 @@ async def _append(request: hot.Request, run: str, workspace: str | None) -> hot.
         done = await asyncio.shield(asyncio.wrap_future(line))
     except (RangeGap, Conflict) as error:
         length = error.details.get("length")
-        return hot.refused(error, **(_held(length) if isinstance(length, int) else {}))
+        return hot.refused(error, _held(length) if isinstance(length, int) else {})
     headers = _held(done.length) | {DESIRED_HEADER: done.desired}
     if done.full:
         headers[FULL_HEADER] = "1"

@@ -119,7 +119,7 @@ def plain(value: float) -> float | str:
 def plain_list(values: Floats) -> list[float | str]:
     """A column as JSON can say it."""
     if bool(np.isfinite(values).all()):
-        return values.tolist()  # type: ignore[no-any-return]
+        return values.tolist()
     return [plain(value) for value in values.tolist()]
 
 

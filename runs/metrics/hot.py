@@ -30,7 +30,7 @@ async def _log(request: hot.Request, run: str, workspace: str | None) -> hot.Res
     answer: dict[str, object] = {"accepted": done.accepted, "duplicate": done.duplicate}
     if done.refused:
         answer |= {"refused": done.refused, "code": "too_many_keys"}
-    return hot.json(answer, **{DESIRED_HEADER: done.desired})
+    return hot.json(answer, headers={DESIRED_HEADER: done.desired})
 
 
 async def summary(request: hot.Request, ws: str, run: str) -> hot.Response:

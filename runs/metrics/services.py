@@ -10,15 +10,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import psycopg
-from django.db import connection, transaction
+from django.db import transaction
 
 from runs.fencing import admit, refuse_late
-from runs.metrics import columns
+from runs.metrics import columns, store
 from runs.metrics.columns import Series
-from runs.metrics.models import MetricBatch, MetricChunk
+from runs.metrics.models import MetricChunk
+from runs.metrics.store import LockedRun
 from runs.metrics.wire import Batch
-from runs.models import Run
 from studio.kernel.actors import Actor
 from studio.kernel.bells import ring_soon
 from studio.kernel.errors import Conflict, NotFound, ZaffreError
@@ -33,18 +32,6 @@ MAX_FRAME_POINTS = 5_000
 MERGE_AFTER = 200
 #: A merged chunk's size in points.
 MERGED = 10_000
-
-_INSERT = """
-INSERT INTO metrics_metricchunk (run_id, key, count, first_step, last_step, data, parts)
-SELECT new.run, new.key, new.count, new.first_step, new.last_step, new.data, ''::bytea
-FROM unnest(%s::varchar[], %s::varchar[], %s::int[], %s::bigint[], %s::bigint[], %s::bytea[])
-     AS new(run, key, count, first_step, last_step, data)
-RETURNING run_id, id
-"""
-_NEWEST = """
-SELECT asked.run, coalesce((SELECT id FROM metrics_metricchunk WHERE run_id = asked.run ORDER BY id DESC LIMIT 1), 0)
-FROM unnest(%s::varchar[]) AS asked(run)
-"""
 
 
 @dataclass(frozen=True)
@@ -68,12 +55,11 @@ class _Item:
 class _Held:
     """A locked run while a group is written."""
 
-    row: dict[str, Any]
+    run: LockedRun
     #: Columns in the making: key → (steps, times, values).
     new: dict[str, tuple[list[int], list[int], list[float]]] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    batches: set[str] = field(default_factory=set)
     prev: int = 0
     seq: int = 0
 
@@ -90,60 +76,69 @@ def record(run_id: str, *, actor: Actor, batch: Batch, workspace: str | None = N
 
 
 def _write(items: Sequence[_Item]) -> list[Recorded | Exception]:
-    # Locked in the order of ids, so that two processes with the same runs cannot wait for each other.
-    rows = Run.objects.select_for_update(no_key=True).filter(pk__in={item.run_id for item in items}).order_by("pk")
-    fields = ("id", "status", "attempt_no", "desired", "metrics", "params", "tags")
-    held = {row["id"]: _Held(row) for row in rows.values(*fields)}
-    # Twins wait on the lock above, so what is not here now will not appear before our commit.
-    for run_id, batch in MetricBatch.objects.filter(
-        run_id__in=list(held), batch__in={item.batch.batch for item in items}
-    ).values_list("run_id", "batch"):
-        held[run_id].batches.add(batch)
-    results: list[Recorded | Exception] = []
-    fresh: list[MetricBatch] = []
-    for item in items:
-        try:
-            result = _admit_item(item, held)
-        except ZaffreError as error:
-            results.append(error)
-            continue
-        results.append(result)
-        if not result.duplicate:
-            fresh.append(MetricBatch(run_id=item.run_id, batch=item.batch.batch))
-    if fresh:
-        MetricBatch.objects.bulk_create(fresh)
-        _store({run_id: one for run_id, one in held.items() if one.new or one.params or one.tags})
-    return results
+    held = {run_id: _Held(run) for run_id, run in store.lock_runs(sorted({item.run_id for item in items})).items()}
+    results: list[Recorded | Exception | None] = [_refusal(item, held.get(item.run_id)) for item in items]
+    # Twins waited on the locks above, so what is not known now will not be before our commit.
+    wanted = {(item.run_id, item.batch.batch) for item, refusal in zip(items, results, strict=True) if not refusal}
+    fresh = store.take_batches(sorted(wanted)) if wanted else set()
+    ended = _repeats_after_the_end(items, results)
+    for at, item in enumerate(items):
+        pair = (item.run_id, item.batch.batch)
+        if pair in ended or (results[at] is None and pair not in fresh):
+            results[at] = Recorded(0, True, held[item.run_id].run.desired)
+        elif results[at] is None:
+            fresh.discard(pair)
+            results[at] = _add(item.batch, held[item.run_id])
+    changed = {run_id: one for run_id, one in held.items() if one.new or one.params or one.tags}
+    if changed:
+        _store(changed)
+    return [result for result in results if result is not None]
 
 
-def _admit_item(item: _Item, held: dict[str, _Held]) -> Recorded:
-    run = held.get(item.run_id)
-    if run is None:
-        raise NotFound("There is no such run any more.")
-    row, batch = run.row, item.batch
-    stale = item.actor.kind == "run" and row["attempt_no"] != item.actor.attempt
-    if batch.batch in run.batches and not stale:
-        return Recorded(0, True, row["desired"])
-    refuse_late(status=row["status"], attempt_no=row["attempt_no"], actor=item.actor)
-    params = {key: _text(value) for key, value in batch.params.items()}
-    _refuse_changed(params, row["params"] | run.params)
+def _refusal(item: _Item, held: _Held | None) -> ZaffreError | None:
+    try:
+        if held is None:
+            raise NotFound("There is no such run any more.")
+        refuse_late(status=held.run.status, attempt_no=held.run.attempt_no, actor=item.actor)
+        params = {key: _text(value) for key, value in item.batch.params.items()}
+        _refuse_changed(params, held.run.params | held.params)
+    except ZaffreError as error:
+        return error
+    # Kept at once: a later batch of the same group must not say otherwise.
+    held.params |= params
+    return None
+
+
+def _repeats_after_the_end(items: Sequence[_Item], results: Sequence[object]) -> set[tuple[str, str]]:
+    """Batches of ended runs that were taken while they ran: the sender only missed our answer."""
+    late = [
+        (item.run_id, item.batch.batch)
+        for item, result in zip(items, results, strict=True)
+        if isinstance(result, Conflict) and result.code == "final"
+    ]
+    if not late:
+        return set()
+    known = store.known_batches([run for run, _ in late], [batch for _, batch in late])
+    return known.intersection(late)
+
+
+def _add(batch: Batch, held: _Held) -> Recorded:
+    known, new = held.run.metrics, held.new
     accepted = refused = 0
     now = int(time.time() * 1000)
     for point in batch.points:
-        lists = run.new.get(point.key)
+        lists = new.get(point.key)
         if lists is None:
-            if point.key not in row["metrics"] and len(row["metrics"]) + len(run.new) >= MAX_KEYS:
+            if point.key not in known and len(known) + len(new) >= MAX_KEYS:
                 refused += 1
                 continue
-            lists = run.new[point.key] = ([], [], [])
+            lists = new[point.key] = ([], [], [])
         lists[0].append(point.step)
         lists[1].append(point.time or now)
         lists[2].append(columns.number(point.value))
         accepted += 1
-    run.params |= params
-    run.tags |= batch.tags
-    run.batches.add(batch.batch)
-    return Recorded(accepted, False, row["desired"], refused)
+    held.tags |= batch.tags
+    return Recorded(accepted, False, held.run.desired, refused)
 
 
 def _text(value: str | int | float | bool) -> str:
@@ -163,45 +158,25 @@ def _refuse_changed(params: dict[str, str], known: dict[str, str]) -> None:
 
 def _store(held: dict[str, _Held]) -> None:
     series: list[tuple[str, str, Series]] = []
-    for run_id, run in held.items():
-        summary = dict(run.row["metrics"])
-        for key, (step, at, value) in run.new.items():
+    changes: list[tuple[str, dict[str, Any], dict[str, str], dict[str, str]]] = []
+    for run_id, one in held.items():
+        summaries: dict[str, Any] = {}
+        for key, (step, at, value) in one.new.items():
             piece = Series(np.array(step, np.int64), np.array(at, np.int64), np.array(value, np.float64))
             series.append((run_id, key, piece))
-            summary[key] = columns.summed_up(summary.get(key), piece)
-        changes: dict[str, Any] = {"metrics": summary} if run.new else {}
-        if run.params:
-            changes["params"] = run.row["params"] | run.params
-        if run.tags:
-            changes["tags"] = run.row["tags"] | run.tags
-        Run.objects.filter(pk=run_id).update(**changes)
+            summaries[key] = columns.summed_up(one.run.metrics.get(key), piece)
+        changes.append((run_id, summaries, one.params, one.tags))
     if series:
-        _insert(series, held)
-    for run_id, run in held.items():
-        transaction.on_commit(partial(_tell, run_id, run))
-
-
-def _insert(series: list[tuple[str, str, Series]], held: dict[str, _Held]) -> None:
-    # psycopg's own cursor sends the columns in binary; Django's would write them into the statement as text.
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_NEWEST, [list(held)])
-        for run_id, newest in cursor.fetchall():
-            held[run_id].prev = held[run_id].seq = newest
-        cursor.execute(
-            _INSERT,
-            [
-                [run_id for run_id, _, _ in series],
-                [key for _, key, _ in series],
-                [len(piece) for _, _, piece in series],
-                [int(piece.step.min()) for _, _, piece in series],
-                [int(piece.step.max()) for _, _, piece in series],
-                [columns.pack(piece) for _, _, piece in series],
-            ],
-        )
-        for run_id, chunk in cursor.fetchall():
-            held[run_id].seq = max(held[run_id].seq, chunk)
-    for run_id, count in Counter(run_id for run_id, _, _ in series).items():
-        _count_chunks(run_id, count, keys=len(held[run_id].row["metrics"]) or 1)
+        logged = [run_id for run_id, one in held.items() if one.new]
+        for run_id, seq in store.newest(logged).items():
+            held[run_id].prev = seq
+        for run_id, seq in store.insert(series).items():
+            held[run_id].seq = seq
+        for run_id in logged:
+            _count_chunks(run_id, len(held[run_id].new), keys=len(held[run_id].run.metrics) or 1)
+    store.update_runs(changes)
+    for run_id, one in held.items():
+        transaction.on_commit(partial(_tell, run_id, one))
 
 
 _chunks_since_merge: Counter[str] = Counter()

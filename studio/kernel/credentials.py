@@ -85,7 +85,7 @@ def actor_of_session(key: str, *, address: str = "") -> Actor | None:
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
     if not user.is_authenticated or not user.is_active:
         return None
-    return user.as_actor(address=address)  # type: ignore[union-attr]
+    return user.as_actor(address=address)
 
 
 class _CsrfCheck(CsrfViewMiddleware):

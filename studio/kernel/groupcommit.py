@@ -11,12 +11,10 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from functools import partial
 from typing import Generic, TypeVar
 
-from django.db import transaction
+from django.db import connections, transaction
 
-from studio.kernel.db import released
 from studio.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -27,6 +25,8 @@ Result = TypeVar("Result")
 MOST = 256
 #: More than this in line means that the database does not follow; callers should come back later.
 LINE = 4096
+#: Seconds without a write after which the thread gives its connection back.
+IDLE = 0.05
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -74,28 +74,41 @@ class GroupCommit(Generic[Item, Result]):
             thread.join(patience)
 
     def _work(self) -> None:
-        while (first := self._line.get()) is not None:
-            taken = [first]
-            closing = False
-            while len(taken) < MOST:
-                try:
-                    more = self._line.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    closing = True
-                    break
-                taken.append(more)
-            # A caller that gave up (its connection broke) is not waited for, but its write still counts.
-            released(partial(self._commit, taken))
-            if closing:
-                return
+        try:
+            while (first := self._next()) is not None:
+                taken = [first]
+                closing = False
+                while len(taken) < MOST and not closing:
+                    try:
+                        more = self._line.get_nowait()
+                    except queue.Empty:
+                        break
+                    if more is None:
+                        closing = True
+                    else:
+                        taken.append(more)
+                # A caller that gave up (its connection broke) is not waited for, but its write still counts.
+                self._commit(taken)
+                if closing:
+                    return
+        finally:
+            connections.close_all()
+
+    def _next(self) -> "tuple[Item, Future[Result]] | None":
+        try:
+            return self._line.get(timeout=IDLE)
+        except queue.Empty:
+            # Nobody writes: the pool may have the connection back.
+            connections.close_all()
+            return self._line.get()
 
     def _commit(self, taken: list[tuple[Item, "Future[Result]"]]) -> None:
         try:
             with transaction.atomic():
                 results = self._write([item for item, _ in taken])
         except Exception as error:
+            # The connection may be what broke: the next try gets another one.
+            connections.close_all()
             if len(taken) > 1:
                 log.warning("a group of %d %s writes is tried one by one: %r", len(taken), self._name, error)
                 for one in taken:

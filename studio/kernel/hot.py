@@ -7,7 +7,7 @@ one body of studio.kernel.errors.
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Body = bytes | AsyncIterator[bytes]
 
 #: After a refusal we read this much more, so that the sender sees the answer and not a reset.
@@ -45,9 +45,9 @@ class Response:
     content_type: str = "application/json"
 
 
-def json(data: Any, status: int = 200, **headers: str) -> Response:
+def json(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON. NaN and infinities must have been made strings before: they are not JSON."""
-    return Response(status, _JSON.encode(data), {key.replace("_", "-"): value for key, value in headers.items()})
+    return Response(status, _JSON.encode(data), dict(headers or {}))
 
 
 class Request:
@@ -176,9 +176,9 @@ def _refusal(error: Exception) -> Response:
     return refused(known)
 
 
-def refused(error: ZaffreError, **headers: str) -> Response:
+def refused(error: ZaffreError, headers: Mapping[str, str] | None = None) -> Response:
     """The answer for an error, with the headers that its status asks for."""
-    response = Response(error.status, _JSON.encode(error.body()), dict(headers))
+    response = Response(error.status, _JSON.encode(error.body()), dict(headers or {}))
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if error.status in {429, 503}:

@@ -1,0 +1,131 @@
+"""The statements of the ingest path, written out: one round trip each, columns sent in binary.
+
+Django's ORM would cost more than PostgreSQL itself here. Everything runs inside the caller's transaction.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import psycopg
+from django.db import connection
+
+from runs.metrics import columns
+from runs.metrics.columns import Series
+
+# The order keeps two processes that lock the same runs from waiting for each other.
+_LOCK = """
+SELECT id, status, attempt_no, desired, metrics, params FROM runs_run
+WHERE id = ANY(%s::varchar[]) ORDER BY id FOR NO KEY UPDATE
+"""
+_KNOWN = (
+    "SELECT run_id, batch FROM metrics_metricbatch WHERE run_id = ANY(%s::varchar[]) AND batch = ANY(%s::varchar[])"
+)
+_TAKE = """
+INSERT INTO metrics_metricbatch (run_id, batch, created)
+SELECT run, batch, now() FROM unnest(%s::varchar[], %s::varchar[]) AS new(run, batch)
+ON CONFLICT DO NOTHING RETURNING run_id, batch
+"""
+_NEWEST = """
+SELECT asked.run, coalesce((SELECT id FROM metrics_metricchunk WHERE run_id = asked.run ORDER BY id DESC LIMIT 1), 0)
+FROM unnest(%s::varchar[]) AS asked(run)
+"""
+_INSERT = """
+INSERT INTO metrics_metricchunk (run_id, key, count, first_step, last_step, data, parts)
+SELECT new.run, new.key, new.count, new.first_step, new.last_step, new.data, ''::bytea
+FROM unnest(%s::varchar[], %s::varchar[], %s::int[], %s::bigint[], %s::bigint[], %s::bytea[])
+     AS new(run, key, count, first_step, last_step, data)
+RETURNING run_id, id
+"""
+_UPDATE = """
+UPDATE runs_run SET metrics = runs_run.metrics || new.metrics, params = runs_run.params || new.params,
+                    tags = runs_run.tags || new.tags
+FROM unnest(%s::varchar[], %s::jsonb[], %s::jsonb[], %s::jsonb[]) AS new(id, metrics, params, tags)
+WHERE runs_run.id = new.id
+"""
+
+
+@dataclass(frozen=True)
+class LockedRun:
+    """A run whose row nobody else changes until the transaction ends."""
+
+    id: str
+    status: str
+    attempt_no: int
+    desired: str
+    metrics: dict[str, Any]
+    params: dict[str, str]
+
+
+@contextmanager
+def _cursor() -> Iterator[psycopg.Cursor[Any]]:
+    # psycopg's own cursor binds on the server; Django's would write every column into the statement as text.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        yield cursor
+
+
+def lock_runs(ids: Sequence[str]) -> dict[str, LockedRun]:
+    """The runs that exist, as they are once nobody else writes to them."""
+    with _cursor() as cursor:
+        cursor.execute(_LOCK, [list(ids)], prepare=True)
+        return {
+            id_: LockedRun(id_, status, no, desired, msgspec.json.decode(metrics), msgspec.json.decode(params))
+            for id_, status, no, desired, metrics, params in cursor
+        }
+
+
+def known_batches(ids: Sequence[str], batches: Sequence[str]) -> set[tuple[str, str]]:
+    """Which batches were taken before."""
+    with _cursor() as cursor:
+        cursor.execute(_KNOWN, [list(ids), list(batches)], prepare=True)
+        return set(cursor.fetchall())
+
+
+def take_batches(pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Mark (run, batch) pairs as taken; return those that were new."""
+    with _cursor() as cursor:
+        cursor.execute(_TAKE, [[run for run, _ in pairs], [batch for _, batch in pairs]], prepare=True)
+        return set(cursor.fetchall())
+
+
+def newest(ids: Sequence[str]) -> dict[str, int]:
+    """The sequence number of each run's newest points, 0 without any."""
+    with _cursor() as cursor:
+        cursor.execute(_NEWEST, [list(ids)], prepare=True)
+        return dict(cursor.fetchall())
+
+
+def insert(series: Sequence[tuple[str, str, Series]]) -> dict[str, int]:
+    """Store one chunk per (run, key, points); return the highest new id of each run."""
+    with _cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            [
+                [run for run, _, _ in series],
+                [key for _, key, _ in series],
+                [len(piece) for _, _, piece in series],
+                [int(piece.step.min()) for _, _, piece in series],
+                [int(piece.step.max()) for _, _, piece in series],
+                [columns.pack(piece) for _, _, piece in series],
+            ],
+            prepare=True,
+        )
+        highest: dict[str, int] = {}
+        for run, chunk in cursor:
+            highest[run] = max(highest.get(run, 0), chunk)
+        return highest
+
+
+def update_runs(changes: Sequence[tuple[str, dict[str, Any], dict[str, str], dict[str, str]]]) -> None:
+    """Merge (run, summaries, params, tags) into the runs' rows."""
+    with _cursor() as cursor:
+        cursor.execute(
+            _UPDATE,
+            [
+                [change[0] for change in changes],
+                *([msgspec.json.encode(change[at]).decode() for change in changes] for at in (1, 2, 3)),
+            ],
+            prepare=True,
+        )
