@@ -37,6 +37,12 @@ MAX_POINTS = 10_000
 #: Longest stay of a socket that nobody reads from.
 STUCK = 30.0
 CODES = {Unauthenticated: 4401, Forbidden: 4403, NotFound: 4404}
+#: Points frames waiting for a slow browser above which it gets one frame out of the database instead.
+MANY = 8
+#: Parts of a run that move all the time; a change of these alone is not worth a frame.
+RESTLESS = ("duration_seconds", "metrics")
+_POINTS_HEAD = b'{"t":"points",'
+_LOG = b'{"t":"log",'
 _POINTS = re.compile(rb'\{"t":"points","seq":(\d+),"prev":(\d+),')
 
 
@@ -50,9 +56,9 @@ class Watcher(AsyncWebsocketConsumer):
         self.names: dict[str, str] = self.scope["url_route"]["kwargs"]
         self.headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in self.scope["headers"]}
         self.hello: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self.acked = asyncio.Event()
-        self.acked.set()
+        self.acked = True
         self.hub: Hub = hub()
+        self.subscriber: Subscriber | None = None
         await self.accept()
         self.task = asyncio.create_task(self._live())
 
@@ -72,7 +78,9 @@ class Watcher(AsyncWebsocketConsumer):
         if kind == "hello" and not self.hello.done():
             self.hello.set_result(told)
         elif kind == "ack":
-            self.acked.set()
+            self.acked = True
+            if self.subscriber is not None:
+                self.subscriber.ring()
 
     async def _live(self) -> None:
         try:
@@ -110,11 +118,11 @@ class FeedConsumer(Watcher):
         await db.run(watching.may_watch, self.names["ws"], actor=await self.who())
         subscriber = await self.hub.subscribe([f"{topic}.{self.names['ws']}" for topic in self.TOPICS])
         try:
-            await self._forward(subscriber)
+            await self._pass_on(subscriber)
         finally:
             await self.hub.leave(subscriber)
 
-    async def _forward(self, subscriber: Subscriber) -> None:
+    async def _pass_on(self, subscriber: Subscriber) -> None:
         beat = check = time.monotonic()
         while True:
             await subscriber.wait(min(RECHECK, BEAT))
@@ -140,34 +148,37 @@ class RunConsumer(Watcher):
     async def watch(self) -> None:
         self.ws, self.run_id = self.names["ws"], self.names["run"]
         self.shown: dict[str, Any] = {}
+        self.attempt: int | None = None
+        #: The log holds bytes that this socket was not sent yet; when the last frame went out.
+        self.owed, self.sent = False, 0.0
         # Before the subscription: a stranger must not make the hub join topics.
-        await db.run(watching.look, self.ws, self.run_id, actor=await self.who())
-        subscriber = await self.hub.subscribe([f"run.{self.run_id}"])
+        self.actor = await self.who()
+        await db.run(watching.look, self.ws, self.run_id, actor=self.actor)
+        self.subscriber = await self.hub.subscribe([f"run.{self.run_id}"])
         try:
-            async with asyncio.timeout(HELLO):
-                hello = await self.hello
-            self.seq = _whole(hello.get("seq"), 0)
-            self.offset = _whole(hello.get("log"), -1)
-            self.attempt: int | None = None
-            await self._follow(subscriber)
+            hello: dict[str, Any] = {}
+            with suppress(TimeoutError):  # who does not say where it stands gets everything
+                async with asyncio.timeout(HELLO):
+                    hello = await self.hello
+            self.seq, self.offset = _whole(hello.get("seq"), 0), _whole(hello.get("log"), -1)
+            await self._follow(self.subscriber)
         finally:
-            await self.hub.leave(subscriber)
+            await self.hub.leave(self.subscriber)
 
     async def _follow(self, subscriber: Subscriber) -> None:
-        subscriber.behind = False  # nothing was told yet: the first look below is whole
-        beat = check = time.monotonic()
+        subscriber.behind = False  # nothing was told yet: the first look is whole
         await self._look()
+        beat = check = time.monotonic()
         while True:
-            await subscriber.wait(min(RECHECK, BEAT) if not self._owes_log() else ACK)
-            now = time.monotonic()
-            frames, behind = subscriber.take(), subscriber.behind
+            await subscriber.wait(ACK if self.owed else min(RECHECK, BEAT))
+            frames, behind = [frame for _, frame in subscriber.take()], subscriber.behind
             subscriber.behind = False
-            changed = await self._forward_points([frame for _, frame in frames])
-            due = now - check >= RECHECK
-            if behind or changed or due:
+            changed = await self._forward_points(frames)
+            now = time.monotonic()
+            if behind or changed or now - check >= RECHECK:
                 await self._look()
-                check = time.monotonic()
-            if any(frame.startswith(b'{"t":"log"') for _, frame in frames) or self._owes_log():
+                check = now
+            elif self.owed or any(frame.startswith(_LOG) for frame in frames):
                 await self._send_log()
             if now - beat >= BEAT:
                 beat = now
@@ -176,15 +187,16 @@ class RunConsumer(Watcher):
     async def _forward_points(self, frames: list[bytes]) -> bool:
         """Hand on points that continue what this socket has, and say whether something else needs a look."""
         changed = False
+        many = sum(frame.startswith(_POINTS_HEAD) for frame in frames) > MANY
         for frame in frames:
             match = _POINTS.match(frame)
             if not match:
-                changed = changed or not frame.startswith(b'{"t":"log"')
+                changed = changed or not frame.startswith(_LOG)
                 continue
             seq, prev = int(match[1]), int(match[2])
             if seq <= self.seq:
                 continue  # the database told us already
-            if prev == self.seq:
+            if prev == self.seq and not many:
                 await self.put(frame)
                 self.seq = seq
             else:
@@ -193,16 +205,17 @@ class RunConsumer(Watcher):
 
     async def _look(self) -> None:
         """Re-check the right to watch, and bring run, points and log up to the database."""
-        run = await db.run(watching.look, self.ws, self.run_id, actor=await self.who())
-        if run != self.shown:
-            self.shown = run
+        self.actor = await self.who()
+        run = await db.run(watching.look, self.ws, self.run_id, actor=self.actor)
+        steady = {key: value for key, value in run.items() if key not in RESTLESS}
+        if steady != self.shown:
+            self.shown = steady
             await self.tell("run", run=run)
         await self._catch_up()
         await self._send_log()
 
     async def _catch_up(self) -> None:
-        actor = await self.who()
-        found = await db.run(watching.points, self.ws, self.run_id, actor=actor, since=self.seq, most=MAX_POINTS)
+        found = await db.run(watching.points, self.ws, self.run_id, actor=self.actor, since=self.seq, most=MAX_POINTS)
         if found.seq <= self.seq:
             return
         before, self.seq = self.seq, found.seq
@@ -211,37 +224,23 @@ class RunConsumer(Watcher):
         else:
             await self.put(found.frame(before))
 
-    def _owes_log(self) -> bool:
-        return getattr(self, "owed", False)
-
     async def _send_log(self) -> None:
-        """Send what the log has after this socket's offset, one frame in flight at a time."""
-        self.owed = True
-        while True:
-            if not self.acked.is_set():
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(ACK):
-                        await self.acked.wait()
-            actor = await self.who()
-            piece: LogPiece = await db.run(
-                watching.log_piece, self.ws, self.run_id, actor=actor, offset=self.offset, attempt=self.attempt
-            )
-            new_attempt = self.attempt is not None and piece.attempt != self.attempt
-            self.attempt, self.offset = piece.attempt, piece.offset + len(piece.data)
-            if not piece.data and not new_attempt:
-                self.owed = False
-                return
-            self.acked.clear()
-            await self.tell(
-                "log",
-                offset=piece.offset,
-                length=piece.length,
-                attempt=piece.attempt,
-                text=base64.b64encode(piece.data).decode(),
-            )
-            if self.offset >= piece.length:
-                self.owed = False
-                return
+        """Send one frame of what the log has after this socket's offset, if none is in flight."""
+        now = time.monotonic()
+        if not self.acked and now - self.sent < ACK:
+            self.owed = True  # the acknowledgement rings
+            return
+        piece: LogPiece = await db.run(
+            watching.log_piece, self.ws, self.run_id, actor=self.actor, offset=self.offset, attempt=self.attempt
+        )
+        new_attempt = self.attempt is not None and piece.attempt != self.attempt
+        self.attempt, self.offset = piece.attempt, piece.offset + len(piece.data)
+        self.owed = self.offset < piece.length
+        if not piece.data and not new_attempt:
+            return
+        self.acked, self.sent = False, now
+        text = base64.b64encode(piece.data).decode()
+        await self.tell("log", offset=piece.offset, length=piece.length, attempt=piece.attempt, text=text)
 
 
 def _whole(value: Any, default: int) -> int:

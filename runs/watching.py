@@ -15,8 +15,6 @@ from workspace.access import get_workspace
 LOG_FRAME = 48 * 1024
 #: What a watcher who asks for the end of a log gets first.
 TAIL = 64 * 1024
-#: Moves by itself; a page counts the seconds without us.
-_RESTLESS = ("duration_seconds",)
 
 
 @dataclass(frozen=True)
@@ -41,9 +39,8 @@ def may_watch(slug: str, *, actor: Actor) -> None:
 
 
 def look(slug: str, run_id: str, *, actor: Actor) -> dict[str, Any]:
-    """The run as pages show it, without what changes by itself. Raises as get_run does."""
-    shown = run_out(get_run(slug, run_id, actor=actor))
-    return {key: value for key, value in shown.items() if key not in _RESTLESS}
+    """The run as pages show it. Raises as get_run does."""
+    return run_out(get_run(slug, run_id, actor=actor))
 
 
 def points(slug: str, run_id: str, *, actor: Actor, since: int, most: int) -> News:

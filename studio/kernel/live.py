@@ -56,6 +56,10 @@ class Subscriber:
         self.behind = True
         self._bell.set()
 
+    def ring(self) -> None:
+        """Wake whoever waits, for a reason of its own."""
+        self._bell.set()
+
     def take(self) -> list[tuple[str, bytes]]:
         """All that waits, as (topic, frame)."""
         taken = list(self._waiting)

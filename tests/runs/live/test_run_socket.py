@@ -241,3 +241,45 @@ async def test_the_feed_tells_what_changed(running, person):
             await ask(lambda: events.ring("runs.lab", b'{"run":{"id":"r1","status":"failed"}}'))
             await asyncio.wait([heard], timeout=0.2)
         assert heard.result() == {"t": "fact", "topic": "runs", "run": {"id": "r1", "status": "failed"}}
+
+
+async def test_a_client_that_never_acknowledges_still_gets_all(running, code: Caller, person, monkeypatch):
+    monkeypatch.setattr(consumers, "ACK", 0.2)
+    text = random.Random(8).randbytes(200_000)
+    await code.patch_log(f"{running.agent}/log", 0, text)
+    got = b""
+    async with person("rio").socket(running.ws) as socket, asyncio.timeout(PATIENCE):
+        await socket.send(t="hello", seq=0, log=0)
+        while len(got) < len(text):
+            frame = await socket.next()
+            if frame["t"] == "log":
+                assert frame["offset"] == len(got)
+                got += base64.b64decode(frame["text"])
+    assert got == text
+
+
+async def test_a_watcher_of_the_end_begins_near_the_end(running, code: Caller, person):
+    text = random.Random(9).randbytes(200_000)
+    await code.patch_log(f"{running.agent}/log", 0, text)
+    async with person("rio").socket(running.ws) as socket:
+        await socket.send(t="hello", seq=0, log=-1)
+        frame = await socket.until("log")
+        assert frame["length"] == len(text) and frame["offset"] >= len(text) - 64 * 1024
+        start = frame["offset"]
+        assert text[start:].startswith(base64.b64decode(frame["text"]))
+
+
+async def test_many_waiting_frames_become_one(running, code: Caller, person, monkeypatch):
+    held: list[tuple[str, bytes]] = []
+    monkeypatch.setattr("runs.metrics.services.ring_soon", lambda topic, frame: held.append((topic, frame)))
+    async with person("rio").socket(running.ws) as socket:
+        await socket.send(t="hello", seq=0, log=-1)
+        await socket.until("run")
+        for step in range(20):
+            await log_points(code, running, ["a", step, step, 1])
+        hub = live.hub()
+        (subscriber,) = hub._topics[f"run.{running.id}"]
+        for topic, frame in held:  # all at once, as a browser that was busy finds them
+            subscriber.offer(topic, frame)
+        frame = await socket.until("points")
+        assert frame["data"]["a"][0] == list(range(20))
