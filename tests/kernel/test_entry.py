@@ -1,0 +1,35 @@
+"""The one ASGI entry: what goes where, and an orderly beginning and end."""
+
+import asyncio
+
+import pytest
+
+from tests.kernel.asgi import PATIENCE, Caller
+
+
+@pytest.fixture
+def app():
+    from studio.asgi import application
+
+    return application
+
+
+async def test_the_process_says_that_it_lives(app):
+    assert (await Caller(app).get("/healthz")).status == 200
+
+
+async def test_what_is_not_hot_is_djangos(transactional_db, app):
+    assert (await Caller(app).get("/api/v1/me")).status == 401
+
+
+async def test_start_and_stop(app):
+    inbox: asyncio.Queue = asyncio.Queue()
+    outbox: asyncio.Queue = asyncio.Queue()
+    task = asyncio.create_task(
+        app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, inbox.get, outbox.put)
+    )
+    async with asyncio.timeout(PATIENCE):
+        for what in ("startup", "shutdown"):
+            await inbox.put({"type": f"lifespan.{what}"})
+            assert (await outbox.get())["type"] == f"lifespan.{what}.complete"
+        await task
