@@ -93,9 +93,14 @@ def _write(items: Sequence[_Item]) -> list[Appended | Exception]:
 
 
 def _lock_logs(attempts: dict[str, int]) -> dict[str, _Held]:
-    Log.objects.bulk_create([Log(run_id=run_id, attempt=no) for run_id, no in attempts.items()], ignore_conflicts=True)
+    # In the order of ids, so that two processes with the same logs cannot wait for each other.
     rows = Log.objects.select_for_update().filter(run_id__in=list(attempts)).order_by("pk")
-    return {log.run_id: _Held(log, log.length) for log in rows if log.attempt == attempts[log.run_id]}
+    held = {log.run_id: _Held(log, log.length) for log in rows if log.attempt == attempts[log.run_id]}
+    new = [Log(run_id=run_id, attempt=no) for run_id, no in attempts.items() if run_id not in held]
+    if not new:
+        return held
+    Log.objects.bulk_create(new, ignore_conflicts=True)
+    return {log.run_id: _Held(log, log.length) for log in rows.all() if log.attempt == attempts[log.run_id]}
 
 
 def _add(held: _Held, item: _Item) -> int:

@@ -5,17 +5,19 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
 from django.db import transaction
+from django.utils import timezone
 
 from runs.fencing import admit, refuse_late
 from runs.metrics import columns, store
 from runs.metrics.columns import Series
-from runs.metrics.models import MetricChunk
+from runs.metrics.models import MetricBatch, MetricChunk
 from runs.metrics.store import LockedRun
 from runs.metrics.wire import Batch
 from studio.kernel.actors import Actor
@@ -32,6 +34,8 @@ MAX_FRAME_POINTS = 5_000
 MERGE_AFTER = 200
 #: A merged chunk's size in points.
 MERGED = 10_000
+#: How long a repeated batch is recognised.
+BATCHES_KEPT = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -223,6 +227,8 @@ def merge_run(run_id: str, *, actor: Actor) -> int:
     """
     if actor.kind != "system":
         raise NotFound("There is nothing to merge.")
+    # No sender repeats a batch after so long.
+    MetricBatch.objects.filter(run_id=run_id, created__lt=timezone.now() - BATCHES_KEPT).delete()
     keys = MetricChunk.objects.filter(run_id=run_id, count__lt=MERGED).values_list("key", flat=True)
     return sum(_merge_series(run_id, key) for key in sorted(set(keys)))
 

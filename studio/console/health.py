@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from functools import cache
+from tempfile import TemporaryFile
 
 import redis
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -63,4 +65,18 @@ def _redis() -> str:
     return ""
 
 
-CHECKS: dict[str, Callable[[], str]] = {"database": _database, "migrations": _migrations, "redis": _redis}
+def _blobs() -> str:
+    try:
+        settings.BLOB_DIR.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=settings.BLOB_DIR):
+            return ""
+    except OSError as error:
+        return f"the store of files cannot be written ({error.strerror})"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "redis": _redis,
+    "blobs": _blobs,
+}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from django.db import connections, transaction
+from django.db import InterfaceError, OperationalError, connections, transaction
 
 from studio.kernel.errors import Unavailable
 
@@ -34,7 +34,8 @@ class GroupCommit(Generic[Item, Result]):
 
     `write(items)` runs inside a transaction and returns one result per item, in order; a result
     that is an exception is raised to the caller of that item alone. If `write` itself raises,
-    every item is tried again in a transaction of its own, so that one bad item harms nobody. What must
+    every item is tried again in a transaction of its own, so that one bad item harms nobody (except when
+    the database itself is away: then all fail at once, and their callers come back). What must
     happen after the commit goes to `transaction.on_commit` inside `write`.
     """
 
@@ -109,12 +110,14 @@ class GroupCommit(Generic[Item, Result]):
         except Exception as error:
             # The connection may be what broke: the next try gets another one.
             connections.close_all()
-            if len(taken) > 1:
+            if len(taken) > 1 and not isinstance(error, (OperationalError, InterfaceError)):
                 log.warning("a group of %d %s writes is tried one by one: %r", len(taken), self._name, error)
                 for one in taken:
                     self._commit([one])
             else:
-                _settle(taken[0][1], error)
+                # No database for one is no database for all: nobody should wait for the others' time-outs.
+                for _, future in taken:
+                    _settle(future, error)
             return
         for (_, future), result in zip(taken, results, strict=True):
             _settle(future, result)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
-from django.db import DataError, connection
+from django.db import DataError, OperationalError, connection
 
 from studio.kernel.errors import Conflict, Unavailable
 from studio.kernel.groupcommit import GroupCommit
@@ -85,3 +85,19 @@ def test_a_line_that_is_too_long_is_refused(transactional_db, gate, monkeypatch)
         for at in range(10):
             group.submit(f"n{at}")
     opened.set()
+
+
+def test_a_database_that_is_away_is_told_to_all_at_once(transactional_db):
+    calls = []
+
+    def write(items):
+        calls.append(len(items))
+        raise OperationalError("the connection was refused")
+
+    group: GroupCommit[str, str] = GroupCommit("test", write)
+    futures = [group.submit(f"n{at}") for at in range(50)]
+    for future in futures:
+        with pytest.raises(OperationalError):
+            future.result(PATIENCE)
+    group.close()
+    assert sum(calls) == 50  # nobody was tried twice
