@@ -18,31 +18,32 @@ from runs.metrics.columns import Series
 # The order keeps two processes that lock the same runs from waiting for each other.
 _LOCK = """
 SELECT id, status, attempt_no, desired, metrics, params FROM runs_run
-WHERE id = ANY(%s::varchar[]) ORDER BY id FOR NO KEY UPDATE
+WHERE id = ANY(%b::varchar[]) ORDER BY id FOR NO KEY UPDATE
 """
 _KNOWN = (
-    "SELECT run_id, batch FROM metrics_metricbatch WHERE run_id = ANY(%s::varchar[]) AND batch = ANY(%s::varchar[])"
+    "SELECT run_id, batch FROM metrics_metricbatch WHERE run_id = ANY(%b::varchar[]) AND batch = ANY(%b::varchar[])"
 )
 _TAKE = """
 INSERT INTO metrics_metricbatch (run_id, batch, created)
-SELECT run, batch, now() FROM unnest(%s::varchar[], %s::varchar[]) AS new(run, batch)
+SELECT run, batch, now() FROM unnest(%b::varchar[], %b::varchar[]) AS new(run, batch)
 ON CONFLICT DO NOTHING RETURNING run_id, batch
 """
 _NEWEST = """
 SELECT asked.run, coalesce((SELECT id FROM metrics_metricchunk WHERE run_id = asked.run ORDER BY id DESC LIMIT 1), 0)
-FROM unnest(%s::varchar[]) AS asked(run)
+FROM unnest(%b::varchar[]) AS asked(run)
 """
 _INSERT = """
 INSERT INTO metrics_metricchunk (run_id, key, count, first_step, last_step, data, parts)
 SELECT new.run, new.key, new.count, new.first_step, new.last_step, new.data, ''::bytea
-FROM unnest(%s::varchar[], %s::varchar[], %s::int[], %s::bigint[], %s::bigint[], %s::bytea[])
+FROM unnest(%b::varchar[], %b::varchar[], %b::int[], %b::bigint[], %b::bigint[], %b::bytea[])
      AS new(run, key, count, first_step, last_step, data)
 RETURNING run_id, id
 """
 _UPDATE = """
 UPDATE runs_run SET metrics = runs_run.metrics || new.metrics, params = runs_run.params || new.params,
                     tags = runs_run.tags || new.tags
-FROM unnest(%s::varchar[], %s::jsonb[], %s::jsonb[], %s::jsonb[]) AS new(id, metrics, params, tags)
+FROM unnest(%b::varchar[], %b::text[]::jsonb[], %b::text[]::jsonb[], %b::text[]::jsonb[])
+     AS new(id, metrics, params, tags)
 WHERE runs_run.id = new.id
 """
 
