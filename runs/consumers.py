@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 BEAT = 20.0
 #: Seconds between two looks at whether this person may still watch.
 RECHECK = 5.0
+#: Seconds between two looks at points and log that no bell asked for, in case one was lost unnoticed.
+SWEEP = 30.0
 HELLO = 10.0
 #: Seconds after which the next log frame goes out although the last was not acknowledged.
 ACK = 2.0
@@ -168,17 +170,20 @@ class RunConsumer(Watcher):
     async def _follow(self, subscriber: Subscriber) -> None:
         subscriber.behind = False  # nothing was told yet: the first look is whole
         await self._look()
-        beat = check = time.monotonic()
+        beat = check = sweep = time.monotonic()
         while True:
             await subscriber.wait(ACK if self.owed else min(RECHECK, BEAT))
             frames, behind = [frame for _, frame in subscriber.take()], subscriber.behind
             subscriber.behind = False
             changed = await self._forward_points(frames)
             now = time.monotonic()
-            if behind or changed or now - check >= RECHECK:
+            if behind or now - sweep >= SWEEP or not self.hub.connected:
                 await self._look()
+                check = sweep = now
+            elif changed or now - check >= RECHECK:
+                await self._look_at_run()
                 check = now
-            elif self.owed or any(frame.startswith(_LOG) for frame in frames):
+            if self.owed or any(frame.startswith(_LOG) for frame in frames):
                 await self._send_log()
             if now - beat >= BEAT:
                 beat = now
@@ -204,15 +209,22 @@ class RunConsumer(Watcher):
         return changed
 
     async def _look(self) -> None:
-        """Re-check the right to watch, and bring run, points and log up to the database."""
+        """Bring run, points and log up to the database."""
+        await self._look_at_run()
+        await self._catch_up()
+        await self._send_log()
+
+    async def _look_at_run(self) -> None:
+        """Re-check the right to watch, and show the run if it changed."""
         self.actor = await self.who()
         run = await db.run(watching.look, self.ws, self.run_id, actor=self.actor)
         steady = {key: value for key, value in run.items() if key not in RESTLESS}
         if steady != self.shown:
             self.shown = steady
+            new_attempt = self.attempt is not None and run.get("attempt", self.attempt) != self.attempt
             await self.tell("run", run=run)
-        await self._catch_up()
-        await self._send_log()
+            if new_attempt:
+                await self._send_log()
 
     async def _catch_up(self) -> None:
         found = await db.run(watching.points, self.ws, self.run_id, actor=self.actor, since=self.seq, most=MAX_POINTS)

@@ -21,7 +21,14 @@ def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read") -
 
 def run_out(run: Run) -> dict[str, Any]:
     """The run as doors show it."""
-    return {"id": run.pk, "number": run.number, "name": run.name, "status": run.status, "tags": run.tags}
+    return {
+        "id": run.pk,
+        "number": run.number,
+        "name": run.name,
+        "status": run.status,
+        "attempt": run.attempt_no,
+        "tags": run.tags,
+    }
 
 
 def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Max, Sum
 
-from runs.metrics import columns
+from runs.metrics import columns, store
 from runs.metrics.columns import Series
 from runs.metrics.models import MetricChunk
 from runs.queries import get_run
@@ -52,11 +52,8 @@ def points_since(run_id: str, *, actor: Actor, keys: list[str] | None = None, si
     seq = newest(run_id, actor=actor)
     if seq <= since:
         return Points(seq, {})
-    rows = MetricChunk.objects.filter(run_id=run_id, pk__gt=since).order_by("pk")
-    if keys is not None:
-        rows = rows.filter(key__in=keys)
     pieces: dict[str, list[Series]] = {}
-    for chunk, key, count, data, parts in rows.values_list("pk", "key", "count", "data", "parts"):
+    for chunk, key, count, data, parts in store.chunks(run_id, keys=keys, since=since):
         piece = columns.unpack(data, count)
         if since and parts:
             piece = piece.take(slice(columns.known_points(columns.unpack_parts(parts), since), None))

@@ -39,6 +39,10 @@ FROM unnest(%b::varchar[], %b::varchar[], %b::int[], %b::bigint[], %b::bigint[],
      AS new(run, key, count, first_step, last_step, data)
 RETURNING run_id, id
 """
+_CHUNKS = """
+SELECT id, key, count, data, parts FROM metrics_metricchunk
+WHERE run_id = %b AND id > %b AND (%b::varchar[] IS NULL OR key = ANY(%b::varchar[])) ORDER BY id
+"""
 _UPDATE = """
 UPDATE runs_run SET metrics = runs_run.metrics || new.metrics, params = runs_run.params || new.params,
                     tags = runs_run.tags || new.tags
@@ -63,6 +67,7 @@ class LockedRun:
 @contextmanager
 def _cursor() -> Iterator[psycopg.Cursor[Any]]:
     # psycopg's own cursor binds on the server; Django's would write every column into the statement as text.
+    connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         yield cursor
 
@@ -117,6 +122,16 @@ def insert(series: Sequence[tuple[str, str, Series]]) -> dict[str, int]:
         for run, chunk in cursor:
             highest[run] = max(highest.get(run, 0), chunk)
         return highest
+
+
+def chunks(
+    run_id: str, *, keys: Sequence[str] | None, since: int
+) -> Iterator[tuple[int, str, int, bytes | memoryview, bytes | memoryview]]:
+    """(id, key, count, data, parts) of the chunks after `since`, in their order; `keys` None means all."""
+    with _cursor() as cursor:
+        chosen = None if keys is None else list(keys)
+        cursor.execute(_CHUNKS, [run_id, since, chosen, chosen], prepare=True, binary=True)
+        yield from cursor
 
 
 def update_runs(changes: Sequence[tuple[str, dict[str, Any], dict[str, str], dict[str, str]]]) -> None:

@@ -106,6 +106,7 @@ async def test_a_watcher_cut_many_times_misses_nothing(running, code: Caller, pe
 
 async def test_a_lost_bell_costs_time_only(running, code: Caller, person, monkeypatch):
     monkeypatch.setattr(consumers, "RECHECK", 0.5)
+    monkeypatch.setattr(consumers, "SWEEP", 0.5)
     page = Watched()
     async with person("rio").socket(running.ws) as socket:
         await socket.send(t="hello", seq=0, log=0)
