@@ -106,6 +106,10 @@ async def test_code_reads_its_own_files_only(running, make_run, code: Caller, ca
     assert (got.status, got.body, got.headers["content-length"]) == (200, data, str(len(data)))
     assert (await code.get(f"{running.agent}/blobs/{sha(other)}")).status == 404
     assert (await code.get(f"/agent/v1/runs/{ulid()}/blobs/{sha(data)}")).status == 404
+    twin = await ask(make_run)
+    snapshot = await ask(lambda: Snapshot.objects.get())
+    await ask(lambda: twin.change(snapshot=snapshot))
+    assert (await code.get(f"{twin.agent}/blobs/{sha(data)}")).status == 404
     assert (await carl.get(f"{running.agent}/blobs/{sha(data)}")).status == 403
     assert (await Caller(app).get(f"{running.agent}/blobs/{sha(data)}")).status == 401
     await ask(lambda: running.change(attempt_no=2))

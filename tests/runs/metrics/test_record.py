@@ -7,9 +7,14 @@ import uuid
 
 import msgspec
 import pytest
+from django.db.models import Sum
 
+from runs.metrics import services
 from runs.metrics.models import MetricChunk
+from runs.metrics.wire import Batch, Point
 from runs.models import Run
+from studio.kernel.actors import Actor
+from studio.kernel.groupcommit import GroupCommit
 from tests.kernel.asgi import Answer, Caller
 from tests.runs.telemetry import Running, ask
 
@@ -151,6 +156,24 @@ async def test_eight_writers_to_one_run_lose_nothing(running, code: Caller, pers
     assert all(found[f"own{writer}"]["value"] == list(range(25)) for writer in range(8))
     params = await ask(lambda: Run.objects.get(pk=running.id).params)
     assert params == {f"p{writer}": "x" for writer in range(8)}
+
+
+def test_two_processes_that_write_to_one_run_lose_nothing(running, people):
+    actor = Actor(kind="run", run_id=running.id, attempt=1, workspace_id=running.lab.pk)
+
+    def item(name: str, value: float) -> services._Item:
+        return services._Item(running.id, actor, Batch(name, [Point("x", value, 1, 1)]))
+
+    # Each process has one commit thread; only the row's lock stands between the two.
+    both = [GroupCommit("one", services._write), GroupCommit("two", services._write)]
+    futures = [side.submit(item(f"own-{at}-{of}", at)) for at in range(60) for of, side in enumerate(both)]
+    twins = [side.submit(item(f"twin-{at}", -1)) for at in range(20) for side in both]
+    assert all(future.result(60).accepted == 1 for future in futures)
+    assert sorted(future.result(60).duplicate for future in twins) == [False] * 20 + [True] * 20
+    for side in both:
+        side.close()
+    assert Run.objects.get(pk=running.id).metrics["x"]["count"] == 140
+    assert MetricChunk.objects.aggregate(points=Sum("count"))["points"] == 140
 
 
 async def test_a_stale_attempt_and_another_runs_token_are_refused(running, make_run, code: Caller):

@@ -33,6 +33,20 @@ def test_a_spike_among_a_million_points_stays():
     assert bool(np.all(np.diff(thinned.step) > 0))
 
 
+def test_two_spikes_side_by_side_both_stay():
+    values = np.zeros(1_000_000)
+    values[500_000], values[500_001] = 40.0, -40.0
+    assert {500_000, 500_001} <= set(columns.thin(line(values), 500).step.tolist())
+
+
+def test_points_of_one_step_stay_in_the_order_of_logging():
+    steps = np.random.default_rng(3).integers(0, 200, 20_000)
+    series = Series(steps, steps, np.arange(20_000, dtype=np.float64))
+    sorted_series = columns.by_step(series)
+    of_one = sorted_series.value[sorted_series.step == 77]
+    assert len(of_one) > 50 and bool(np.all(np.diff(of_one) > 0))
+
+
 def test_nan_and_infinity_survive_thinning():
     values = np.zeros(50_000)
     values[100:110] = math.nan
