@@ -1,0 +1,163 @@
+// <live-run ws run status>: owns the one socket of a run's page and hands out what comes.
+//
+// It knows how far it is (sequence of points, offset of the log), so a lost connection costs time
+// only: the next one begins exactly there. While there is none, it asks the JSON door.
+import htmx from "htmx.org";
+import { ask, say, socketUrl } from "../wire.js";
+
+const FINAL = ["completed", "failed", "canceled"];
+const SHADES = 8;
+const POLL = 4000;
+
+class LiveRun extends HTMLElement {
+  async connectedCallback() {
+    if (this.begun) return;
+    this.begun = true;
+    this.api = `/api/v1/workspaces/${this.getAttribute("ws")}/runs/${this.getAttribute("run")}`;
+    this.status = this.getAttribute("status");
+    this.seq = 0;
+    this.pause = 1000;
+    this.rereading = new Map();
+    this.chain = Promise.resolve();
+    this.mark();
+    await this.begin();
+    if (!this.over && !FINAL.includes(this.status)) this.open();
+  }
+  disconnectedCallback() {
+    this.over = true;
+    clearTimeout(this.polling);
+    this.socket?.close();
+  }
+
+  get board() {
+    return this.querySelector("[data-charts]");
+  }
+  get tail() {
+    return this.querySelector("log-tail");
+  }
+
+  async begin() {
+    const [log] = await Promise.all([this.tail ? this.tail.start() : -1, this.readAll().catch(() => null)]);
+    this.logFrom = log;
+  }
+
+  // --- points ------------------------------------------------------------------------------------
+  async readAll() {
+    if (!this.board) return;
+    const told = await ask("GET", `${this.api}/series?points=1000`);
+    this.seq = told.seq;
+    for (const [key, series] of Object.entries(told.series)) this.chart(key)?.hold(series);
+  }
+  chart(key) {
+    if (!this.board) return null;
+    const found = [...this.board.querySelectorAll("live-chart")].find((one) => one.getAttribute("key") === key);
+    if (found) return found;
+    const count = this.board.querySelectorAll("live-chart").length;
+    if (count >= Number(this.board.dataset.most || 100)) return null;
+    const card = this.querySelector("template[data-chart]").content.cloneNode(true);
+    card.querySelector("[data-key]").textContent = key;
+    const made = card.querySelector("live-chart");
+    made.setAttribute("key", key);
+    made.setAttribute("colour", (count % SHADES) + 1);
+    this.board.append(card);
+    this.board.querySelector("[data-none]")?.remove();
+    return made;
+  }
+  points(seq, data) {
+    if (seq <= this.seq) return; // known
+    this.seq = seq;
+    for (const [key, [steps, values]] of Object.entries(data)) {
+      this.rereading.get(key)?.push([seq, steps, values]);
+      const chart = this.chart(key);
+      if (chart && !chart.add(steps, values)) this.reread(key, chart);
+    }
+  }
+  /** Read one series anew, thinned by the server; what arrives meanwhile is added after it. */
+  async reread(key, chart) {
+    if (this.rereading.has(key)) return;
+    const late = [];
+    this.rereading.set(key, late);
+    try {
+      const told = await ask("GET", `${this.api}/series?points=1000&key=${encodeURIComponent(key)}`);
+      chart.hold(told.series[key] || { step: [], value: [] });
+      for (const [seq, steps, values] of late) if (seq > told.seq) chart.add(steps, values);
+    } catch {
+      // The next points ask again.
+    } finally {
+      this.rereading.delete(key);
+    }
+  }
+
+  // --- the run itself ----------------------------------------------------------------------------
+  changed(run) {
+    const before = this.status;
+    this.status = run.status;
+    if (before !== run.status) this.mark();
+    htmx.trigger(this, "zaffre-run");
+    if (FINAL.includes(run.status) && !FINAL.includes(before)) this.finish();
+  }
+  mark() {
+    const icon = document.querySelector("link[rel=icon]");
+    const at = FINAL.includes(this.status) ? this.status : "running";
+    if (icon?.dataset[at]) icon.href = icon.dataset[at];
+    const plain = document.title.replace(/^[●✓✕○] /u, "");
+    document.title = `${{ completed: "✓", failed: "✕", canceled: "○" }[this.status] || "●"} ${plain}`;
+  }
+  async finish() {
+    // The end of the log and of the series may still be on its way through the group commits.
+    await this.poll();
+    setTimeout(() => !this.over && this.poll(), 2500);
+  }
+
+  // --- the socket ----------------------------------------------------------------------------------
+  open() {
+    this.socket = new WebSocket(socketUrl(`/ws/w/${this.getAttribute("ws")}/runs/${this.getAttribute("run")}`));
+    this.socket.onopen = () => {
+      const log = this.tail && this.tail.end >= 0 ? this.tail.end : -1;
+      this.socket.send(JSON.stringify({ t: "hello", seq: this.board ? this.seq : Number.MAX_SAFE_INTEGER, log }));
+    };
+    this.socket.onmessage = ({ data }) => this.frame(JSON.parse(data));
+    this.socket.onclose = ({ code }) => {
+      if (this.over || FINAL.includes(this.status)) return this.banner(false);
+      if ([4401, 4403, 4404].includes(code)) return location.reload();
+      this.banner(true);
+      this.poll().catch(() => null);
+      setTimeout(() => !this.over && this.open(), this.pause);
+      this.pause = Math.min(this.pause * 2, 15000);
+    };
+  }
+  frame(frame) {
+    this.pause = 1000;
+    this.banner(false);
+    if (frame.t === "run") this.changed(frame.run);
+    else if (frame.t === "points") this.points(frame.seq, frame.data);
+    else if (frame.t === "behind") this.readAll().catch(() => null);
+    else if (frame.t === "log") {
+      const data = Uint8Array.from(atob(frame.text), (one) => one.charCodeAt(0));
+      if (this.tail && !this.tail.push(frame.offset, data, frame.attempt)) this.tail.start();
+      this.socket.send('{"t":"ack"}');
+    }
+  }
+  banner(lost) {
+    const note = this.querySelector("[data-lost]");
+    if (!note || note.hidden === !lost) return;
+    note.hidden = !lost;
+    note.textContent = lost ? say("lost") : "";
+  }
+
+  /** One look through the JSON door, with the same places in points and log. */
+  async poll() {
+    clearTimeout(this.polling);
+    const run = await ask("GET", this.api);
+    if (this.board) await this.readAll();
+    if (this.tail) {
+      const from = Math.max(0, this.tail.end);
+      const answer = await fetch(`${this.api}/log?offset=${from}`);
+      if (answer.ok) this.tail.push(Number(answer.headers.get("X-Log-Offset")), new Uint8Array(await answer.arrayBuffer()));
+    }
+    if (run.status !== this.status) this.changed(run);
+    const away = this.socket?.readyState !== WebSocket.OPEN;
+    if (away && !this.over && !FINAL.includes(this.status)) this.polling = setTimeout(() => this.poll().catch(() => null), POLL);
+  }
+}
+customElements.define("live-run", LiveRun);

@@ -1,0 +1,188 @@
+// <log-tail url="…/log">: the end of a log that grows, earlier text on scroll, a window of lines in the page.
+import { AnsiUp } from "ansi_up";
+import { say } from "../wire.js";
+
+const WHOLE = 1_000_000; // a log up to this long is read whole, so that its lines have numbers
+const PIECE = 256_000;
+const WINDOW = 1000;
+const MOST = 60_000;
+
+class LogTail extends HTMLElement {
+  constructor() {
+    super();
+    this.fresh();
+  }
+  fresh() {
+    this.held = []; // HTML of each whole line
+    this.first = 0; // byte offset of held[0]
+    this.number = 1; // number of held[0]; 0 = unknown, the beginning was not read
+    this.end = -1; // byte offset after what is held; -1 = nothing read yet
+    this.rest = "";
+    this.shown = 0; // index of the first line in the page
+    this.decoder = new TextDecoder();
+    this.ansi = this.colours();
+  }
+  colours() {
+    const ansi = new AnsiUp();
+    ansi.use_classes = true; // the page's policy allows no style attributes
+    return ansi;
+  }
+  connectedCallback() {
+    if (this.lines) return;
+    this.replaceChildren();
+    this.lines = document.createElement("div");
+    this.lines.className = "lines";
+    this.lines.tabIndex = 0;
+    this.lines.setAttribute("role", "log");
+    this.lines.setAttribute("aria-label", say("log"));
+    this.button = document.createElement("button");
+    this.button.type = "button";
+    this.button.className = "btn s to-end";
+    this.button.hidden = true;
+    this.append(this.lines, this.button);
+    this.follow = true;
+    this.unseen = 0;
+    this.lines.addEventListener("scroll", () => this.scrolled());
+    this.button.addEventListener("click", () => {
+      this.follow = true;
+      this.draw();
+    });
+  }
+
+  /** Read what the log holds now; returns the offset from which to be told more. */
+  async start() {
+    const head = await fetch(`${this.getAttribute("url")}?tail=${WHOLE}`);
+    if (!head.ok) return -1;
+    const offset = Number(head.headers.get("X-Log-Offset") || 0);
+    this.fresh();
+    this.first = this.end = offset;
+    this.number = offset ? 0 : 1;
+    this.take(new Uint8Array(await head.arrayBuffer()));
+    return this.end;
+  }
+
+  /** Bytes from the socket or a poll. A frame that begins before our end is a new attempt or a repeat. */
+  push(offset, data, attempt) {
+    if (this.attempt !== undefined && attempt !== undefined && attempt !== this.attempt) {
+      this.fresh();
+      this.first = this.end = offset;
+      this.number = offset ? 0 : 1;
+    }
+    if (attempt !== undefined) this.attempt = attempt;
+    if (this.end < 0) {
+      this.first = this.end = offset;
+      this.number = offset ? 0 : 1;
+    }
+    if (offset > this.end) return false;
+    const known = this.end - offset;
+    if (known < data.length) this.take(data.subarray(known));
+    return true;
+  }
+
+  take(data) {
+    this.end += data.length;
+    const pieces = (this.rest + this.decoder.decode(data, { stream: true })).split("\n");
+    this.rest = pieces.pop();
+    for (const text of pieces) this.held.push(this.ansi.ansi_to_html(visible(text)));
+    if (!this.follow) this.unseen += pieces.length;
+    if (this.held.length > MOST) {
+      const cut = this.held.length - MOST;
+      this.held.splice(0, cut);
+      if (this.number) this.number += cut;
+      this.first = -1; // no longer known to the byte: earlier text is in the download
+      this.shown = Math.max(0, this.shown - cut);
+    }
+    this.draw();
+  }
+
+  draw() {
+    if (this.asked || !this.lines) return;
+    this.asked = requestAnimationFrame(() => {
+      this.asked = 0;
+      this.paint();
+    });
+  }
+  paint() {
+    if (this.follow) {
+      this.shown = Math.max(0, this.held.length - WINDOW);
+      this.unseen = 0;
+    }
+    const until = Math.min(this.held.length, this.shown + WINDOW);
+    const parts = [];
+    for (let at = this.shown; at < until; at += 1) parts.push(this.line(at, this.held[at]));
+    if (until === this.held.length && this.rest) parts.push(this.line(until, escape(visible(this.rest))));
+    const top = this.lines.scrollTop;
+    this.lines.replaceChildren(...parts);
+    if (!parts.length) this.lines.textContent = say("nolog");
+    this.lines.scrollTop = this.follow ? this.lines.scrollHeight : top;
+    this.button.hidden = this.follow;
+    this.button.textContent = this.unseen ? say("toend", { count: this.unseen }) : say("toend0");
+    const note = this.closest(".card")?.querySelector("[data-lines]");
+    if (note && this.number) note.textContent = say("lines", { count: this.number - 1 + this.held.length });
+  }
+  line(at, html) {
+    const row = document.createElement("div");
+    row.className = "line";
+    const mark = document.createElement("b");
+    mark.textContent = this.number ? this.number + at : "·";
+    const text = document.createElement("span");
+    text.innerHTML = html; // escaped by ansi_up or by us
+    row.append(mark, text);
+    return row;
+  }
+
+  scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.lines;
+    const atEnd = scrollHeight - scrollTop - clientHeight < 24;
+    if (atEnd && this.shown + WINDOW < this.held.length) {
+      this.shown = Math.min(this.held.length - WINDOW, this.shown + WINDOW / 2);
+      this.draw();
+    } else if (atEnd !== this.follow) {
+      this.follow = atEnd;
+      this.draw();
+    }
+    if (scrollTop < 40 && !this.follow) this.earlier();
+  }
+  async earlier() {
+    if (this.reading) return;
+    if (this.shown > 0) {
+      const before = this.shown;
+      this.shown = Math.max(0, this.shown - WINDOW / 2);
+      this.paint();
+      this.lines.children[before - this.shown]?.scrollIntoView({ block: "start" });
+      return;
+    }
+    if (this.first <= 0) return;
+    this.reading = true;
+    const from = Math.max(0, this.first - PIECE);
+    const answer = await fetch(`${this.getAttribute("url")}?offset=${from}&limit=${this.first - from}`);
+    if (answer.ok) {
+      const lines = new TextDecoder().decode(await answer.arrayBuffer()).split("\n");
+      if (lines.at(-1) === "") lines.pop();
+      const ansi = this.colours();
+      this.held.unshift(...lines.map((text) => ansi.ansi_to_html(visible(text))));
+      this.first = from;
+      if (from === 0) this.number = 1;
+      this.shown = lines.length;
+      this.paint();
+      this.earlierShown();
+    }
+    this.reading = false;
+  }
+  earlierShown() {
+    const before = this.shown;
+    this.shown = Math.max(0, before - WINDOW / 2);
+    this.paint();
+    this.lines.children[before - this.shown]?.scrollIntoView({ block: "start" });
+  }
+}
+
+/** A progress bar overwrites its line: what it said last counts. */
+function visible(text) {
+  const plain = text.endsWith("\r") ? text.slice(0, -1) : text;
+  return plain.slice(plain.lastIndexOf("\r") + 1);
+}
+function escape(text) {
+  return text.replace(/[&<>]/g, (one) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[one]);
+}
+customElements.define("log-tail", LogTail);

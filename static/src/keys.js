@@ -1,0 +1,52 @@
+// Keys of the pages. Never caught while somebody types.
+
+const typing = (node) => node.closest?.("input,textarea,select,[contenteditable]");
+let going = 0;
+
+function rows() {
+  return [...document.querySelectorAll("main table[data-rows] tbody tr")];
+}
+
+function move(by) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.findIndex((row) => "at" in row.dataset);
+  const next = Math.min(all.length - 1, Math.max(0, at < 0 ? 0 : at + by));
+  if (at >= 0) delete all[at].dataset.at;
+  all[next].dataset.at = "";
+  all[next].scrollIntoView({ block: "nearest" });
+  all[next].querySelector("a")?.focus();
+}
+
+function mark() {
+  const row = rows().find((one) => "at" in one.dataset);
+  const box = row?.querySelector("input[type=checkbox]");
+  if (box) box.click();
+}
+
+function go(key) {
+  document.querySelector(`[data-go="${key}"]`)?.click();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]")) return;
+  if (Date.now() - going < 1200) {
+    going = 0;
+    return go(event.key);
+  }
+  if (event.key === "g") going = Date.now();
+  else if (event.key === "/") {
+    const box = document.querySelector("input[type=search]");
+    if (box) {
+      event.preventDefault();
+      box.focus();
+    }
+  } else if (event.key === "?") document.getElementById("keys")?.showModal();
+  else if (event.key === "j") move(1);
+  else if (event.key === "k") move(-1);
+  else if (event.key === "x") mark();
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("td input[type=checkbox]")) event.target.closest("tr").classList.toggle("sel", event.target.checked);
+});

@@ -1,0 +1,26 @@
+import "@fontsource-variable/inter/wght.css";
+import "@fontsource-variable/jetbrains-mono/wght.css";
+import "uplot/dist/uPlot.min.css";
+import "./css/tokens.css";
+import "./css/base.css";
+import "./css/frame.css";
+import "./css/parts.css";
+import "./css/live.css";
+
+import htmx from "htmx.org";
+
+import "./elements/small.js";
+import "./elements/live-chart.js";
+import "./elements/log-tail.js";
+import "./elements/live-run.js";
+import "./elements/live-feed.js";
+import "./elements/file-drop.js";
+import "./elements/score-form.js";
+import "./frame.js";
+import "./keys.js";
+import "./palette.js";
+
+// The page's policy allows neither injected styles nor evaluated text.
+htmx.config.includeIndicatorStyles = false;
+htmx.config.allowEval = false;
+htmx.config.selfRequestsOnly = true;

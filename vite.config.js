@@ -1,0 +1,16 @@
+// One bundle for every page; charts and log colours are chunks of their own, loaded where they are used.
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  base: "/static/dist/",
+  publicDir: false,
+  build: {
+    outDir: "static/dist",
+    emptyOutDir: true,
+    manifest: "manifest.json",
+    // The preload helper would be one more chunk between the entry and its leaves.
+    modulePreload: false,
+    assetsInlineLimit: 0,
+    rollupOptions: { input: { main: "static/src/main.js" } },
+  },
+});
