@@ -1,0 +1,92 @@
+"""`zaffre node start` and `zaffre node status`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from zaffre.agent import config as configs
+from zaffre.agent.config import ConfigError
+from zaffre.agent.disk import is_locked
+from zaffre.agent.rundir import RunDir
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the words after `zaffre node`."""
+    words = parser.add_subparsers(dest="node_command", required=True, metavar="start|status")
+    start = words.add_parser("start", help="work for a compute target until stopped")
+    start.add_argument("--config", type=Path, metavar="FILE", help="a node.json with url and token")
+    start.add_argument("--join", nargs=2, metavar=("URL", "TOKEN"), help="the studio and an enrolment token")
+    start.add_argument("--name", help="what the studio calls this node (default: the host's name)")
+    start.add_argument("--slots", type=int, help=f"runs at the same time (default: {configs.DEFAULT_SLOTS})")
+    start.add_argument("--dir", type=Path, help="where state and cache are kept (default: beside --config)")
+    start.add_argument("--verbose", action="store_true", help="say more")
+    status = words.add_parser("status", help="what this machine's node does")
+    status.add_argument("--config", type=Path, metavar="FILE")
+    status.add_argument("--dir", type=Path)
+    status.add_argument("--json", action="store_true", help="one JSON document")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the words say; returns the exit status."""
+    try:
+        return _start(options) if options.node_command == "start" else _status(options)
+    except ConfigError as error:
+        sys.stderr.write(f"zaffre node: {error}\n")
+        return 2
+
+
+def main(words: Optional[List[str]] = None) -> int:
+    """The command line without the `zaffre` command around it."""
+    parser = argparse.ArgumentParser(prog="zaffre node", description="The agent of a compute target's node.")
+    add_arguments(parser)
+    return run(parser.parse_args(words))
+
+
+def _start(options: argparse.Namespace) -> int:
+    # Here, because `status` and `--help` need none of it.
+    from zaffre.agent.node import Node
+
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    config = configs.read_config(
+        file=options.config, join=options.join, name=options.name, slots=options.slots, folder=options.dir
+    )
+    return Node(config).serve()
+
+
+def _status(options: argparse.Namespace) -> int:
+    folder = options.dir or (options.config.parent if options.config else Path.home() / ".zaffre" / "node")
+    state = Path(folder).expanduser().absolute() / "state"
+    runs = []
+    for path in sorted((state / "runs").glob("*")):
+        place = RunDir(path)
+        spec = place.spec
+        if spec:
+            runs.append({"run": spec["run"], "attempt": spec["attempt"], "executing": place.supervised})
+    known = configs.read_json(state / "identity.json") or {}
+    found = {
+        "node": known.get("node_id"),
+        "url": known.get("url"),
+        "target": known.get("target"),
+        "running": is_locked(state / "agent.lock"),
+        "runs": runs,
+    }
+    if options.json:
+        sys.stdout.write(json.dumps(found) + "\n")
+    elif not known:
+        sys.stdout.write(f"No node is enrolled in {folder}.\n")
+    else:
+        word = "running" if found["running"] else "stopped"
+        sys.stdout.write(f"Node {found['node']} of {found['target']} at {found['url']}: {word}, {len(runs)} runs\n")
+        for one in runs:
+            sys.stdout.write(f"  {one['run']} attempt {one['attempt']}\n")
+    return 0 if known else 1

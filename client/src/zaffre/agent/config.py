@@ -1,0 +1,189 @@
+"""What a node knows of itself: how it was told to start, and who the studio says it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+import shutil
+import socket
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+from zaffre.agent.disk import read_json, write_json
+from zaffre.protocol import VERSION
+
+DEFAULT_SLOTS = 2
+#: What the SDK and the scoring server need in every environment that the node builds.
+SDK_REQUIREMENTS = ("urllib3>=1.26,<3", "uvicorn>=0.30")
+
+
+class ConfigError(Exception):
+    """The node cannot start as it was told to."""
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """How this node was told to start. `folder` holds its state, cache and runs."""
+
+    url: str
+    folder: Path
+    name: str
+    slots: int = DEFAULT_SLOTS
+    join_token: Optional[str] = None
+    sdk_requirements: Tuple[str, ...] = SDK_REQUIREMENTS
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What registration gave to the node. The token lies in a file that only its user may read."""
+
+    url: str
+    node_id: str
+    token: str
+    broker: Dict[str, str] = field(default_factory=dict)
+    settings: Dict[str, float] = field(default_factory=dict)
+    workspace: str = ""
+    target: str = ""
+
+    @property
+    def heartbeat(self) -> float:
+        return float(self.settings.get("heartbeat", 5.0))
+
+    @property
+    def lease(self) -> float:
+        return float(self.settings.get("lease", 120.0))
+
+    @property
+    def grace(self) -> float:
+        return float(self.settings.get("grace", 10.0))
+
+    @property
+    def recheck(self) -> float:
+        return float(self.settings.get("recheck", 10.0))
+
+
+def read_config(
+    *,
+    file: Optional[Path] = None,
+    join: Optional[List[str]] = None,
+    name: Optional[str] = None,
+    slots: Optional[int] = None,
+    folder: Optional[Path] = None,
+) -> NodeConfig:
+    """The configuration from a node.json and the words of the command line, which win.
+
+    node.json holds url, token (an enrolment), and optionally name, slots, dir. Raises ConfigError.
+    """
+    told: Dict[str, Any] = {}
+    if file is not None:
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{file} cannot be read: {error}") from None
+        if not isinstance(told, dict):
+            raise ConfigError(f"{file} must hold a JSON object with url and token.")
+    if join:
+        told["url"], told["token"] = join
+    url = str(told.get("url") or "")
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError("The studio's address is missing: give --join URL TOKEN, or url in the file of --config.")
+    default = file.parent if file is not None else Path.home() / ".zaffre" / "node"
+    place = Path(folder or told.get("dir") or default).expanduser().absolute()
+    count = slots if slots is not None else told.get("slots", DEFAULT_SLOTS)
+    if not isinstance(count, int) or not 1 <= count <= 256:
+        raise ConfigError(f"slots is {count!r}; it must be a number from 1 to 256.")
+    return NodeConfig(
+        url=url.rstrip("/"),
+        folder=place,
+        name=str(name or told.get("name") or socket.gethostname() or "node")[:80],
+        slots=count,
+        join_token=told.get("token"),
+        sdk_requirements=tuple(told.get("sdk_requirements", SDK_REQUIREMENTS)),
+    )
+
+
+def identity_path(config: NodeConfig) -> Path:
+    return config.state / "identity.json"
+
+
+def read_identity(config: NodeConfig) -> Optional[Identity]:
+    """Who this node is, if it was registered with this studio before."""
+    known = read_json(identity_path(config))
+    if not isinstance(known, dict) or known.get("url") != config.url or not known.get("token"):
+        return None
+    return Identity(**{key: value for key, value in known.items() if key in Identity.__dataclass_fields__})
+
+
+def keep_identity(config: NodeConfig, answer: Dict[str, Any]) -> Identity:
+    """Store what the registration answered."""
+    known = {
+        "url": config.url,
+        "node_id": str(answer["node_id"]),
+        "token": str(answer["token"]),
+        "broker": answer.get("broker") or {},
+        "settings": answer.get("settings") or {},
+        "workspace": _word(answer.get("workspace")),
+        "target": _word(answer.get("target")),
+    }
+    write_json(identity_path(config), known, mode=0o400)
+    return Identity(**known)
+
+
+def facts(config: NodeConfig) -> Dict[str, Any]:
+    """What the studio's people see of this machine."""
+    return {
+        "cpu": os.cpu_count() or 1,
+        "memory_gb": round(_memory_bytes() / 2**30, 1),
+        "disk_free_gb": round(shutil.disk_usage(str(config.folder)).free / 2**30, 1),
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "version": VERSION,
+        "slots": config.slots,
+        "isolation": "none",
+    }
+
+
+def load() -> Dict[str, float]:
+    """Share of the processors and of the memory in use, 0 to 1 (processors may be over 1)."""
+    used: Dict[str, float] = {"cpu": 0.0, "memory": 0.0}
+    try:
+        used["cpu"] = round(os.getloadavg()[0] / (os.cpu_count() or 1), 3)
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
+        used["memory"] = round(1 - sizes["MemAvailable"] / sizes["MemTotal"], 3)
+    except (OSError, KeyError, ValueError, IndexError):
+        return used
+    return used
+
+
+def new_epoch() -> str:
+    """The random name of one life of the agent."""
+    return secrets.token_hex(12)
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 0
+
+
+def _word(value: Any) -> str:
+    return str(value.get("slug") or value.get("name") or "") if isinstance(value, dict) else str(value or "")
+
+
+def interpreter() -> str:
+    """The node's own Python, which `system` environments use."""
+    return sys.executable

@@ -1,0 +1,97 @@
+"""Renews the lease of every attempt with one call per period, and hands the answers on."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from typing import Callable, Optional
+
+from zaffre.agent import config
+from zaffre.agent.clock import now
+from zaffre.agent.door import Door, Refused, Unreachable
+from zaffre.agent.jobs import Jobs
+from zaffre.protocol import AGENT
+
+log = logging.getLogger("zaffre.agent")
+
+
+class Leases:
+    """The loop of one life of the agent. `on_refused` is told when the studio does not know this node any more."""
+
+    def __init__(
+        self,
+        door: Door,
+        jobs: Jobs,
+        *,
+        epoch: str,
+        heartbeat: float,
+        lease: float,
+        on_refused: Callable[[Refused], object],
+        on_renewed: Callable[[float, float], object],
+    ) -> None:
+        self.door, self.jobs, self.epoch = door, jobs, epoch
+        self.heartbeat = heartbeat
+        self.timeout = max(0.5, min(heartbeat, lease / 10))
+        self.on_refused, self.on_renewed = on_refused, on_renewed
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join(self.timeout + 5)
+
+    def _run(self) -> None:
+        failed = False
+        while not self._end.is_set():
+            begun = time.monotonic()
+            try:
+                self.renew()
+                if failed:
+                    log.info("the studio answers again")
+                failed = False
+            except Unreachable as error:
+                if not failed:
+                    log.warning("the studio does not answer: %s", error)
+                failed = True
+            except Refused as error:
+                self.on_refused(error)
+            except Exception:
+                log.exception("renewing")  # this loop is what keeps runs alive: it never ends by itself
+            pause = self.heartbeat * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            if failed:
+                pause = min(pause, 1.0)
+            self._end.wait(max(0.05, pause - (time.monotonic() - begun)))
+
+    def try_renew(self) -> None:
+        """One renewal between the others; without an answer nothing is lost."""
+        try:
+            self.renew()
+        except (Unreachable, Refused) as error:
+            log.debug("renewing at a claim: %s", error)
+
+    def renew(self) -> None:
+        """One renewal. The lease counts from the moment before the question left."""
+        jobs = self.jobs.all()
+        body = {
+            "epoch": self.epoch,
+            "load": config.load(),
+            "runs": [{"run": job.run, "attempt": job.attempt} for job in jobs],
+        }
+        sent = now()
+        answer = self.door.call("POST", f"{AGENT}/nodes/renew", body, timeout=self.timeout).json()
+        for told in answer.get("runs", []):
+            job = self.jobs.get(str(told["run"]), int(told["attempt"]))
+            if job is None:
+                continue
+            valid_for: Optional[float] = told.get("valid_for")
+            if valid_for:
+                job.renewed(sent, float(valid_for))
+            job.desire(told.get("desired"))
+        if answer.get("valid_for"):
+            self.on_renewed(sent, float(answer["valid_for"]))

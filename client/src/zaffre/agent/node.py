@@ -1,0 +1,210 @@
+"""The agent: its parts are started in order and stopped in reverse."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from typing import Any, Dict, List, Optional, Tuple
+
+from zaffre.agent import config as configs
+from zaffre.agent import sdk
+from zaffre.agent.blobs import Blobs
+from zaffre.agent.claims import Claims
+from zaffre.agent.config import ConfigError, Identity, NodeConfig
+from zaffre.agent.disk import try_lock
+from zaffre.agent.door import Door, Refused, Stopped, rest
+from zaffre.agent.environments import Environments
+from zaffre.agent.hints import Hints
+from zaffre.agent.job import Workshop
+from zaffre.agent.jobs import Jobs
+from zaffre.agent.leases import Leases
+from zaffre.agent.replicas import Replicas
+from zaffre.agent.rundir import RunDir, socket_folder
+from zaffre.protocol import AGENT
+
+log = logging.getLogger("zaffre.agent")
+
+#: An orderly stop ends within 30 s; this much of it is for runs, the rest for the other parts.
+_STOP_SECONDS = 14.0
+
+
+class Node:
+    """One life of the agent."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.config = config
+        self.epoch = configs.new_epoch()
+        self.end = threading.Event()
+        self.expelled: Optional[str] = None
+        self._lock: Optional[int] = None
+
+    def serve(self) -> int:
+        """Register if need be, take over what runs, and work until SIGTERM. Returns the exit status.
+
+        Raises ConfigError when the node cannot start.
+        """
+        for folder in (self.config.folder, self.config.state, self.config.cache):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = try_lock(self.config.state / "agent.lock")
+        if self._lock is None:
+            raise ConfigError(
+                f"Another agent works in {self.config.folder}. Stop it, or give this one its own folder with --dir."
+            )
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sig, lambda *_: self.end.set())
+        socket_folder(self.config.state)
+        try:
+            identity = self._identity()
+            self._build(identity)
+            self._greet()
+        except Stopped:
+            return 0
+        self._work()
+        if self.expelled:
+            log.error("%s", self.expelled)
+            return 1
+        return 0
+
+    def _identity(self) -> Identity:
+        known = configs.read_identity(self.config)
+        if known is not None:
+            return known
+        if not self.config.join_token:
+            raise ConfigError("This machine is not enrolled yet: give --join URL TOKEN with an enrolment token.")
+        door = Door(self.config.url, self.config.join_token)
+        body = {"name": self.config.name, "facts": configs.facts(self.config)}
+        try:
+            answer = door.insist("POST", f"{AGENT}/nodes/register", body, until=self.end.is_set).json()
+        except Refused as error:
+            raise ConfigError(
+                f"The studio refused this node: {error} Ask an owner for a new enrolment token."
+            ) from None
+        found = configs.keep_identity(self.config, answer)
+        log.info("registered as node %s (%s)", self.config.name, found.node_id)
+        return found
+
+    def _build(self, identity: Identity) -> None:
+        self.identity = identity
+        self.door = Door(self.config.url, identity.token)
+        self.blobs = Blobs(self.config.cache / "blobs")
+        self.environments = Environments(self.config.cache, extras=self.config.sdk_requirements)
+        self.shop = Workshop(
+            identity=identity,
+            door=self.door,
+            blobs=self.blobs,
+            environments=self.environments,
+            sdk=str(sdk.provide(self.config.cache)),
+        )
+        self.jobs = Jobs(self.config.state / "runs", self.config.slots, changed=self._freed)
+        self.replicas = Replicas(self.config, self.shop, epoch=self.epoch)
+        self.leases = Leases(
+            self.door,
+            self.jobs,
+            epoch=self.epoch,
+            heartbeat=identity.heartbeat,
+            lease=identity.lease,
+            on_refused=self._refused,
+            on_renewed=self.replicas.renewed,
+        )
+        self.claims = Claims(
+            self.door,
+            self.jobs,
+            # A lease counts from the question, so a long poll must be short beside it.
+            recheck=min(identity.recheck, identity.lease / 4),
+            take=self._take,
+            on_refused=self._refused,
+        )
+        self.hints = Hints(
+            identity.broker, node=identity.node_id or self.config.name, wake=self.claims.hint, sync=self.replicas.poke
+        )
+
+    def _greet(self) -> None:
+        """Tell what is alive here; the answer decides what goes on."""
+        found = self.jobs.found()
+        places: Dict[Tuple[str, int], RunDir] = {}
+        for place in found:
+            spec = place.spec or {}
+            places[(str(spec["run"]), int(spec["attempt"]))] = place
+        body: Dict[str, Any] = {
+            "epoch": self.epoch,
+            "runs": [{"run": run, "attempt": attempt} for run, attempt in places],
+            "replicas": [],
+            "facts": configs.facts(self.config),
+        }
+        try:
+            answer = self.door.insist(
+                "POST", f"{AGENT}/nodes/hello", body, until=self.end.is_set, patience=float("inf")
+            ).json()
+        except Refused as error:
+            for place in found:
+                self.jobs.forget(place)
+            if error.status == 401:
+                configs.identity_path(self.config).unlink(missing_ok=True)
+            raise ConfigError(f"The studio does not know this node any more: {error} Enrol it again.") from None
+        kept = _keys(answer.get("keep", []))
+        for key, place in places.items():
+            if key in kept:
+                log.info("taking over run %s attempt %d", *key)
+                self.jobs.resume(self.shop, place, renew=self.leases.try_renew)
+            else:
+                log.info("the studio gave up run %s attempt %d", *key)
+                self.jobs.forget(place)
+
+    def _work(self) -> None:
+        parts: List[Any] = [self.leases, self.replicas, self.claims, self.hints]
+        started: List[Any] = []
+        try:
+            for part in parts:
+                part.start()
+                started.append(part)
+            log.info("node %s works for %s with %d slots", self.config.name, self.config.url, self.config.slots)
+            while not self.end.wait(1.0):
+                pass
+        finally:
+            log.info("stopping")
+            self.end.set()
+            self.claims.stop()
+            self.jobs.stop_all(seconds=_STOP_SECONDS)
+            for part in reversed(started):
+                part.stop()
+            if self._lock is not None:
+                os.close(self._lock)
+
+    def _take(self, spec: Dict[str, Any], sent: float) -> None:
+        if self.end.is_set():
+            return  # its lease runs out, or the next start says that it is not here
+        log.info("claimed run %s attempt %s", spec["run"], spec["attempt"])
+        self.jobs.start(self.shop, spec, sent=sent, renew=self.leases.try_renew)
+
+    def _freed(self) -> None:
+        self.claims.freed()
+
+    def _refused(self, error: Refused) -> None:
+        """The studio refuses the node itself: nothing of it may go on."""
+        if error.status == 409 and not self.end.is_set():
+            self._say_hello_again()
+            return
+        self.expelled = f"The studio refused this node: {error} Enrol it again."
+        self.jobs.drop_all()
+        self.end.set()
+
+    def _say_hello_again(self) -> None:
+        """The studio believes in another life of this node: say what is alive, and drop what it does not want."""
+        jobs = self.jobs.all()
+        runs = [{"run": job.run, "attempt": job.attempt} for job in jobs]
+        body = {"epoch": self.epoch, "runs": runs, "replicas": self.replicas.ids()}
+        try:
+            answer = self.door.insist("POST", f"{AGENT}/nodes/hello", body, until=self.end.is_set, patience=60).json()
+        except Stopped:
+            return
+        kept = _keys(answer.get("keep", []))
+        for job in jobs:
+            if job.key not in kept:
+                job.drop()
+        rest(1.0, self.end.is_set)
+
+
+def _keys(found: "list[dict[str, Any]]") -> "set[tuple[str, int]]":
+    return {(str(one["run"]), int(one["attempt"])) for one in found}

@@ -1,0 +1,161 @@
+"""What a script left in outputs/ and logs/: regular files only, hashed, uploaded where they are missing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Dict, Iterator, List, Tuple
+
+from zaffre.agent.disk import UnsafePath, safe_parts
+from zaffre.agent.door import Refused
+from zaffre.protocol import FileEntry
+
+if TYPE_CHECKING:
+    from zaffre.agent.job import Job
+
+FOLDERS = ("outputs", "logs")
+MOST_FILES = 20_000
+MOST_BYTES = 64 * 2**30
+_PER_QUESTION = 1000
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+@dataclass
+class Collected:
+    """How much was uploaded, and the paths that were not."""
+
+    files: int = 0
+    size: int = 0
+    left_out: List[str] = field(default_factory=list)
+
+
+def upload(job: Job) -> Collected:
+    """Make the files of outputs/ and logs/ artifacts of the run. Raises Dropped and Left as `job.ask`."""
+    done = Collected()
+    try:
+        root = os.open(str(job.place.work), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return done
+    try:
+        group: List[FileEntry] = []
+        for entry in _entries(root, done):
+            group.append(entry)
+            if len(group) >= _PER_QUESTION:
+                _send(job, root, group, done)
+                group = []
+        if group:
+            _send(job, root, group, done)
+    finally:
+        os.close(root)
+    return done
+
+
+def _entries(root: int, done: Collected) -> Iterator[FileEntry]:
+    total = count = 0
+    for path, handle, size in regular_files(root, FOLDERS, done.left_out):
+        with os.fdopen(handle, "rb") as file:
+            if count >= MOST_FILES or total + size > MOST_BYTES:
+                done.left_out.append(path)
+                continue
+            digest, length = _hash(file)
+        count, total = count + 1, total + length
+        yield {"path": path, "sha256": digest, "size": length}
+
+
+def regular_files(root: int, folders: Tuple[str, ...], left_out: List[str]) -> Iterator[Tuple[str, int, int]]:
+    """(path, open handle, size) of every regular file below `folders`; the caller closes the handles.
+
+    Each name is opened relative to its folder's handle and never through a link, so that nothing which
+    the script made can lead out of its own folder.
+    """
+    waiting = list(reversed(folders))
+    while waiting:
+        path = waiting.pop()
+        try:
+            handle = open_inside(root, path)
+        except OSError:
+            if path not in folders:
+                left_out.append(path)
+            continue
+        facts = os.fstat(handle)
+        if stat.S_ISDIR(facts.st_mode):
+            try:
+                names = sorted(os.listdir(handle), reverse=True)
+            finally:
+                os.close(handle)
+            for name in names:
+                try:
+                    safe_parts(f"{path}/{name}")
+                    waiting.append(f"{path}/{name}")
+                except UnsafePath:
+                    left_out.append(f"{path}/{name}".encode("utf-8", "replace").decode())
+        elif stat.S_ISREG(facts.st_mode) and path not in folders:
+            yield path, handle, facts.st_size
+        else:
+            os.close(handle)
+            left_out.append(path)
+
+
+def open_inside(root: int, path: str) -> int:
+    """Open `path` part by part from the folder `root`, following no link. Raises OSError."""
+    handle = os.dup(root)
+    try:
+        for part in safe_parts(path):
+            deeper = os.open(part, _OPEN, dir_fd=handle)
+            os.close(handle)
+            handle = deeper
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _hash(file: BinaryIO) -> Tuple[str, int]:
+    digest, length = hashlib.sha256(), 0
+    for piece in iter(lambda: file.read(1 << 20), b""):
+        digest.update(piece)
+        length += len(piece)
+    return digest.hexdigest(), length
+
+
+def _send(job: Job, root: int, group: List[FileEntry], done: Collected) -> None:
+    by_hash: Dict[str, FileEntry] = {entry["sha256"]: entry for entry in group}
+    answer = job.ask("POST", "/blobs/missing", {"sha256": sorted(by_hash)}).json()
+    lacking = set()
+    for sha256 in answer.get("missing", []):
+        entry = by_hash.get(sha256)
+        if entry is not None and not _put(job, root, entry):
+            lacking.add(sha256)
+    kept = [entry for entry in group if entry["sha256"] not in lacking]
+    done.left_out += [entry["path"] for entry in group if entry["sha256"] in lacking]
+    if not kept:
+        return
+    try:
+        job.ask("POST", "/artifacts", {"files": kept})
+    except Refused:
+        done.left_out += [entry["path"] for entry in kept]
+        return
+    done.files += len(kept)
+    done.size += sum(entry["size"] for entry in kept)
+
+
+def _put(job: Job, root: int, entry: FileEntry) -> bool:
+    """Upload one file; False when the studio does not want it or it changed under our hands."""
+    opened: List[BinaryIO] = []
+
+    def body() -> BinaryIO:
+        file = os.fdopen(open_inside(root, entry["path"]), "rb")
+        opened.append(file)
+        return file
+
+    told = {"Content-Type": "application/octet-stream", "Content-Length": str(entry["size"])}
+    try:
+        job.ask("PUT", f"/blobs/{entry['sha256']}", make_body=body, headers=told, timeout=120.0)
+    except (Refused, OSError):
+        return False
+    finally:
+        for file in opened:
+            file.close()
+    return True

@@ -1,0 +1,104 @@
+"""How users' code is started: its words, and every variable of its environment."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from typing import Dict, List
+
+from zaffre import protocol
+from zaffre.agent.job import Job, StepFailed
+
+#: What may pass from the node: nothing that could be a secret.
+_ALLOWED = (
+    "TZ",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+)
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+def command(job: Job) -> List[str]:
+    """The words to execute. Raises StepFailed when the configuration names none."""
+    config = job.spec.get("config") or {}
+    words = [str(word) for word in config.get("command") or []]
+    if words:
+        return [job.python if words[0] in ("python", "python3") else words[0], *words[1:]]
+    script = config.get("script")
+    if not script:
+        raise StepFailed("launch_failed", "The run names neither a script nor a command.")
+    if not (job.place.work / script).is_file():
+        raise StepFailed("launch_failed", f"The script {script!r} is not in the snapshot.")
+    return [job.python, str(script), *[str(word) for word in config.get("arguments") or []]]
+
+
+def base_environment(*, home: str, tmp: str, path_first: str, sdk: str) -> Dict[str, str]:
+    """What every process of users gets, in a run and in a replica."""
+    env = {name: os.environ[name] for name in _ALLOWED if name in os.environ}
+    env.update(
+        {
+            "PATH": f"{path_first}:{_SYSTEM_PATH}",
+            "HOME": home,
+            "TMPDIR": tmp,
+            "LANG": "C.UTF-8",
+            "USER": _user(),
+            "PYTHONPATH": sdk,
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
+    return env
+
+
+def environment(job: Job) -> Dict[str, str]:
+    """All variables of the script. What the run's configuration sets may not replace who the run is."""
+    place, url, spec = job.place, job.door.url, job.spec
+    env = base_environment(home=str(place.home), tmp=str(place.tmp), path_first=job.path_first, sdk=job.shop.sdk)
+    chosen = (spec.get("config") or {}).get("environment_variables") or {}
+    for name, value in chosen.items():
+        env[str(name)] = f"{job.shop.sdk}:{value}" if name == "PYTHONPATH" else str(value)
+    workspace, experiment = str(spec.get("workspace", "")), str(spec.get("experiment", ""))
+    env.update(
+        {
+            protocol.ENV_URL: url,
+            protocol.ENV_RUN_ID: job.run,
+            protocol.ENV_RUN_TOKEN: spec["token"],
+            protocol.ENV_WORKSPACE: workspace,
+            protocol.ENV_EXPERIMENT: experiment,
+            protocol.ENV_ATTEMPT: str(job.attempt),
+            protocol.ENV_SPOOL: str(place.spool),
+            "AZUREML_RUN_ID": job.run,
+            "AZUREML_RUN_TOKEN": spec["token"],
+            "AZUREML_EXPERIMENT_ID": experiment,
+            "AZUREML_ARM_PROJECT_NAME": experiment,
+            "AZUREML_ARM_WORKSPACE_NAME": workspace,
+            "AZUREML_ARM_RESOURCEGROUP": workspace,
+            "AZUREML_ARM_SUBSCRIPTION": "zaffre",
+            "AZUREML_SERVICE_ENDPOINT": url,
+            "MLFLOW_TRACKING_URI": f"{url}/mlflow/{workspace}",
+            "MLFLOW_TRACKING_TOKEN": spec["token"],
+            "MLFLOW_RUN_ID": job.run,
+            "MLFLOW_EXPERIMENT_NAME": experiment,
+        }
+    )
+    for name in spec.get("inputs") or {}:
+        env[input_variable(name)] = str(place.inputs / name)
+        env[f"AZUREML_DATAREFERENCE_{name}"] = str(place.inputs / name)
+    return env
+
+
+def input_variable(name: str) -> str:
+    """ZAFFRE_INPUT_<NAME> for an input: upper case, every other character than letters and digits is `_`."""
+    return protocol.ENV_INPUT_PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return "zaffre"

@@ -1,0 +1,28 @@
+"""Step environment: the Python and the packages that the run asked for."""
+
+from __future__ import annotations
+
+from zaffre.agent.door import Stopped
+from zaffre.agent.environments import EnvironmentFailed
+from zaffre.agent.job import StepFailed
+from zaffre.agent.steps.step import Step
+
+
+class Environment(Step):
+    name = "environment"
+    again = False
+
+    def start(self) -> None:
+        job = self.job
+        wanted = job.spec.get("environment") or {}
+        try:
+            found = job.shop.environments.provide(wanted.get("spec") or {}, until=job.interrupted, say=job.say)
+        except Stopped:
+            job.check()
+            raise
+        except EnvironmentFailed as error:
+            raise StepFailed("environment_failed", str(error)) from None
+        except OSError as error:
+            raise StepFailed("environment_failed", f"The environment could not be made: {error}") from error
+        job.python, job.path_first = found.python, found.bin
+        self.note = f"{wanted.get('name') or 'system'}: {found.note}"

@@ -1,0 +1,40 @@
+"""Step running: wait for the end that the supervisor writes down."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict
+
+from zaffre.agent import supervisors
+from zaffre.agent.job import Dropped
+from zaffre.agent.steps.step import Step
+
+_LOOK_SECONDS = 0.1
+
+
+class Watch(Step):
+    name = "running"
+    state = "running"
+
+    def start(self) -> None:
+        job = self.job
+        while job.place.result is None:
+            if job.dropped.is_set():
+                raise Dropped
+            if not job.place.supervised:
+                # It writes the result before it lets go of its lock, so this look is the last word.
+                if job.place.result is None:
+                    supervisors.clear(job.place)
+                    job.place.keep_result(_vanished())
+                break
+            time.sleep(_LOOK_SECONDS)
+        if job.dropped.is_set():
+            raise Dropped
+        if job.child is not None:
+            job.child.wait()
+
+
+def _vanished() -> Dict[str, Any]:
+    message = "The run's supervisor was killed (out of memory?), and its code was ended with it."
+    moment = time.time()
+    return {"exit_code": None, "signal": None, "reason": "supervisor_lost", "message": message, "ended": moment}

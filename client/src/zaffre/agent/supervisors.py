@@ -1,0 +1,74 @@
+"""The agent's end of its supervisors: starting one, and speaking to one that an earlier agent started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from zaffre.agent import processes, talk
+from zaffre.agent.rundir import RunDir
+
+_PACKAGES = Path(__file__).resolve().parent.parent.parent
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+
+
+def spawn(place: RunDir) -> "subprocess.Popen[bytes]":
+    """Start the supervisor of an attempt, in a session of its own."""
+    env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    env["PYTHONPATH"] = str(_PACKAGES)
+    with (place.path / "supervisor.log").open("ab") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "zaffre.agent.supervise", str(place.path)],
+            cwd=str(place.path),
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+
+
+def ask(place: RunDir, **question: Any) -> Optional[Dict[str, Any]]:
+    """What the attempt's supervisor answers; None when there is none that listens."""
+    launch = place.launch
+    return talk.ask(Path(launch["socket"]), **question) if launch else None
+
+
+def renew(place: RunDir, *, sent: float, valid_for: float) -> None:
+    ask(place, op="renew", sent=sent, valid_for=valid_for)
+
+
+def stop(place: RunDir, *, reason: str, grace: Optional[float] = None) -> None:
+    """Ask users' code to end, and end it after the grace period (the one of the launch, if None)."""
+    more = {} if grace is None else {"grace": grace}
+    ask(place, op="stop", reason=reason, **more)
+
+
+def kill(place: RunDir, *, reason: str) -> None:
+    """End users' code and all its descendants now, with or without the help of a living supervisor."""
+    if ask(place, op="kill", reason=reason) is not None:
+        end = time.monotonic() + 10
+        while place.supervised and time.monotonic() < end:
+            time.sleep(0.05)
+    clear(place)
+
+
+def clear(place: RunDir) -> bool:
+    """End what an attempt left behind when its supervisor is gone. False if something could not be ended."""
+    launch = place.launch
+    if launch is None:
+        return True
+    if place.supervised:
+        known = place.pid("supervisor")
+        if known and processes.began(known["pid"]) == known["began"]:
+            processes.send(known["pid"], 9)
+    known = place.pid("main")
+    if known and known["began"] and processes.began(known["pid"]) == known["began"]:
+        processes.send(known["pid"], 9, group=True)
+    # Its own mark finds those that left the session; only a program that rewrote its environment hides.
+    marks = {"ZAFFRE_RUN_ID": str(launch["run"]), "ZAFFRE_ATTEMPT": str(launch["attempt"])}
+    return processes.end_all(lambda: processes.marked(marks), seconds=10)
