@@ -75,6 +75,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "studio.shell.context.frame",
             ],
+            "builtins": ["django.templatetags.i18n", "studio.shell.templatetags.shell"],
         },
     }
 ]
@@ -139,6 +140,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31536000 if PUBLIC_URL.startswith("https://") else 0
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "studio.shell.views.forged"
 
 # --- doors ---------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

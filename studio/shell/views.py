@@ -1,7 +1,32 @@
 """The pages around the rooms' pages."""
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+
+from studio.kernel.web import signed_in
+from studio.shell import queries
+from workspace.queries import my_workspaces
+
+
+@signed_in
+def home(request: HttpRequest) -> HttpResponse:
+    """The workspaces of the visitor; who has one only goes straight there."""
+    mine = list(my_workspaces(actor=request.actor))
+    if len(mine) == 1 and "all" not in request.GET:
+        return redirect("workspace_home", mine[0].workspace.slug)
+    return render(request, "shell/home.html", {"mine": mine})
+
+
+@signed_in
+def workspace_home(request: HttpRequest, ws: str) -> HttpResponse:
+    """What happened lately in a workspace, and what to do next."""
+    return render(request, "shell/workspace.html", queries.lately(ws, actor=request.actor))
+
+
+@signed_in
+def find(request: HttpRequest, ws: str) -> JsonResponse:
+    """The quick search, as JSON for the palette."""
+    return JsonResponse({"found": queries.find(ws, request.GET.get("q", ""), actor=request.actor)})
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -10,3 +35,8 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def broken(request: HttpRequest) -> HttpResponse:
     return render(request, "errors/500.html", status=500)
+
+
+def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form whose proof of origin is missing or old."""
+    return render(request, "errors/csrf.html", {"reason": reason}, status=403)

@@ -1,0 +1,73 @@
+"""What the frame around every page reads: how much there is, and the quick search."""
+
+from typing import Any
+
+from django.db.models import Count, IntegerField, Model, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from registry.endpoints.models import Deployment, Endpoint
+from registry.models import Model as RegisteredModel
+from runs.models import Experiment, Run
+from studio.kernel.actors import Actor
+from studio.shell.navigation import address
+from workspace.access import can, get_workspace
+from workspace.compute.models import ComputeTarget
+from workspace.datasets.models import Dataset
+from workspace.environments.models import Environment
+from workspace.models import Membership, Workspace
+
+COUNTED: dict[str, type[Model]] = {
+    "datasets": Dataset,
+    "experiments": Experiment,
+    "models": RegisteredModel,
+    "endpoints": Endpoint,
+    "targets": ComputeTarget,
+    "environments": Environment,
+    "members": Membership,
+}
+#: Hits of each kind in the quick search.
+MOST = 6
+
+
+def _count(table: type[Model]) -> Coalesce:
+    rows = table._default_manager.filter(workspace=OuterRef("pk")).order_by().values("workspace")
+    counted = Subquery(rows.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+    return Coalesce(counted, Value(0))
+
+
+def counts(workspace: Workspace, *, actor: Actor) -> dict[str, int]:
+    """How much of everything the workspace holds, in one query. The caller has opened it for the actor."""
+    asked: dict[str, Any] = {f"n_{name}": _count(table) for name, table in COUNTED.items()}
+    row = Workspace.objects.filter(pk=workspace.pk).annotate(**asked).values(*asked).first() or {}
+    return {name: row.get(f"n_{name}", 0) for name in COUNTED}
+
+
+def find(slug: str, text: str, *, actor: Actor) -> list[dict[str, str]]:
+    """Runs, models, datasets, endpoints and experiments whose name contains `text`, the newest first."""
+    space = get_workspace(slug, actor=actor, action="run.read")
+    text = text.strip().replace("\0", "")[:100]
+    found: list[dict[str, str]] = []
+    tables: list[tuple[str, str, QuerySet[Any]]] = [
+        ("run", "run", Run.objects.filter(workspace=space)),
+        ("experiment", "experiment", Experiment.objects.filter(workspace=space)),
+        ("model", "model", RegisteredModel.objects.filter(workspace=space)),
+        ("dataset", "dataset", Dataset.objects.filter(workspace=space)),
+        ("endpoint", "endpoint", Endpoint.objects.filter(workspace=space)),
+    ]
+    for kind, page, rows in tables:
+        for pk, name in rows.filter(name__icontains=text).order_by("-pk").values_list("pk", "name")[:MOST]:
+            url = address(page, slug, pk if kind == "run" else name)
+            if url:
+                found.append({"kind": kind, "name": name, "url": url})
+    return found
+
+
+def lately(slug: str, *, actor: Actor) -> dict[str, Any]:
+    """The newest runs and the endpoints of a workspace, for its home; empty for who may not read them."""
+    space = get_workspace(slug, actor=actor, action="workspace.read")
+    if not can(space, actor=actor, action="run.read"):
+        return {"runs": [], "endpoints": []}
+    runs = Run.objects.filter(workspace=space).select_related("experiment").order_by("-pk")[:8]
+    newest = Deployment.objects.filter(endpoint=OuterRef("pk")).order_by("-number").values("state")[:1]
+    endpoints = Endpoint.objects.filter(workspace=space).annotate(newest=Subquery(newest)).order_by("name")[:8]
+    return {"runs": list(runs), "endpoints": list(endpoints)}

@@ -1,0 +1,152 @@
+"""Tags and filters that every template has without loading them."""
+
+import json
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django import template
+from django.http import HttpRequest
+from django.utils.translation import gettext, pgettext
+
+from studio.shell.navigation import address
+
+register = template.Library()
+
+KINDS = {
+    "completed": "ok",
+    "healthy": "ok",
+    "ready": "ok",
+    "online": "ok",
+    "failed": "bad",
+    "unhealthy": "bad",
+    "offline": "bad",
+    "canceled": "warn",
+    "cancel_requested": "warn",
+    "not_responding": "warn",
+    "running": "live",
+    "preparing": "live",
+    "starting": "live",
+    "finalizing": "live",
+    "transitioning": "live",
+}
+
+
+def _names() -> dict[str, str]:
+    return {
+        "not_started": gettext("Not started"),
+        "queued": gettext("Queued"),
+        "starting": gettext("Starting"),
+        "preparing": gettext("Preparing"),
+        "running": gettext("Running"),
+        "finalizing": gettext("Finalizing"),
+        "cancel_requested": gettext("Canceling"),
+        "completed": gettext("Completed"),
+        "failed": gettext("Failed"),
+        "canceled": gettext("Canceled"),
+        "not_responding": gettext("Not responding"),
+        "transitioning": gettext("Changing"),
+        "healthy": gettext("Healthy"),
+        "unhealthy": gettext("Unhealthy"),
+        "retired": gettext("Retired"),
+        "waiting": gettext("Waiting"),
+        "ready": gettext("Ready"),
+        "stopped": gettext("Stopped"),
+        "online": gettext("Online"),
+        "offline": gettext("Offline"),
+        "empty": gettext("No deployment"),
+        "owner": pgettext("role", "owner"),
+        "contributor": pgettext("role", "contributor"),
+        "reader": pgettext("role", "reader"),
+        "labeler": pgettext("role", "labeler"),
+        "snapshot": gettext("Code"),
+        "environment": gettext("Environment"),
+        "data": gettext("Data"),
+        "outputs": gettext("Outputs"),
+    }
+
+
+@register.filter
+def word(state: Any) -> str:
+    """The name of a state, role or step in the page's language."""
+    text = str(state)
+    return _names().get(text, text.replace("_", " "))
+
+
+@register.filter
+def kind(state: Any) -> str:
+    """The colour of a state: ok, bad, warn, live or idle."""
+    return KINDS.get(str(state), "idle")
+
+
+@register.filter
+def iso(moment: Any) -> str:
+    """A time for <time-ago>."""
+    return moment.isoformat() if isinstance(moment, datetime) else str(moment or "")
+
+
+@register.filter
+def size(count: Any) -> str:
+    """Bytes for people: 1.2 MB."""
+    number = float(count or 0)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if number < 1000 or unit == "TB":
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
+        number /= 1000
+    return ""
+
+
+@register.filter
+def number(value: Any) -> str:
+    """A metric with five significant digits; the exact value belongs into a title."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "" if value is None else str(value)
+    return str(value) if isinstance(value, int) else f"{value:.5g}"
+
+
+@register.filter
+def middle(text: Any, most: int = 24) -> str:
+    """Cut a long text in its middle: the end often is what differs."""
+    whole = str(text)
+    if len(whole) <= most:
+        return whole
+    head = (most - 1) // 2
+    return f"{whole[:head]}…{whole[-(most - 1 - head) :]}"
+
+
+@register.filter
+def get(mapping: Any, key: Any) -> Any:
+    """The value of a key that a template cannot write."""
+    return mapping.get(key) if hasattr(mapping, "get") else None
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+
+
+@register.filter
+def may(frame: Any, action: str) -> bool:
+    """{% if frame|may:"run.submit" %}: asks the rule book."""
+    return bool(frame.may(action))
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: Any) -> str:
+    """The page's own query string with some of its words changed; an empty value removes one."""
+    request: HttpRequest = context["request"]
+    words = {**request.GET.dict(), **changes}
+    return "?" + urlencode({key: value for key, value in words.items() if value not in (None, "")})
+
+
+@register.simple_tag(takes_context=True)
+def site_url(context: template.Context) -> str:
+    """The studio's address as the reader has it, for commands to copy."""
+    request: HttpRequest = context["request"]
+    return f"{request.scheme}://{request.get_host()}"
+
+
+@register.simple_tag
+def page(name: str, *words: Any) -> str:
+    """The address of a page, empty when the studio has no such page: what is not there is not linked."""
+    return address(name, *(str(word) for word in words))

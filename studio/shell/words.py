@@ -1,0 +1,29 @@
+"""Sentences that scripts say, in the page's language: static/src/wire.js reads them from the page."""
+
+from django.utils.translation import gettext as _
+
+
+def words() -> dict[str, str]:
+    return {
+        "away": _("The studio does not answer. Try again in a moment."),
+        "refused": _("The studio refused this ({status})."),
+        "copied": _("Copied"),
+        "copy": _("Copy"),
+        "nothing": _("Nothing has such a name."),
+        "step": _("step"),
+        "log": _("Log"),
+        "nolog": _("Nothing was written yet."),
+        "lines": _("{count} lines"),
+        "toend": _("Jump to end · {count} new lines"),
+        "toend0": _("Jump to end"),
+        "lost": _("The live connection is lost. This page asks every few seconds until it is back."),
+        "insecure": _(
+            "Files are checked in the browser, which it allows only over https or on localhost. "
+            "Use `zaffre dataset register` on the command line, or open the studio over https."
+        ),
+        "chosen": _("{count} files, {size}"),
+        "choosefirst": _("Choose files and a name first."),
+        "hashing": _("Reading file {at} of {count}…"),
+        "sending": _("Sending {done} of {size}…"),
+        "notjson": _("This is not JSON"),
+    }

@@ -1,0 +1,19 @@
+"""The history of a workspace, for its owners."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from studio.kernel.web import signed_in
+from workspace.audit import queries
+
+PAGE = 100
+
+
+@signed_in
+def activity(request: HttpRequest, ws: str) -> HttpResponse:
+    before = request.GET.get("before", "")
+    entries = queries.list_entries(
+        ws, actor=request.actor, limit=PAGE, before=int(before) if before.isdecimal() and len(before) < 18 else None
+    )
+    older = entries[-1].pk if len(entries) == PAGE else None
+    return render(request, "audit/activity.html", {"entries": entries, "older": older})
