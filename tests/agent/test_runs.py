@@ -1,0 +1,255 @@
+"""Runs on a real agent: what the studio hears of them, through good times and bad."""
+
+import hashlib
+import json
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from tests.agent.conftest import processes_in
+
+COUNTING = """
+import sys, time
+witness = open(sys.argv[1], "a")
+witness.write("begun\\n"); witness.flush()
+for number in range(int(sys.argv[2])):
+    print(f"line {number:05d}", flush=True)
+    time.sleep(0.02)
+print("DONE", flush=True)
+"""
+
+
+def counted(count: int) -> bytes:
+    return b"".join(b"line %05d\n" % number for number in range(count)) + b"DONE\n"
+
+
+def test_a_run_has_its_log_files_points_and_result_in_order(studio, bring_agent):
+    script = """
+import json, os
+os.makedirs("outputs/deep", exist_ok=True)
+open("outputs/deep/a.txt", "w").write("kept")
+os.makedirs("logs", exist_ok=True)
+open("logs/own.log", "w").write("mine")
+os.symlink("/etc/passwd", "outputs/link")
+os.symlink("/etc", "outputs/folder")
+os.mkfifo("outputs/pipe")
+spool = os.environ["ZAFFRE_SPOOL"]
+batch = {"batch": "b1", "points": [["loss", 0.5, 1, 0]]}
+open(os.path.join(spool, "0001.json"), "w").write(json.dumps(batch))
+import zaffre.protocol
+print("hello", open(os.path.join(os.environ["ZAFFRE_INPUT_MY_DATA"], "sub/part.csv")).read())
+"""
+    bring_agent(studio)
+    run = studio.submit({"train.py": script}, inputs={"my-data": {"sub/part.csv": "1,2,3"}})
+    studio.wait_final(run)
+    assert run.status == "completed", run.log
+    assert (run.log, run.log_complete) == (b"hello 1,2,3\n", True)
+    assert run.points == [["loss", 0.5, 1, 0]]
+    assert set(run.artifacts) == {"outputs/deep/a.txt", "logs/own.log"}
+    assert studio.blobs[run.artifacts["outputs/deep/a.txt"]] == b"kept"
+    tail = [name for name in run.order if name != "progress"]
+    assert tail == ["log/complete", "metrics", "blobs/missing", "artifacts", "result"]
+    ended = [step["name"] for step in run.steps if step.get("state") == "done"]
+    assert ended == ["snapshot", "environment", "data", "running", "outputs"]
+    assert run.result is not None and run.result["log_tail"] == "hello 1,2,3\n"
+
+
+def test_the_script_sees_who_it_is_and_nothing_of_the_node(studio, bring_agent):
+    script = "import json, os\nprint(json.dumps({**os.environ, 'cwd': os.getcwd(), 'files': os.listdir()}))"
+    agent = bring_agent(studio)
+    chosen = {"EPOCHS": "3", "ZAFFRE_RUN_ID": "another", "PATH": "/opt"}
+    run = studio.submit({"train.py": script}, environment_variables=chosen)
+    studio.wait_final(run)
+    env = json.loads(run.log)
+    assert "NODE_SECRET" not in env and studio.node_token not in str(env)
+    assert (env["EPOCHS"], env["ZAFFRE_RUN_ID"], env["PATH"]) == ("3", run.id, "/opt")
+    assert env["MLFLOW_RUN_ID"] == env["AZUREML_RUN_ID"] == run.id
+    assert env["ZAFFRE_URL"] == studio.url and env["ZAFFRE_WORKSPACE"] == "lab" and env["ZAFFRE_ATTEMPT"] == "1"
+    assert env["PYTHONUNBUFFERED"] == "1" and env["files"] == ["train.py"]
+    assert env["HOME"].startswith(str(agent.folder)) and env["cwd"].startswith(str(agent.folder))
+
+
+def test_nothing_of_a_run_stays_on_the_node(studio, bring_agent):
+    agent = bring_agent(studio)
+    run = studio.submit({"train.py": "print(1)"})
+    studio.wait_final(run)
+    runs = agent.folder / "state" / "runs"
+    studio.wait(lambda: not list(runs.iterdir()), "the run's folder is removed")
+    identity = agent.folder / "state" / "identity.json"
+    assert oct(identity.stat().st_mode & 0o777) == "0o400"
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "number", "reason"),
+    [
+        ("import sys; print('bad labels'); sys.exit(3)", 3, None, "script_failed"),
+        ("import os; print('bad labels', flush=True); os.kill(os.getpid(), 9)", None, 9, "script_killed"),
+    ],
+)
+def test_a_failed_script_says_how_it_ended(studio, bring_agent, script, code, number, reason):
+    bring_agent(studio)
+    run = studio.wait_final(studio.submit({"train.py": script}))
+    assert run.status == "failed" and run.result is not None
+    assert (run.result["exit_code"], run.result["signal"], run.result["reason"]) == (code, number, reason)
+    assert str(code or number) in run.result["message"]
+    assert "bad labels" in run.result["log_tail"]
+
+
+def test_a_hostile_manifest_is_refused(studio, bring_agent, tmp_path):
+    bring_agent(studio)
+    run = studio.submit({"train.py": "print(1)", "../../evil.py": "print(2)"})
+    studio.wait_final(run)
+    assert run.result is not None and run.result["reason"] == "snapshot_failed"
+    assert not list(tmp_path.rglob("evil.py"))
+
+
+def test_cancel_is_followed_and_reported(studio, bring_agent):
+    bring_agent(studio)
+    run = studio.submit({"train.py": "import time; print('on', flush=True); time.sleep(600)"})
+    studio.wait(lambda: b"on" in run.log, "the script is running")
+    run.desired = "cancel"
+    studio.wait_final(run)
+    assert run.status == "canceled" and run.result is not None
+    assert (run.result["signal"], run.result["reason"]) == (15, "canceled")
+
+
+def test_a_killed_agent_that_comes_back_takes_its_run_over(studio, bring_agent, tmp_path):
+    agent, witness = bring_agent(studio), tmp_path / "witness"
+    run = studio.submit({"train.py": COUNTING}, arguments=[str(witness), "300"])
+    studio.wait(lambda: b"line 00020" in run.log, "the script is running")
+    agent.kill()
+    held = len(run.log)
+    agent.start()
+    studio.wait_final(run)
+    assert run.status == "completed"
+    assert held < len(run.log) and run.log == counted(300) and run.log_complete
+    assert witness.read_text() == "begun\n", "it was executed more than once"
+    assert studio.hellos[-1]["runs"] == [{"run": run.id, "attempt": 1}]
+    assert studio.hellos[-1]["epoch"] != studio.hellos[0]["epoch"]
+
+
+def test_a_run_that_ended_without_its_agent_is_reported_by_the_next_one(studio, bring_agent, tmp_path):
+    agent, witness = bring_agent(studio), tmp_path / "witness"
+    run = studio.submit({"train.py": COUNTING}, arguments=[str(witness), "50"])
+    studio.wait(lambda: b"line 00005" in run.log, "the script is running")
+    agent.kill()
+    place = agent.folder / "state" / "runs" / f"{run.id}.1"
+    studio.wait(lambda: (place / "result.json").exists(), "the supervisor wrote the result by itself")
+    agent.start()
+    studio.wait_final(run)
+    assert (run.status, run.log, witness.read_text()) == ("completed", counted(50), "begun\n")
+
+
+def test_a_studio_that_is_away_costs_a_run_nothing(studio, bring_agent, tmp_path):
+    agent, witness = bring_agent(studio), tmp_path / "witness"
+    run = studio.submit({"train.py": COUNTING}, arguments=[str(witness), "80"])
+    studio.wait(lambda: b"line 00005" in run.log, "the script is running")
+    studio.away = True
+    place = agent.folder / "state" / "runs" / f"{run.id}.1"
+    studio.wait(lambda: (place / "result.json").exists(), "the script ends while nobody listens")
+    studio.away = False
+    studio.wait_final(run)
+    assert (run.status, run.log, run.log_complete) == ("completed", counted(80), True)
+    assert witness.read_text() == "begun\n"
+
+
+def test_an_attempt_that_was_given_up_is_killed_and_says_nothing(studio, bring_agent):
+    agent = bring_agent(studio)
+    run = studio.submit({"train.py": "import os, time; print(os.getpid(), flush=True); time.sleep(600)"})
+    pid = studio.wait(lambda: int(run.log or 0), "the script is running")
+    with studio.changed:  # the studio gave it to somebody else
+        run.attempt, run.token = 2, "of another node"
+    studio.wait(lambda: not psutil.pid_exists(pid), "the old attempt is dead")
+    studio.wait(lambda: not list((agent.folder / "state" / "runs").iterdir()), "and forgotten")
+    assert run.result is None and "result" not in run.order
+    after = studio.wait_final(studio.submit({"train.py": "print('next')"}))
+    assert after.status == "completed"
+
+
+def test_a_claim_whose_answer_was_cut_off_is_repeated_with_its_nonce(studio, bring_agent, tmp_path):
+    studio.cut.add("nodes/claim")
+    run = studio.submit({"train.py": COUNTING}, arguments=[str(tmp_path / "witness"), "1"])
+    bring_agent(studio)
+    studio.wait_final(run)
+    assert run.status == "completed" and run.attempt == 1
+    assert studio.claims[0]["nonce"] == studio.claims[1]["nonce"]
+    assert (tmp_path / "witness").read_text() == "begun\n"
+
+
+def test_slots_bound_what_runs_at_the_same_time(studio, bring_agent, tmp_path):
+    script = """
+import os, sys, time
+mine = os.path.join(sys.argv[1], str(os.getpid()))
+open(mine, "w").close()
+print(len(os.listdir(sys.argv[1])), flush=True)
+time.sleep(0.5)
+os.remove(mine)
+"""
+    place = tmp_path / "now"
+    place.mkdir()
+    bring_agent(studio, slots=2)
+    runs = [studio.submit({"train.py": script}, arguments=[str(place)]) for _ in range(5)]
+    most = max(int(studio.wait_final(run).log) for run in runs)
+    assert [run.status for run in runs] == ["completed"] * 5
+    assert most <= 2
+
+
+def test_an_orderly_stop_gives_the_script_its_grace_and_reports(studio, bring_agent):
+    script = """
+import os, signal, sys, time
+def leave(*_):
+    os.makedirs("outputs", exist_ok=True)
+    open("outputs/checkpoint", "w").write("saved")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+print("on", flush=True)
+time.sleep(600)
+"""
+    agent = bring_agent(studio)
+    run = studio.submit({"train.py": script})
+    studio.wait(lambda: b"on" in run.log, "the script is running")
+    assert agent.stop() == 0
+    assert run.result is not None and run.result["reason"] == "preempted"
+    assert "outputs/checkpoint" in run.artifacts
+    assert not processes_in(agent.folder)
+
+
+def test_a_run_with_a_short_lease_dies_when_agent_and_studio_are_gone(bring_agent, studio):
+    studio.lease = studio.settings["lease"] = 5.0
+    agent = bring_agent(studio)
+    run = studio.submit({"train.py": "import os, time; print(os.getpid(), flush=True); time.sleep(600)"})
+    pid = studio.wait(lambda: int(run.log or 0), "the script is running")
+    gone = time.monotonic()
+    agent.kill()
+    studio.wait(lambda: not psutil.pid_exists(pid), "the supervisor fences by itself")
+    assert time.monotonic() - gone < 5.0
+
+
+def test_a_frozen_node_that_thaws_kills_before_it_goes_on(studio, bring_agent):
+    studio.lease = studio.settings["lease"] = 5.0
+    agent = bring_agent(studio)
+    script = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
+    run = studio.submit({"train.py": script})
+    pid = studio.wait(lambda: int(run.log or 0), "the script is running")
+    tree = processes_in(agent.folder)
+    assert pid in {one.pid for one in tree}
+    for one in tree:
+        os.kill(one.pid, signal.SIGSTOP)
+    studio.wait(lambda: run.lease_until < time.monotonic(), "the lease is over")
+    studio.give_up(run)
+    run.status = "failed"
+    for one in tree:
+        os.kill(one.pid, signal.SIGCONT)
+    studio.wait(lambda: not psutil.pid_exists(pid), "the thawed script is dead", 20)
+    assert run.result is None
+
+
+def test_a_full_log_does_not_depend_on_the_size_of_its_pieces(studio, bring_agent):
+    script = "import os\nfor n in range(40):\n    os.write(1, (b'%d' % n) * 20000 + b'\\xff\\x00')"
+    bring_agent(studio)
+    run = studio.wait_final(studio.submit({"train.py": script}))
+    expected = b"".join((b"%d" % n) * 20000 + b"\xff\x00" for n in range(40))
+    assert hashlib.sha256(run.log).digest() == hashlib.sha256(expected).digest()

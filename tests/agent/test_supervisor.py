@@ -1,0 +1,230 @@
+"""The supervisor alone: what it starts ends when it must, wholly, and what it reads is kept to the byte."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.agent.conftest import CLIENT, end_everything_in
+from zaffre.agent import supervisors, talk
+from zaffre.agent.clock import now
+from zaffre.agent.rundir import RunDir, socket_path
+
+#: Ignores SIGTERM, has a child that does, and one that left its session by a double fork.
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+inside = subprocess.Popen([sys.executable, "-c", code])
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        daemon = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+        print("daemon", daemon.pid, flush=True)
+        time.sleep(600)
+    os._exit(0)
+print("pids", os.getpid(), inside.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def until(what: Callable[[], object], why: str, seconds: float = 60) -> object:
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, f"not within {seconds} s: {why}"
+        time.sleep(0.05)
+    return found
+
+
+class Supervised:
+    def __init__(self, folder: Path) -> None:
+        self.place = RunDir(folder / "runs" / "R1.1")
+        self.place.make()
+        self.place.work.mkdir()
+        self.socket = socket_path(folder, "R1", 1)
+        self.child: subprocess.Popen[bytes] | None = None
+
+    def launch(self, code: str, *, valid_for: float = 600, grace: float = 1.0, argv: list[str] | None = None) -> None:
+        env = {"PATH": os.environ["PATH"], "ZAFFRE_RUN_ID": "R1", "ZAFFRE_ATTEMPT": "1"}
+        words = {"run": "R1", "attempt": 1, "grace": grace, "renewed": now(), "valid_for": valid_for}
+        argv = argv or [sys.executable, "-u", "-c", code]
+        more = {"argv": argv, "env": env, "cwd": str(self.place.work), "socket": str(self.socket)}
+        self.place.keep_launch({**words, **more})
+        self.child = supervisors.spawn(self.place)
+
+    def wait(self, seconds: float = 60) -> dict[str, object]:
+        assert self.child is not None
+        assert self.child.wait(seconds) == 0, (self.place.path / "supervisor.log").read_text()
+        assert self.place.result is not None
+        return self.place.result
+
+    def log(self) -> bytes:
+        return self.place.log.read_bytes()
+
+    def pids(self) -> list[int]:
+        """The stubborn three, once all have spoken."""
+        until(lambda: b"daemon" in self.log() and b"pids" in self.log(), "the script's pids")
+        return [int(word) for word in self.log().split() if word.isdigit()]
+
+
+@pytest.fixture
+def supervised(tmp_path: Path) -> Iterator[Supervised]:
+    found = Supervised(tmp_path)
+    yield found
+    if found.child is not None and found.child.poll() is None:
+        # One signal asks it to end all; then whatever is left goes by its mark.
+        found.child.kill()
+        found.child.wait()
+    supervisors.clear(found.place)
+    end_everything_in(tmp_path)
+
+
+def dead(pids: list[int]) -> bool:
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                return False
+    return True
+
+
+@pytest.mark.parametrize(("code", "expected"), [("import sys; sys.exit(3)", (3, None)), ("pass", (0, None))])
+def test_the_exit_code_is_kept(supervised, code, expected):
+    supervised.launch(code)
+    result = supervised.wait()
+    assert (result["exit_code"], result["signal"]) == expected
+    assert result["reason"] is None
+
+
+def test_a_signal_is_not_an_exit_code(supervised):
+    supervised.launch("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    result = supervised.wait()
+    assert (result["exit_code"], result["signal"]) == (None, 11)
+
+
+def test_hostile_bytes_are_kept_exactly_and_in_order(supervised):
+    code = """
+import os
+for number in range(300):
+    os.write(1, bytes(range(256)) + b"\\x1b[2J\\xff\\xfe\\r\\n" + str(number).encode())
+    os.write(2, b"\\x00" * 997)
+"""
+    supervised.launch(code)
+    supervised.wait()
+    expected = b"".join(bytes(range(256)) + b"\x1b[2J\xff\xfe\r\n" + str(n).encode() + b"\0" * 997 for n in range(300))
+    assert supervised.log() == expected
+
+
+def test_cancel_ends_the_whole_tree_though_all_of_it_ignores_sigterm(supervised):
+    supervised.launch(STUBBORN, grace=1.0)
+    pids = supervised.pids()
+    assert len(pids) == 3
+    begun = time.monotonic()
+    supervisors.stop(supervised.place, reason="canceled")
+    result = supervised.wait()
+    assert time.monotonic() - begun >= 0.9, "SIGKILL came without the grace period"
+    assert (result["signal"], result["reason"]) == (9, "canceled")
+    assert dead(pids), "something survived the end of its supervisor"
+
+
+def test_a_script_may_save_its_work_in_the_grace_period(supervised):
+    code = """
+import signal, sys, time
+def leave(*_):
+    open("checkpoint", "w").write("saved")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+print("ready")
+time.sleep(600)
+"""
+    supervised.launch(code, grace=60)
+    until(lambda: b"ready" in supervised.log(), "the handler")
+    supervisors.stop(supervised.place, reason="canceled")
+    result = supervised.wait()
+    assert (result["exit_code"], result["reason"]) == (0, "canceled")
+    assert (supervised.place.work / "checkpoint").read_text() == "saved"
+
+
+def test_a_lease_that_nobody_renews_ends_the_whole_tree_without_an_agent(supervised):
+    supervised.launch(STUBBORN, valid_for=6)
+    begun = (supervised.place.launch or {})["renewed"]
+    pids = supervised.pids()
+    result = supervised.wait()
+    assert now() - begun >= 0.65 * 6, "it was ended before its lease had run down"
+    assert now() - begun < 6, "it lived on when another attempt might begin"
+    assert result["reason"] == "fenced"
+    assert dead(pids)
+
+
+def test_renewals_keep_the_script_alive_and_count_from_when_they_were_sent(supervised):
+    supervised.launch("import time; time.sleep(600)", valid_for=5)
+    until(lambda: talk.ask(supervised.socket, op="status"), "the supervisor")
+    sent = now()
+    supervisors.renew(supervised.place, sent=sent, valid_for=600)
+    told = talk.ask(supervised.socket, op="status")
+    assert told is not None and 0.65 * 600 - 30 < told["fence_in"] <= 0.65 * 600
+    # An older answer that comes late must not shorten or lengthen anything.
+    supervisors.renew(supervised.place, sent=sent - 1, valid_for=1)
+    told = talk.ask(supervised.socket, op="status")
+    assert told is not None and told["fence_in"] > 300
+    supervisors.kill(supervised.place, reason="dropped")
+    assert supervised.wait()["reason"] == "dropped"
+
+
+def test_a_daemon_that_holds_the_output_does_not_hold_the_run(supervised):
+    code = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print("pid", child.pid)
+"""
+    supervised.launch(code)
+    assert supervised.wait()["exit_code"] == 0
+    assert dead([int(word) for word in supervised.log().split() if word.isdigit()])
+
+
+def test_an_attempt_is_executed_once_whoever_starts_a_second_supervisor(supervised, tmp_path):
+    count = tmp_path / "count"
+    code = f"open({str(count)!r}, 'a').write('x'); import time; time.sleep(600)"
+    supervised.launch(code)
+    until(count.exists, "the first execution")
+    assert supervisors.spawn(supervised.place).wait(60) == 3
+    supervisors.kill(supervised.place, reason="dropped")
+    supervised.wait()
+    assert supervisors.spawn(supervised.place).wait(60) == 3, "a finished attempt was begun again"
+    assert count.read_text() == "x"
+
+
+def test_when_the_supervisor_is_killed_its_code_is_found_and_ended(supervised):
+    supervised.launch(STUBBORN)
+    pids = supervised.pids()
+    assert supervised.child is not None
+    supervised.child.kill()
+    supervised.child.wait()
+    assert not supervised.place.supervised
+    assert supervisors.clear(supervised.place)
+    assert dead(pids)
+
+
+def test_a_program_that_cannot_be_started_says_so(supervised):
+    supervised.launch("", argv=["/nonexistent/python"])
+    result = supervised.wait()
+    assert result["reason"] == "launch_failed"
+    assert b"/nonexistent/python cannot be started" in supervised.log()
+
+
+def test_the_script_gets_private_files_and_no_core_dumps(supervised):
+    supervised.launch("import os, resource; print(os.umask(0), resource.getrlimit(resource.RLIMIT_CORE)[0])")
+    supervised.wait()
+    assert supervised.log().split() == [str(0o077).encode(), b"0"]
+
+
+def test_the_supervisor_needs_nothing_but_the_standard_library():
+    code = "import sys, zaffre.agent.supervise; print(*sorted({'urllib3', 'celery', 'redis'} & set(sys.modules)))"
+    env = {"PYTHONPATH": str(CLIENT), "PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
