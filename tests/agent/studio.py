@@ -49,6 +49,7 @@ class FakeStudio:
         self.reports: dict[str, dict[str, Any]] = {}
         self.hellos: list[dict[str, Any]] = []
         self.claims: list[dict[str, Any]] = []
+        self.claim_only_named = False
         self.blob_reads = 0
         self.away = False
         self.cut: set[str] = set()
@@ -143,7 +144,8 @@ class FakeStudio:
                 for run in self.runs.values():
                     if run.nonce and run.nonce == body["nonce"] and run.status not in FINAL:
                         return 200, self.spec(run)
-                    if run.status == "queued" and body.get("run") in (None, run.id):
+                    wanted = body.get("run") or (None if self.claim_only_named else run.id)
+                    if run.status == "queued" and wanted == run.id:
                         run.attempt += 1
                         run.status, run.token, run.nonce = "starting", "run-" + secrets.token_hex(8), body["nonce"]
                         run.lease_until = time.monotonic() + self.lease

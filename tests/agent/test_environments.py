@@ -1,0 +1,173 @@
+"""Environments: built once, shared, and explained when they cannot be built. No package index is asked."""
+
+import base64
+import hashlib
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from zaffre.agent import environments as module
+from zaffre.agent import sdk
+from zaffre.agent.door import Stopped
+from zaffre.agent.environments import EnvironmentFailed, Environments, check_requirements
+
+
+def make_wheel(folder: Path, name: str, version: str, needs: str = "") -> None:
+    """A wheel with one module that knows its version."""
+    folder.mkdir(exist_ok=True)
+    info = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    files = {
+        f"{name}.py": f"VERSION = {version!r}\n",
+        f"{info}/METADATA": metadata + (f"Requires-Dist: {needs}\n" if needs else ""),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = ""
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        for path, text in files.items():
+            wheel.writestr(path, text)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+            record += f"{path},sha256={digest},{len(text)}\n"
+        wheel.writestr(f"{info}/RECORD", f"{record}{info}/RECORD,,\n")
+
+
+@pytest.fixture
+def wheels(tmp_path, monkeypatch) -> Path:
+    place = tmp_path / "wheels"
+    make_wheel(place, "zfalpha", "1.0", needs="zfbeta>=1")
+    make_wheel(place, "zfbeta", "1.5")
+    monkeypatch.setenv("UV_FIND_LINKS", str(place))
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    return place
+
+
+@pytest.fixture
+def builds(monkeypatch) -> list[str]:
+    """The installer's commands, each as it is run."""
+    done: list[str] = []
+    real = module._install
+
+    def counting(argv, **more):
+        done.append(" ".join(argv[1:3]).removesuffix(" --quiet"))
+        return real(argv, **more)
+
+    monkeypatch.setattr(module, "_install", counting)
+    return done
+
+
+def provide(environments: Environments, *requirements: str):
+    spec = {"kind": "pip", "python": None, "requirements": list(requirements)}
+    return environments.provide(spec, until=lambda: False, say=lambda _: None)
+
+
+def run(python: str, code: str) -> str:
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_second_use_builds_nothing(wheels, builds, tmp_path):
+    environments = Environments(tmp_path / "cache")
+    first = provide(environments, "zfalpha")
+    assert first.built and builds == ["pip compile", "venv", "pip install"]
+    assert run(first.python, "import zfalpha, zfbeta; print(zfalpha.VERSION, zfbeta.VERSION)") == "1.0 1.5"
+    again = provide(Environments(tmp_path / "cache"), "zfalpha")
+    assert (again.built, again.python) == (False, first.python)
+    assert len(builds) == 3, "the second use asked the installer"
+
+
+def test_environments_that_resolve_to_the_same_are_one(wheels, builds, tmp_path):
+    environments = Environments(tmp_path / "cache")
+    first, second = provide(environments, "zfalpha"), provide(environments, "zfbeta", "zfalpha==1.0")
+    assert first.python == second.python and not second.built
+    assert builds.count("venv") == 1
+
+
+def test_two_runs_that_need_it_at_once_share_one_build(wheels, builds, tmp_path):
+    environments = Environments(tmp_path / "cache")
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(provide(environments, "zfalpha"))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert len(found) == 3 and len({one.python for one in found}) == 1
+    assert sorted(one.built for one in found) == [False, False, True]
+    assert builds.count("venv") == 1
+
+
+def test_a_specification_without_packages_is_an_empty_environment(wheels, tmp_path):
+    found = provide(Environments(tmp_path / "cache"))
+    assert run(found.python, "import sys; print(sys.prefix != sys.base_prefix)") == "True"
+
+
+def test_a_missing_package_is_named(wheels, tmp_path):
+    said: list[str] = []
+    spec = {"kind": "pip", "requirements": ["zfalpha", "zfgamma>=3"]}
+    with pytest.raises(EnvironmentFailed) as failed:
+        Environments(tmp_path / "cache").provide(spec, until=lambda: False, say=said.append)
+    assert "zfgamma" in str(failed.value)
+    assert "zfgamma" in "".join(said)
+    assert not [path for path in (tmp_path / "cache" / "environments").iterdir() if path.is_dir()]
+
+
+def test_a_python_that_is_not_here_is_explained_and_not_downloaded(wheels, tmp_path):
+    spec = {"kind": "pip", "python": "3.4", "requirements": []}
+    with pytest.raises(EnvironmentFailed, match=r"3\.4"):
+        Environments(tmp_path / "cache").provide(spec, until=lambda: False, say=lambda _: None)
+
+
+def test_a_half_made_build_is_not_taken_for_a_whole_one(wheels, builds, tmp_path):
+    environments = Environments(tmp_path / "cache")
+    first = provide(environments, "zfalpha")
+    place = Path(first.python).parent.parent
+    (place.parent / f".{place.name}-cut").mkdir()
+    place.rename(place.parent / f".{place.name}-half")
+    again = provide(environments, "zfalpha")
+    assert again.built and run(again.python, "import zfalpha") == ""
+    assert not list(place.parent.glob(f".{place.name}-*"))
+
+
+def test_building_stops_when_nobody_wants_it_any_more(wheels, tmp_path):
+    with pytest.raises(Stopped):
+        module._install([sys.executable, "-c", "import time; time.sleep(600)"], until=lambda: True, say=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "line", ["-r /etc/passwd", "--index-url=http://x", "/opt/pkg", "./pkg", "x @ file:///etc", "a\n-r b", "-e ."]
+)
+def test_what_would_read_the_nodes_files_is_refused(line):
+    with pytest.raises(EnvironmentFailed, match="no package requirement"):
+        check_requirements([line])
+
+
+def test_the_sdk_is_there_without_the_agent(tmp_path):
+    place = sdk.provide(tmp_path)
+    assert sdk.provide(tmp_path) == place
+    code = f"import sys; sys.path.insert(0, {str(place)!r}); import zaffre.protocol; print(zaffre.protocol.__file__)"
+    assert run(sys.executable, code).startswith(str(place))
+    assert not (place / "zaffre" / "agent").exists() and (place / "zaffre" / "serve").is_dir()
+
+
+def test_a_failed_build_fails_the_run_and_is_in_its_log(studio, bring_agent, tmp_path):
+    wheels = tmp_path / "none"
+    wheels.mkdir()
+    bring_agent(studio, UV_FIND_LINKS=str(wheels), UV_NO_INDEX="1")
+    environment = {"kind": "pip", "requirements": ["zfgamma==3"]}
+    run_ = studio.wait_final(studio.submit({"train.py": "print('never')"}, environment=environment))
+    assert run_.status == "failed" and run_.result is not None
+    assert run_.result["reason"] == "environment_failed"
+    assert "zfgamma" in run_.result["message"] and b"zfgamma" in run_.log
+    assert run_.log_complete and b"never" not in run_.log
+    assert [step["state"] for step in run_.steps if step.get("name") == "environment"] == ["running", "failed"]
+
+
+def test_a_run_uses_the_packages_it_asked_for(studio, bring_agent, wheels, tmp_path):
+    bring_agent(studio)
+    environment = {"kind": "pip", "requirements": ["zfalpha"]}
+    script = "import zfalpha, zaffre.protocol, sys; print(zfalpha.VERSION, sys.prefix != sys.base_prefix)"
+    found = studio.wait_final(studio.submit({"train.py": script}, environment=environment))
+    assert found.log.endswith(b"1.0 True\n"), found.log
