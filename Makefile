@@ -51,7 +51,7 @@ lock: tools ## Write requirements*.txt anew from requirements*.in
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --quiet -c requirements.txt requirements-dev.in -o requirements-dev.txt
 
 messages: tools ## Collect the texts of pages into locale/
-	$(BIN)/python locale/collect.py
+	$(BIN)/python -m studio.shell.messages extract
 
 clean: ## Remove what set-up made (.venv, node_modules, bundles); the data in var/ stays
 	rm -rf .venv node_modules static/dist staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

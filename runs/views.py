@@ -1,0 +1,105 @@
+"""Pages of experiments and runs."""
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from runs import queries, services, table
+from runs.artifacts.queries import list_artifacts
+from runs.models import Status
+from studio.kernel.downloads import INLINE
+from studio.kernel.errors import NotFound
+from studio.kernel.posting import post
+from studio.kernel.web import signed_in
+
+PAGE = 50
+TABS = ("overview", "metrics", "images", "outputs", "snapshot", "environment")
+
+
+@signed_in
+def experiments(request: HttpRequest, ws: str) -> HttpResponse:
+    return render(request, "runs/experiments.html", {"experiments": queries.list_experiments(ws, actor=request.actor)})
+
+
+@signed_in
+def runs(request: HttpRequest, ws: str, experiment: str | None = None) -> HttpResponse:
+    """The table of runs, of all or of one experiment; its filter is in the address."""
+    asked = {name: request.GET.get(name, "").replace("\0", "") for name in ("status", "q", "after")}
+    found = queries.list_runs(
+        ws,
+        actor=request.actor,
+        experiment=experiment,
+        status=asked["status"] or None,
+        text=asked["q"] or None,
+        limit=PAGE,
+        after=asked["after"] or None,
+    )
+    shown: dict[str, Any] = table.cells([queries.run_out(run) for run in found])
+    shown |= {"asked": asked, "filtered": any(asked.values()), "statuses": Status.values}
+    shown["next"] = shown["rows"][-1]["id"] if len(shown["rows"]) == PAGE else None
+    if experiment is not None:
+        shown["experiment"] = queries.get_experiment(ws, experiment, actor=request.actor)
+    return render(request, "runs/runs.html", shown)
+
+
+@signed_in
+def run(request: HttpRequest, ws: str, run: str, tab: str = "overview") -> HttpResponse:
+    """One run, with one of its tabs."""
+    if tab not in TABS:
+        raise NotFound(f"A run's page has no tab {tab[:40]!r}.")
+    row = queries.get_run(ws, run, actor=request.actor)
+    shown: dict[str, Any] = {"row": row, "run": queries.run_out(row), "tab": tab, "final": row.is_final}
+    if tab in {"outputs", "images"}:
+        files = list(list_artifacts(ws, run, actor=request.actor, prefix=""))
+        shown["artifacts"] = files
+        shown["images"] = [one for one in files if PurePosixPath(one.path).suffix.lower() in INLINE]
+    return render(request, f"runs/{tab}.html", shown)
+
+
+def _there(ws: str, run: str) -> str:
+    return reverse("run", args=[ws, run])
+
+
+@require_POST
+@signed_in
+def cancel(request: HttpRequest, ws: str, run: str) -> HttpResponse:
+    work = services.cancel_run
+    said = _("Cancel was asked for. The node ends the script and keeps its outputs.")
+    return post(request, lambda: work(ws, run, actor=request.actor), said=said, to=_there(ws, run))
+
+
+@require_POST
+@signed_in
+def delete(request: HttpRequest, ws: str, run: str) -> HttpResponse:
+    return post(
+        request,
+        lambda: services.delete_run(ws, run, actor=request.actor),
+        said=_("The run was deleted."),
+        to=reverse("runs", args=[ws]),
+        back=_there(ws, run),
+    )
+
+
+@require_POST
+@signed_in
+def submit_again(request: HttpRequest, ws: str, run: str) -> HttpResponse:
+    """A new run with the same code and the same configuration."""
+    row = queries.get_run(ws, run, actor=request.actor)
+    return post(
+        request,
+        lambda: services.submit_run(
+            ws,
+            actor=request.actor,
+            experiment=row.experiment.name,
+            config=row.config,
+            snapshot=row.snapshot_id,
+        ),
+        said=_("A new run was submitted."),
+        to=lambda made: _there(ws, made.pk),
+        back=_there(ws, run),
+    )

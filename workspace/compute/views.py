@@ -1,0 +1,38 @@
+"""Pages of compute targets and their nodes."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from studio.kernel.web import signed_in
+from workspace.compute import queries, services
+
+
+@signed_in
+def targets(request: HttpRequest, ws: str) -> HttpResponse:
+    return render(request, "compute/list.html", {"targets": queries.list_targets(ws, actor=request.actor)})
+
+
+@signed_in
+def target(request: HttpRequest, ws: str, name: str) -> HttpResponse:
+    """One target with its nodes. The text of a new enrolment waits in the session for this one look."""
+    found = queries.get_target(ws, name, actor=request.actor)
+    now = timezone.now()
+    nodes = found.nodes.filter(removed__isnull=True).order_by("name")
+    shown = {
+        "target": found,
+        "nodes": [(node, (now - node.last_seen).total_seconds() < settings.UNREACHABLE_SECONDS) for node in nodes],
+        "command": request.session.pop("enrolment", None),
+    }
+    return render(request, "compute/target.html", shown)
+
+
+@require_POST
+@signed_in
+def enrol(request: HttpRequest, ws: str, name: str) -> HttpResponse:
+    """Make the one command that attaches a machine."""
+    _, text = services.create_enrolment(ws, name, actor=request.actor)
+    request.session["enrolment"] = f"zaffre node start --url {settings.PUBLIC_URL} --token {text}"
+    return redirect("target", ws, name)
