@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from tests.agent.studio import FakeStudio
+from zaffre.agent.rundir import socket_folder
 
 CLIENT = Path(__file__).resolve().parents[2] / "client" / "src"
 
@@ -58,6 +60,7 @@ class AgentProcess:
             self.process.kill()
             self.process.wait(30)
         end_everything_in(self.folder)
+        shutil.rmtree(socket_folder(self.folder / "state"), ignore_errors=True)
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:

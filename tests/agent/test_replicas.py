@@ -119,7 +119,7 @@ def test_replicas_die_with_their_agent_and_come_back_with_it(studio, bring_agent
 
 
 def test_a_node_without_its_lease_serves_nothing(studio, bring_agent):
-    studio.lease = studio.settings["lease"] = 4.0
+    studio.lease = studio.settings["lease"] = 8.0
     agent = bring_agent(studio)
     want(studio, "REP1")
     pid = ask(reported(studio, "REP1", "ready")["address"], 1)["pid"]

@@ -109,7 +109,8 @@ def init():
     pass
 
 def run(data):
-    return {"array": np.arange(4).reshape(2, 2), "number": np.float32(0.5), "flag": np.bool_(True), "list": [np.int64(7)]}
+    more = {"flag": np.bool_(True), "list": [np.int64(7)]}
+    return {"array": np.arange(4).reshape(2, 2), "number": np.float32(0.5), **more}
 """
     ).ready()
     assert server.score(1).json == {"array": [[0, 1], [2, 3]], "number": 0.5, "flag": True, "list": [7]}
@@ -174,13 +175,24 @@ def run(data):
 
 def test_sigterm_lets_the_running_request_finish(start):
     server = start(
-        "import time\n\ndef init():\n    pass\n\ndef run(data):\n    print('begun')\n    time.sleep(1)\n    return 'done'\n"
+        """
+import time
+
+def init():
+    pass
+
+def run(data):
+    print("begun")
+    time.sleep(1)
+    return "done"
+"""
     ).ready()
     answers = []
     caller = threading.Thread(target=lambda: answers.append(server.score(1)))
     caller.start()
     while "begun" not in server.log:
         assert caller.is_alive()
+        caller.join(0.05)
     server.process.send_signal(signal.SIGTERM)
     caller.join(60)
     assert answers[0].json == "done"
@@ -189,7 +201,16 @@ def test_sigterm_lets_the_running_request_finish(start):
 
 def test_a_timeout_of_run_is_an_error_for_its_caller_alone(start):
     server = start(
-        "import time, json\n\ndef init():\n    pass\n\ndef run(data):\n    time.sleep(json.loads(data))\n    return 'ok'\n",
+        """
+import json, time
+
+def init():
+    pass
+
+def run(data):
+    time.sleep(json.loads(data))
+    return "ok"
+""",
         SCORING_TIMEOUT_MS="500",
         WORKER_COUNT="2",
     ).ready()

@@ -128,7 +128,7 @@ def read_identity(config: NodeConfig) -> Optional[Identity]:
 
 def keep_identity(config: NodeConfig, answer: Dict[str, Any]) -> Identity:
     """Store what the registration answered."""
-    known = {
+    known: Dict[str, Any] = {
         "url": config.url,
         "node_id": str(answer["node_id"]),
         "token": str(answer["token"]),

@@ -73,7 +73,7 @@ class Door:
         self.url = url.rstrip("/")
         self._headers = {PROTOCOL_HEADER: str(PROTOCOL), "Authorization": f"Bearer {token}"}
         self._timeout = timeout
-        self._pool = urllib3.PoolManager(num_pools=2, maxsize=8, retries=False)
+        self._pool = urllib3.PoolManager(num_pools=2, maxsize=32, retries=False)
 
     def with_token(self, token: str) -> "Door":
         """The same studio for another bearer, over the same kept connections."""

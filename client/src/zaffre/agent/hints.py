@@ -48,7 +48,7 @@ class Hints:
         if worker is not None and self._thread.is_alive():
             from celery.worker import state
 
-            state.should_stop = 0  # the consumer's loop looks at it every second
+            state.should_stop = 0  # type: ignore[assignment]  # the consumer's loop looks at it every second
             self._thread.join(5.0)
 
     def _run(self) -> None:

@@ -110,8 +110,9 @@ def _held(headers: Mapping[str, str], otherwise: int) -> int:
     """How many bytes the studio has, from X-Log-Length or `Range: 0-e`."""
     get = headers.get
     try:
-        if get(LOG_LENGTH_HEADER) is not None:
-            return int(get(LOG_LENGTH_HEADER))
+        length = get(LOG_LENGTH_HEADER)
+        if length is not None:
+            return int(length)
         found = get("Range")
         return int(found.rpartition("-")[2]) + 1 if found else otherwise
     except ValueError:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+from contextlib import suppress
 from typing import Any, Dict, List, Optional, Tuple
 
 from zaffre.agent import config as configs
@@ -45,6 +46,7 @@ class Node:
 
         Raises ConfigError when the node cannot start.
         """
+        os.umask(0o077)
         for folder in (self.config.folder, self.config.state, self.config.cache):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = try_lock(self.config.state / "agent.lock")
@@ -169,6 +171,8 @@ class Node:
             self.jobs.stop_all(seconds=_STOP_SECONDS)
             for part in reversed(started):
                 part.stop()
+            with suppress(OSError):  # sockets of runs that go on are in it
+                socket_folder(self.config.state).rmdir()
             if self._lock is not None:
                 os.close(self._lock)
 

@@ -217,7 +217,8 @@ class Replica:
             log.info("replica %s did not finish its requests in time", self.id)
 
     def _end(self, child: "subprocess.Popen[bytes]") -> None:
-        processes.send(child.pid, signal.SIGKILL, group=True)
+        if child.poll() is None or not processes.LINUX:  # a pid that was collected may be somebody else's by now
+            processes.send(child.pid, signal.SIGKILL, group=True)
         child.wait()
         if child.stdin is not None:
             child.stdin.close()

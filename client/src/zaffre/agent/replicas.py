@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from zaffre.agent import processes
@@ -75,7 +77,8 @@ class Replicas:
             known = read_json(path / "pid")
             if known and known["began"] and processes.began(known["pid"]) == known["began"]:
                 processes.send(known["pid"], 9, group=True)
-            processes.end_all(lambda name=path.name: processes.marked({"ZAFFRE_REPLICA_ID": name}), seconds=5)
+            processes.end_all(partial(processes.marked, {"ZAFFRE_REPLICA_ID": path.name}), seconds=5)
+            shutil.rmtree(str(path), ignore_errors=True)
 
     def _run(self) -> None:
         while not self._end.is_set():

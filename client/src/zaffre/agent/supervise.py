@@ -45,6 +45,7 @@ class Supervisor:
         self.reason: Optional[str] = None
         self.kill_at: Optional[float] = None
         self.signaled = False
+        self.ended = False
         self.main: Optional[subprocess.Popen[bytes]] = None
         self.status: Optional[int] = None
         self.spooled = place.log.stat().st_size if place.log.exists() else 0
@@ -62,7 +63,7 @@ class Supervisor:
         first = self.kill_at is None
         self.reason = self.reason or reason
         self.kill_at = end if self.kill_at is None else min(self.kill_at, end)
-        if first and grace > 0 and self.main is not None:
+        if first and grace > 0 and self.main is not None and self.status is None:
             processes.send(self.main.pid, signal.SIGTERM, group=True)
 
     def note_signal(self, *_: object) -> None:
@@ -134,8 +135,11 @@ class Supervisor:
                 found.add(main)
             return found
 
-        if self.main is not None:
+        # A pid that was collected may be somebody else's by now; only where there is no tree to walk, and
+        # once, the group is worth the risk.
+        if self.main is not None and (self.status is None or not (processes.LINUX or self.ended)):
             processes.send(self.main.pid, signal.SIGKILL, group=True)
+        self.ended = True
         processes.end_all(find, reap=self.reap)
         self.reap()
 

@@ -1,0 +1,124 @@
+"""The agent as a program: enrolment, its files, its cache, and how it refuses."""
+
+import json
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tests.agent.conftest import CLIENT
+from zaffre.agent.blobs import Blobs, DamagedContent
+from zaffre.agent.config import ConfigError, read_config
+from zaffre.agent.disk import UnsafePath, safe_parts
+from zaffre.agent.door import Door
+
+
+def command(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "zaffre.agent", *words],
+        env={**os.environ, "PYTHONPATH": str(CLIENT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_second_agent_in_the_same_folder_is_refused(studio, bring_agent):
+    agent = bring_agent(studio)
+    studio.wait(lambda: studio.claims, "the first one works")
+    second = command("start", "--config", str(agent.folder / "node.json"))
+    assert second.returncode == 2
+    assert "Another agent works in" in second.stderr and "--dir" in second.stderr
+    status = json.loads(command("status", "--dir", str(agent.folder), "--json").stdout)
+    assert status["running"] is True and status["node"] == "N1"
+    assert agent.stop() == 0
+    assert "stopped" in command("status", "--dir", str(agent.folder)).stdout
+
+
+def test_a_refused_invitation_is_explained(studio, tmp_path):
+    refused = {"error": {"code": "unauthenticated", "message": "This token expired."}}
+    studio.node_call = lambda *_: (401, refused)
+    done = command("start", "--join", studio.url, "zaf_reg_x", "--dir", str(tmp_path / "n"))
+    assert done.returncode == 2
+    assert "This token expired." in done.stderr and "enrolment" in done.stderr
+    assert "zaf_reg_x" not in done.stderr
+
+
+def test_a_removed_node_ends_its_runs_and_itself(studio, bring_agent):
+    agent = bring_agent(studio)
+    run = studio.submit({"train.py": "import os, time; print(os.getpid(), flush=True); time.sleep(600)"})
+    pid = studio.wait(lambda: int(run.log or 0), "the script is running")
+    with studio.changed:
+        studio.node_token = "of nobody"
+    assert agent.process is not None and agent.process.wait(60) == 1
+    studio.wait(lambda: not psutil.pid_exists(pid), "its code is dead")
+    assert "Enrol it again" in agent.said()
+    assert run.result is None
+
+
+def test_content_is_fetched_once_for_many_runs(studio, bring_agent):
+    bring_agent(studio)
+    files = {"train.py": "print(1)", "big.bin": os.urandom(300_000)}
+    studio.wait_final(studio.submit(files))
+    assert studio.blob_reads == 2
+    again = studio.wait_final(studio.submit(files))
+    assert studio.blob_reads == 2 and again.status == "completed"
+
+
+def test_a_run_that_writes_over_its_code_changes_no_later_run(studio, bring_agent):
+    bring_agent(studio)
+    script = "print(open('data.txt').read()); open('data.txt', 'w').write('changed')"
+    files = {"train.py": script, "data.txt": "as it was"}
+    logs = [studio.wait_final(studio.submit(files)).log for _ in range(2)]
+    assert logs == [b"as it was\n"] * 2
+
+
+def test_a_changed_blob_is_fetched_anew_and_a_wrong_one_refused(studio, tmp_path):
+    (entry,) = studio.keep({"a": "right"})
+    blobs, door = Blobs(tmp_path / "blobs"), Door(studio.url, "t")
+    address, never = "/agent/v1/replicas/R/blobs", lambda: False
+    path = blobs.fetch(entry["sha256"], door=door, address=address, until=never)
+    path.chmod(0o600)
+    path.write_text("wrong")
+    assert blobs.fetch(entry["sha256"], door=door, address=address, until=never).read_text() == "right"
+    studio.blobs["0" * 64] = b"something else"
+    with pytest.raises(DamagedContent):
+        blobs.fetch("0" * 64, door=door, address=address, until=never)
+    assert not [one for one in (tmp_path / "blobs").rglob("*") if one.is_file() and one != path]
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/etc/passwd", "../a", "a/../b", "a//b", "./a", "a/.", "a\\b", "C:x", "a\0b", "a\nb", "x" * 300, "a/"]
+)
+def test_paths_that_could_mean_another_place_are_refused(path):
+    with pytest.raises(UnsafePath):
+        safe_parts(path)
+
+
+def test_plain_paths_are_taken():
+    assert safe_parts("outputs/日本 ü.txt") == ("outputs", "日本 ü.txt")
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({}, "address is missing"),
+        ({"url": "ftp://x"}, "address is missing"),
+        ({"url": "http://x", "slots": 0}, "slots"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_explained(tmp_path, told, words):
+    file = tmp_path / "node.json"
+    file.write_text(json.dumps(told))
+    with pytest.raises(ConfigError, match=words):
+        read_config(file=file)
+
+
+def test_the_command_line_wins_over_the_file(tmp_path):
+    file = tmp_path / "node.json"
+    file.write_text(json.dumps({"url": "http://a/", "token": "t", "target": "local", "name": "n", "slots": 3}))
+    found = read_config(file=file, join=["http://b", "u"], slots=5)
+    assert (found.url, found.join_token, found.slots, found.name) == ("http://b", "u", 5, "n")
+    assert found.folder == tmp_path
