@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -45,15 +46,16 @@ def until(what: Callable[[], object], why: str, seconds: float = 60) -> object:
 
 class Supervised:
     def __init__(self, folder: Path) -> None:
-        self.place = RunDir(folder / "runs" / "R1.1")
+        self.run = secrets.token_hex(8)  # tests beside this one must not find each other's processes
+        self.place = RunDir(folder / "runs" / f"{self.run}.1")
         self.place.make()
         self.place.work.mkdir()
-        self.socket = socket_path(folder, "R1", 1)
+        self.socket = socket_path(folder, self.run, 1)
         self.child: subprocess.Popen[bytes] | None = None
 
     def launch(self, code: str, *, valid_for: float = 600, grace: float = 1.0, argv: list[str] | None = None) -> None:
-        env = {"PATH": os.environ["PATH"], "ZAFFRE_RUN_ID": "R1", "ZAFFRE_ATTEMPT": "1"}
-        words = {"run": "R1", "attempt": 1, "grace": grace, "renewed": now(), "valid_for": valid_for}
+        env = {"PATH": os.environ["PATH"], "ZAFFRE_RUN_ID": self.run, "ZAFFRE_ATTEMPT": "1"}
+        words = {"run": self.run, "attempt": 1, "grace": grace, "renewed": now(), "valid_for": valid_for}
         argv = argv or [sys.executable, "-u", "-c", code]
         more = {"argv": argv, "env": env, "cwd": str(self.place.work), "socket": str(self.socket)}
         self.place.keep_launch({**words, **more})

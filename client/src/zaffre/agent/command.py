@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Do what the words say; returns the exit status."""
     try:
         return _start(options) if options.node_command == "start" else _status(options)
-    except ConfigError as error:
+    except (ConfigError, PermissionError) as error:
         sys.stderr.write(f"zaffre node: {error}\n")
         return 2
 

@@ -56,7 +56,6 @@ class Node:
             )
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, lambda *_: self.end.set())
-        socket_folder(self.config.state)
         try:
             identity = self._identity()
             self._build(identity)
@@ -89,6 +88,7 @@ class Node:
 
     def _build(self, identity: Identity) -> None:
         self.identity = identity
+        socket_folder(self.config.state)  # refuses now, and not at the first run
         self.door = Door(self.config.url, identity.token)
         self.blobs = Blobs(self.config.cache / "blobs")
         self.environments = Environments(self.config.cache, extras=self.config.sdk_requirements)
