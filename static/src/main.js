@@ -24,3 +24,5 @@ import "./palette.js";
 htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
 htmx.config.selfRequestsOnly = true;
+// The title shows the state of the run; an answer that replaces a part of the page must not reset it.
+htmx.config.ignoreTitle = true;

@@ -19,7 +19,7 @@ def words() -> dict[str, str]:
         "lost": _("The live connection is lost. This page asks every few seconds until it is back."),
         "insecure": _(
             "Files are checked in the browser, which it allows only over https or on localhost. "
-            "Use `zaffre dataset register` on the command line, or open the studio over https."
+            "Use `zaffre dataset create` on the command line, or open the studio over https."
         ),
         "chosen": _("{count} files, {size}"),
         "choosefirst": _("Choose files and a name first."),
