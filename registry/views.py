@@ -1,6 +1,6 @@
 """Pages of models."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -9,17 +9,17 @@ from django.views.decorators.http import require_POST
 from registry import queries, services
 from studio.kernel.errors import Invalid
 from studio.kernel.posting import post
-from studio.kernel.web import signed_in
+from studio.kernel.web import SignedInRequest, signed_in
 from workspace.environments.queries import list_environments
 
 
 @signed_in
-def models(request: HttpRequest, ws: str) -> HttpResponse:
+def models(request: SignedInRequest, ws: str) -> HttpResponse:
     return render(request, "registry/list.html", {"models": queries.list_models(ws, actor=request.actor)})
 
 
 @signed_in
-def model(request: HttpRequest, ws: str, name: str) -> HttpResponse:
+def model(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     """One model with its versions, and the dialog that deploys one of them."""
     found = queries.get_model(ws, name, actor=request.actor)
     shown = {
@@ -32,7 +32,7 @@ def model(request: HttpRequest, ws: str, name: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def register(request: HttpRequest, ws: str) -> HttpResponse:
+def register(request: SignedInRequest, ws: str) -> HttpResponse:
     """Register files of a run's outputs; the dialog stands on the run's page."""
     form = request.POST
     return post(
@@ -53,7 +53,7 @@ def register(request: HttpRequest, ws: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def delete(request: HttpRequest, ws: str, name: str) -> HttpResponse:
+def delete(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     def work() -> None:
         if request.POST.get("typed") != name:
             raise Invalid(_("The name was not typed as it is; nothing was deleted."))

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,19 +15,19 @@ from runs.models import Status
 from studio.kernel.downloads import INLINE
 from studio.kernel.errors import NotFound
 from studio.kernel.posting import post
-from studio.kernel.web import signed_in
+from studio.kernel.web import SignedInRequest, signed_in
 
 PAGE = 50
 TABS = ("overview", "metrics", "images", "outputs", "snapshot", "environment")
 
 
 @signed_in
-def experiments(request: HttpRequest, ws: str) -> HttpResponse:
+def experiments(request: SignedInRequest, ws: str) -> HttpResponse:
     return render(request, "runs/experiments.html", {"experiments": queries.list_experiments(ws, actor=request.actor)})
 
 
 @signed_in
-def runs(request: HttpRequest, ws: str, experiment: str | None = None) -> HttpResponse:
+def runs(request: SignedInRequest, ws: str, experiment: str | None = None) -> HttpResponse:
     """The table of runs, of all or of one experiment; its filter is in the address."""
     asked = {name: request.GET.get(name, "").replace("\0", "") for name in ("status", "q", "after")}
     found = queries.list_runs(
@@ -48,7 +48,7 @@ def runs(request: HttpRequest, ws: str, experiment: str | None = None) -> HttpRe
 
 
 @signed_in
-def run(request: HttpRequest, ws: str, run: str, tab: str = "overview") -> HttpResponse:
+def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> HttpResponse:
     """One run, with one of its tabs."""
     if tab not in TABS:
         raise NotFound(f"A run's page has no tab {tab[:40]!r}.")
@@ -67,7 +67,7 @@ def _there(ws: str, run: str) -> str:
 
 @require_POST
 @signed_in
-def cancel(request: HttpRequest, ws: str, run: str) -> HttpResponse:
+def cancel(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
     work = services.cancel_run
     said = _("Cancel was asked for. The node ends the script and keeps its outputs.")
     return post(request, lambda: work(ws, run, actor=request.actor), said=said, to=_there(ws, run))
@@ -75,7 +75,7 @@ def cancel(request: HttpRequest, ws: str, run: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def delete(request: HttpRequest, ws: str, run: str) -> HttpResponse:
+def delete(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
     return post(
         request,
         lambda: services.delete_run(ws, run, actor=request.actor),
@@ -87,7 +87,7 @@ def delete(request: HttpRequest, ws: str, run: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def submit_again(request: HttpRequest, ws: str, run: str) -> HttpResponse:
+def submit_again(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
     """A new run with the same code and the same configuration."""
     row = queries.get_run(ws, run, actor=request.actor)
     return post(

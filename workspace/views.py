@@ -1,6 +1,6 @@
 """Pages about a workspace itself: making one, its members, its settings."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -8,14 +8,14 @@ from django.views.decorators.http import require_POST
 
 from studio.kernel.errors import Invalid
 from studio.kernel.posting import post
-from studio.kernel.web import signed_in
+from studio.kernel.web import SignedInRequest, signed_in
 from workspace import queries, services
 from workspace.founding import found_workspace
 from workspace.models import Role
 
 
 @signed_in
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: SignedInRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "workspace/new.html")
     form = request.POST
@@ -33,7 +33,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 @signed_in
-def settings(request: HttpRequest, ws: str) -> HttpResponse:
+def settings(request: SignedInRequest, ws: str) -> HttpResponse:
     shown = {
         "settings": queries.read_settings(ws, actor=request.actor),
         "members": queries.list_members(ws, actor=request.actor),
@@ -44,7 +44,7 @@ def settings(request: HttpRequest, ws: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def change(request: HttpRequest, ws: str) -> HttpResponse:
+def change(request: SignedInRequest, ws: str) -> HttpResponse:
     form = request.POST
     return post(
         request,
@@ -58,7 +58,7 @@ def change(request: HttpRequest, ws: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def add_member(request: HttpRequest, ws: str) -> HttpResponse:
+def add_member(request: SignedInRequest, ws: str) -> HttpResponse:
     form = request.POST
     return post(
         request,
@@ -72,7 +72,7 @@ def add_member(request: HttpRequest, ws: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def change_member(request: HttpRequest, ws: str, username: str) -> HttpResponse:
+def change_member(request: SignedInRequest, ws: str, username: str) -> HttpResponse:
     """Give a member another role, or take them out."""
     form, actor = request.POST, request.actor
 
@@ -87,7 +87,7 @@ def change_member(request: HttpRequest, ws: str, username: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def delete(request: HttpRequest, ws: str) -> HttpResponse:
+def delete(request: SignedInRequest, ws: str) -> HttpResponse:
     def work() -> None:
         if request.POST.get("typed") != ws:
             raise Invalid(_("The short name was not typed as it is; nothing was deleted."))

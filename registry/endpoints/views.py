@@ -1,6 +1,6 @@
 """Pages of endpoints."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -9,16 +9,16 @@ from django.views.decorators.http import require_POST
 from registry.endpoints import queries, services
 from studio.kernel.errors import Conflict, Invalid
 from studio.kernel.posting import post
-from studio.kernel.web import signed_in
+from studio.kernel.web import SignedInRequest, signed_in
 
 
 @signed_in
-def endpoints(request: HttpRequest, ws: str) -> HttpResponse:
+def endpoints(request: SignedInRequest, ws: str) -> HttpResponse:
     return render(request, "endpoints/list.html", {"endpoints": queries.list_endpoints(ws, actor=request.actor)})
 
 
 @signed_in
-def endpoint(request: HttpRequest, ws: str, name: str) -> HttpResponse:
+def endpoint(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     """One endpoint: what serves it, a form to try it, how to call it."""
     found = queries.get_endpoint(ws, name, actor=request.actor)
     rows = found.deployments.select_related("model_version__model", "environment_version__environment", "target")
@@ -29,7 +29,7 @@ def endpoint(request: HttpRequest, ws: str, name: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def deploy(request: HttpRequest, ws: str) -> HttpResponse:
+def deploy(request: SignedInRequest, ws: str) -> HttpResponse:
     """Deploy a model version behind an endpoint, which is made when there is none of this name."""
     form, actor = request.POST, request.actor
     name = form.get("endpoint", "").strip()
@@ -57,7 +57,7 @@ def deploy(request: HttpRequest, ws: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def regenerate(request: HttpRequest, ws: str, name: str) -> HttpResponse:
+def regenerate(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     return post(
         request,
         lambda: services.regenerate_key(ws, name, actor=request.actor, which=request.POST.get("which", "")),
@@ -68,7 +68,7 @@ def regenerate(request: HttpRequest, ws: str, name: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def delete(request: HttpRequest, ws: str, name: str) -> HttpResponse:
+def delete(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     def work() -> None:
         if request.POST.get("typed") != name:
             raise Invalid(_("The name was not typed as it is; nothing was deleted."))

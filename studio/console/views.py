@@ -1,6 +1,6 @@
 """The console of the people who run the site."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -8,18 +8,18 @@ from django.views.decorators.http import require_POST
 
 from studio.console import queries
 from studio.kernel.posting import post
-from studio.kernel.web import signed_in
+from studio.kernel.web import SignedInRequest, signed_in
 from workspace.accounts import services
 
 
 @signed_in
-def console(request: HttpRequest) -> HttpResponse:
+def console(request: SignedInRequest) -> HttpResponse:
     return render(request, "console/console.html", queries.overview(actor=request.actor))
 
 
 @require_POST
 @signed_in
-def create_user(request: HttpRequest) -> HttpResponse:
+def create_user(request: SignedInRequest) -> HttpResponse:
     form = request.POST
     return post(
         request,
@@ -37,7 +37,7 @@ def create_user(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-def switch_user(request: HttpRequest, username: str) -> HttpResponse:
+def switch_user(request: SignedInRequest, username: str) -> HttpResponse:
     """Close an account, or open it again."""
     change = services.activate_user if request.POST.get("active") else services.deactivate_user
     return post(

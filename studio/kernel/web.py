@@ -63,6 +63,12 @@ class ErrorPages:
         return render(request, "errors/refused.html", {"error": known}, status=known.status)
 
 
+class SignedInRequest(HttpRequest):
+    """What `signed_in` hands to a view."""
+
+    actor: Actor
+
+
 def actor_of(request: HttpRequest) -> Actor:
     """The person behind a page request, ANONYMOUS when nobody is logged in."""
     if request.user.is_authenticated and request.user.is_active:

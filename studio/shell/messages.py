@@ -7,6 +7,7 @@ translations; `compile` makes what Django reads; `check` fails when a text is mi
 import io
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages import mofile, pofile
@@ -70,9 +71,7 @@ def write_catalogues() -> None:
         catalogue.obsolete.clear()
         catalogue.fuzzy = False
         catalogue.header_comment = "# Texts of the pages. Written by python -m studio.shell.messages extract."
-        catalogue.revision_date = catalogue.creation_date = template.creation_date.replace(
-            year=2026, month=1, day=1, hour=0, minute=0, second=0, microsecond=0
-        )
+        catalogue.revision_date = catalogue.creation_date = datetime(2026, 1, 1, tzinfo=UTC)
         with path.open("wb") as file:
             pofile.write_po(file, catalogue, width=110, include_lineno=False, sort_output=True)
 

@@ -3,13 +3,13 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 
-from studio.kernel.web import signed_in
+from studio.kernel.web import SignedInRequest, signed_in
 from studio.shell import queries
 from workspace.queries import my_workspaces
 
 
 @signed_in
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedInRequest) -> HttpResponse:
     """The workspaces of the visitor; who has one only goes straight there."""
     mine = list(my_workspaces(actor=request.actor))
     if len(mine) == 1 and "all" not in request.GET:
@@ -18,13 +18,13 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @signed_in
-def workspace_home(request: HttpRequest, ws: str) -> HttpResponse:
+def workspace_home(request: SignedInRequest, ws: str) -> HttpResponse:
     """What happened lately in a workspace, and what to do next."""
     return render(request, "shell/workspace.html", queries.lately(ws, actor=request.actor))
 
 
 @signed_in
-def find(request: HttpRequest, ws: str) -> JsonResponse:
+def find(request: SignedInRequest, ws: str) -> JsonResponse:
     """The quick search, as JSON for the palette."""
     return JsonResponse({"found": queries.find(ws, request.GET.get("q", ""), actor=request.actor)})
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from studio.kernel.errors import Invalid, TooMany, Unauthenticated
 from studio.kernel.posting import post
-from studio.kernel.web import actor_of, signed_in
+from studio.kernel.web import SignedInRequest, actor_of, signed_in
 from workspace.accounts import queries, services
 from workspace.accounts.models import User
 
@@ -56,7 +56,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @signed_in
-def account(request: HttpRequest) -> HttpResponse:
+def account(request: SignedInRequest) -> HttpResponse:
     """The account's page. A new token's text is shown on it once: it waits in the session for this one look."""
     made = request.session.pop("new_token", None)
     shown = {"tokens": queries.list_tokens(actor=request.actor), "made": made, "choices": settings.LANGUAGES}
@@ -65,7 +65,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-def profile(request: HttpRequest) -> HttpResponse:
+def profile(request: SignedInRequest) -> HttpResponse:
     form = request.POST
     fields = {name: form[name] for name in ("display_name", "language", "theme") if name in form}
     response = post(
@@ -74,13 +74,12 @@ def profile(request: HttpRequest) -> HttpResponse:
         said=_("Saved."),
         to=_next(request) if "next" in form else reverse("account"),
     )
-    request.user.refresh_from_db()
-    return _in_language(response, request.user)
+    return _in_language(response, queries.user_of(request.actor))
 
 
 @require_POST
 @signed_in
-def password(request: HttpRequest) -> HttpResponse:
+def password(request: SignedInRequest) -> HttpResponse:
     form = request.POST
     return post(
         request,
@@ -94,7 +93,7 @@ def password(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-def create_token(request: HttpRequest) -> HttpResponse:
+def create_token(request: SignedInRequest) -> HttpResponse:
     days = request.POST.get("days", "")
     try:
         token, text = services.create_token(
@@ -108,7 +107,7 @@ def create_token(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-def revoke_token(request: HttpRequest, token_id: str) -> HttpResponse:
+def revoke_token(request: SignedInRequest, token_id: str) -> HttpResponse:
     return post(
         request,
         lambda: services.revoke_token(token_id, actor=request.actor),

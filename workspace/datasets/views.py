@@ -1,6 +1,6 @@
 """Pages of data. New versions come through the JSON door: the browser sends the files there."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -8,19 +8,19 @@ from django.views.decorators.http import require_POST
 
 from studio.kernel.errors import Invalid
 from studio.kernel.posting import post
-from studio.kernel.web import signed_in
+from studio.kernel.web import SignedInRequest, signed_in
 from workspace.datasets import queries, services
 
 
 @signed_in
-def datasets(request: HttpRequest, ws: str) -> HttpResponse:
+def datasets(request: SignedInRequest, ws: str) -> HttpResponse:
     rows = queries.list_datasets(ws, actor=request.actor)
     text = request.GET.get("q", "").replace("\0", "")
     return render(request, "datasets/list.html", {"datasets": rows.filter(name__icontains=text), "q": text})
 
 
 @signed_in
-def dataset(request: HttpRequest, ws: str, name: str) -> HttpResponse:
+def dataset(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     asked = request.GET.get("version", "")
     number = int(asked) if asked.isdecimal() and len(asked) < 10 else None
     version = queries.get_version(ws, name, number, actor=request.actor)
@@ -36,7 +36,7 @@ def dataset(request: HttpRequest, ws: str, name: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def delete(request: HttpRequest, ws: str, name: str) -> HttpResponse:
+def delete(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     def work() -> None:
         if request.POST.get("typed") != name:
             raise Invalid(_("The name was not typed as it is; nothing was deleted."))

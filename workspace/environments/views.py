@@ -1,25 +1,25 @@
 """Pages of environments."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from studio.kernel.posting import post
-from studio.kernel.web import signed_in
+from studio.kernel.web import SignedInRequest, signed_in
 from workspace.environments import queries, services
 
 
 @signed_in
-def environments(request: HttpRequest, ws: str) -> HttpResponse:
+def environments(request: SignedInRequest, ws: str) -> HttpResponse:
     return render(
         request, "environments/list.html", {"environments": queries.list_environments(ws, actor=request.actor)}
     )
 
 
 @signed_in
-def environment(request: HttpRequest, ws: str, name: str) -> HttpResponse:
+def environment(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     shown = {
         "environment": queries.get_environment(ws, name, actor=request.actor),
         "versions": queries.list_versions(ws, name, actor=request.actor),
@@ -29,7 +29,7 @@ def environment(request: HttpRequest, ws: str, name: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def register(request: HttpRequest, ws: str) -> HttpResponse:
+def register(request: SignedInRequest, ws: str) -> HttpResponse:
     """Add a version from a list of requirements, one on each line."""
     form = request.POST
     lines = [line.strip() for line in form.get("requirements", "").splitlines()]
