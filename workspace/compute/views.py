@@ -34,5 +34,5 @@ def target(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
 def enrol(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     """Make the one command that attaches a machine."""
     _, text = services.create_enrolment(ws, name, actor=request.actor)
-    request.session["enrolment"] = f"zaffre node start --url {settings.PUBLIC_URL} --token {text}"
+    request.session["enrolment"] = f"zaffre node start --join {settings.PUBLIC_URL} {text}"
     return redirect("target", ws, name)
