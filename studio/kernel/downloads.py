@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import PurePosixPath
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
@@ -31,7 +30,8 @@ class Download(StreamingHttpResponse):
     ) -> None:
         name = PurePosixPath(path)
         kind = INLINE.get(name.suffix.lower()) if inline else None
-        super().__init__(pieces, content_type=kind or "application/octet-stream")
+        self._pieces = iter(pieces)
+        super().__init__(self._pieces, content_type=kind or "application/octet-stream")
         self["Content-Disposition"] = content_disposition_header(kind is None, name.name) or "attachment"
         self["Content-Length"] = str(size)
         self["X-Content-Type-Options"] = "nosniff"
@@ -40,8 +40,7 @@ class Download(StreamingHttpResponse):
         if sha256:
             self["ETag"] = f'"{sha256}"'
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        pieces = iter(self.streaming_content)
-        end = object()
-        while (piece := await sync_to_async(next, thread_sensitive=False)(pieces, end)) is not end:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        step = sync_to_async(lambda: next(self._pieces, None), thread_sensitive=False)
+        while (piece := await step()) is not None:
             yield piece
