@@ -2,33 +2,166 @@
 
 from typing import Any
 
-from runs.models import Attempt, Run
+from django.conf import settings
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Now
+
+from runs.models import Attempt, Experiment, Run, Status
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
-from studio.kernel.errors import NotFound, Unauthenticated
+from studio.kernel.errors import Invalid, NotFound, Unauthenticated
 from workspace.access import get_workspace
-from zaffre.protocol import FINAL_STATES
+from workspace.compute.queries import capacity
+from zaffre.protocol import FINAL_STATES, HELD_STATES, QUEUED
+
+MOST = 1000
+
+
+def _shown(rows: QuerySet[Run]) -> QuerySet[Run]:
+    """With everything that `run_out` shows, in one statement. Times of silence are the database's own."""
+    heard = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no")).values("last_seen")[:1]
+    return rows.select_related(
+        "workspace", "experiment", "target", "environment_version__environment", "submitted_by"
+    ).annotate(heard=Subquery(heard), asked=Now())
 
 
 def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read") -> Run:
     """Return the run if the actor may do `action` to it. Raises NotFound, Forbidden."""
     workspace = get_workspace(slug, actor=actor, action=action)
-    run = Run.objects.select_related("workspace", "experiment").filter(workspace=workspace, pk=run_id).first()
+    run = None
+    if "\0" not in run_id:
+        run = _shown(Run.objects.filter(workspace=workspace, pk=run_id)).select_related("snapshot").first()
     if run is None or (actor.kind == "run" and actor.run_id != run.pk):
         raise NotFound(f"There is no run {run_id[:40]!r} in {slug}.")
     return run
 
 
+def own_run(run_id: str, *, actor: Actor) -> Run:
+    """Return the run that running code belongs to: its token names the workspace. Raises NotFound."""
+    run = Run.objects.select_related("workspace").filter(pk=run_id).first() if actor.kind == "run" else None
+    if run is None or actor.run_id != run_id:
+        raise NotFound("This token belongs to another run.")
+    return get_run(run.workspace.slug, run_id, actor=actor)
+
+
+def list_runs(
+    slug: str,
+    *,
+    actor: Actor,
+    experiment: str | None = None,
+    status: str | None = None,
+    text: str | None = None,
+    limit: int = 100,
+    after: str | None = None,
+) -> list[Run]:
+    """Return at most `limit` runs, the newest first; `after` is the id of the last one of the page before.
+
+    `text` is part of a name. Raises Invalid for a status that there is not, NotFound for an unknown experiment.
+    """
+    workspace = get_workspace(slug, actor=actor, action="run.read")
+    rows = Run.objects.filter(workspace=workspace)
+    if experiment is not None:
+        rows = rows.filter(experiment=get_experiment(slug, experiment, actor=actor))
+    if status:
+        if status not in Status.values:
+            raise Invalid(f"The status is one of {', '.join(Status.values)}, not {status[:40]!r}.", field="status")
+        rows = rows.filter(status=status)
+    if text:
+        rows = rows.filter(name__icontains=text.replace("\0", ""))
+    if after:
+        rows = rows.filter(pk__lt=after.replace("\0", ""))
+    return list(_shown(rows).order_by("-pk")[: max(1, min(limit, MOST))])
+
+
+def list_experiments(slug: str, *, actor: Actor) -> QuerySet[Experiment]:
+    """Return the experiments of the workspace that are not archived, the newest first, with their number of `runs`."""
+    workspace = get_workspace(slug, actor=actor, action="run.read")
+    shown = Experiment.objects.filter(workspace=workspace, archived__isnull=True)
+    return shown.annotate(present=Count("runs")).order_by("-pk")
+
+
+def get_experiment(slug: str, name: str, *, actor: Actor) -> Experiment:
+    """Return one experiment. Raises NotFound when there is none of this name."""
+    workspace = get_workspace(slug, actor=actor, action="run.read")
+    found = Experiment.objects.filter(workspace=workspace, name=name.replace("\0", "")).first()
+    if found is None:
+        raise NotFound(f"There is no experiment {name[:64]!r} in {slug}.")
+    return found
+
+
 def run_out(run: Run) -> dict[str, Any]:
-    """The run as doors show it."""
+    """The run as doors show it. `run` as `get_run` and `list_runs` return it."""
+    environment = run.environment_version
     return {
         "id": run.pk,
         "number": run.number,
         "name": run.name,
+        "description": run.description,
+        "kind": run.kind,
+        "experiment": run.experiment.name,
         "status": run.status,
+        "reachable": _reachable(run),
         "attempt": run.attempt_no,
+        "reason": {"code": run.reason_code, "message": run.reason} if run.reason_code or run.reason else None,
+        "exit_code": run.exit_code,
+        "signal": run.signal,
+        "log_tail": run.log_tail,
+        "target": run.target.name if run.target else None,
+        "environment": f"{environment.environment.name}:{environment.version}" if environment else None,
+        "config": run.config,
+        "git": run.git,
+        "inputs": {
+            name: {key: given[key] for key in ("dataset", "version", "mode")} for name, given in run.inputs.items()
+        },
+        "snapshot": run.snapshot_id,
+        "params": run.params,
         "tags": run.tags,
+        "properties": run.properties,
+        "metrics": run.metrics,
+        "steps": run.steps,
+        "parent": run.parent_id,
+        "submitted_by": run.submitted_by.shown_name if run.submitted_by else None,
+        "created": run.created,
+        "queued_at": run.queued_at,
+        "started": run.started,
+        "ended": run.ended,
+        "queue": None,
+        "url": f"{settings.PUBLIC_URL}/w/{run.workspace.slug}/runs/{run.pk}",
     }
+
+
+def run_in_full(run: Run) -> dict[str, Any]:
+    """`run_out`, and why the run waits when it does: {position, code, message}. Some statements more."""
+    shown = run_out(run)
+    if run.status == QUEUED and run.target is not None:
+        shown["queue"] = _queue(run)
+    return shown
+
+
+def _reachable(run: Run) -> bool | None:
+    heard = getattr(run, "heard", None)
+    if run.status not in HELD_STATES or heard is None:
+        return None
+    return bool((run.asked - heard).total_seconds() < settings.UNREACHABLE_SECONDS)  # type: ignore[attr-defined]
+
+
+def _queue(run: Run) -> dict[str, Any]:
+    position = 1 + Run.objects.filter(target=run.target_id, status=QUEUED, pk__lt=run.pk).count()
+    asked = getattr(run, "asked", None)
+    if run.not_before and asked and run.not_before > asked:
+        seconds = (run.not_before - asked).total_seconds()
+        return {"position": position, "code": "retry_pause", "message": f"{run.reason} It is tried in {seconds:.0f} s."}
+    place = capacity(run.target_id or 0)
+    name = run.target.name if run.target else ""
+    if not place.online:
+        message = f"No node of {name} is online. It starts as soon as one is."
+        return {"position": position, "code": "waiting_for_node", "message": message}
+    before = f", {position - 1} before it" if position > 1 else ""
+    message = f"All {place.slots} slots of {name} are busy{before}."
+    busy = Attempt.objects.filter(node__target=run.target_id, ended__isnull=True).count()
+    if busy < place.slots:
+        return {"position": position, "code": "starting", "message": f"A node of {name} takes it in a moment."}
+    return {"position": position, "code": "no_capacity", "message": message}
 
 
 def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:

@@ -1,11 +1,14 @@
 from django.urls import path
 
-from runs import consumers, hot
+from runs import agent_api, api, consumers, hot, views
 from studio.kernel.hot import route
 
 _BLOBS = "/agent/v1/runs/<run>/blobs"
+_RUNS = "workspaces/<str:ws>/runs"
+_PAGE = "w/<str:ws>/runs/<str:run>"
 
 hot_routes = [
+    route("POST", "/agent/v1/nodes/claim", hot.claim),
     route("GET", f"{_BLOBS}/<sha256>", hot.get_blob),
     route("POST", f"{_BLOBS}/missing", hot.missing),
     route("PUT", f"{_BLOBS}/<sha256>", hot.put),
@@ -14,4 +17,31 @@ hot_routes = [
 live_routes = [
     path("ws/w/<str:ws>/feed", consumers.FeedConsumer.as_asgi()),
     path("ws/w/<str:ws>/runs/<str:run>", consumers.RunConsumer.as_asgi()),
+]
+
+api_routes = [
+    path("workspaces/<str:ws>/experiments", api.Experiments.as_view(), name="experiments"),
+    path(_RUNS, api.Runs.as_view(), name="runs"),
+    path(f"{_RUNS}/<str:run>", api.RunDetail.as_view(), name="run"),
+    path(f"{_RUNS}/<str:run>/cancel", api.Cancel.as_view(), name="run_cancel"),
+    path(f"{_RUNS}/<str:run>/end", api.End.as_view(), name="run_end"),
+]
+
+agent_routes = [
+    path("nodes/hello", agent_api.Hello.as_view(), name="node_hello"),
+    path("nodes/renew", agent_api.Renew.as_view(), name="node_renew"),
+    path("runs/<str:run>", agent_api.OwnRun.as_view(), name="own_run"),
+    path("runs/<str:run>/progress", agent_api.Progress.as_view(), name="run_progress"),
+    path("runs/<str:run>/result", agent_api.Result.as_view(), name="run_result"),
+]
+
+pages = [
+    path("w/<str:ws>/experiments", views.experiments, name="experiments"),
+    path("w/<str:ws>/experiments/<str:experiment>", views.runs, name="experiment"),
+    path("w/<str:ws>/runs", views.runs, name="runs"),
+    path(_PAGE, views.run, name="run"),
+    path(f"{_PAGE}/cancel", views.cancel, name="run_cancel"),
+    path(f"{_PAGE}/delete", views.delete, name="run_delete"),
+    path(f"{_PAGE}/again", views.submit_again, name="run_again"),
+    path(f"{_PAGE}/<str:tab>", views.run, name="run_tab"),
 ]

@@ -53,7 +53,7 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
     if tab not in TABS:
         raise NotFound(f"A run's page has no tab {tab[:40]!r}.")
     row = queries.get_run(ws, run, actor=request.actor)
-    shown: dict[str, Any] = {"row": row, "run": queries.run_out(row), "tab": tab, "final": row.is_final}
+    shown: dict[str, Any] = {"row": row, "run": queries.run_in_full(row), "tab": tab, "final": row.is_final}
     if tab in {"outputs", "images"}:
         files = list(list_artifacts(ws, run, actor=request.actor, prefix=""))
         shown["artifacts"] = files

@@ -7,7 +7,7 @@ from typing import Any
 from runs.logs import queries as logs
 from runs.metrics import queries as metrics
 from runs.metrics.services import frame
-from runs.queries import get_run, run_out
+from runs.queries import get_run, run_in_full
 from studio.kernel.actors import Actor
 from workspace.access import get_workspace
 
@@ -40,7 +40,7 @@ def may_watch(slug: str, *, actor: Actor) -> None:
 
 def look(slug: str, run_id: str, *, actor: Actor) -> dict[str, Any]:
     """The run as pages show it. Raises as get_run does."""
-    return run_out(get_run(slug, run_id, actor=actor))
+    return run_in_full(get_run(slug, run_id, actor=actor))
 
 
 def points(slug: str, run_id: str, *, actor: Actor, since: int, most: int) -> News:

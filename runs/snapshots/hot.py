@@ -1,19 +1,24 @@
-"""The raw door of content: which bytes are missing, and taking them. Named by their SHA-256."""
+"""The raw door of content: which bytes are missing, and taking them. Named by their SHA-256, or as a zip of code."""
 
 import asyncio
+import tempfile
 
 import msgspec
 
+from runs.snapshots import services
+from runs.snapshots.shapes import snapshot_out
 from studio.kernel import blobs, db, hot
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 from workspace.access import get_workspace
-from zaffre.protocol import MAX_HASHES_PER_QUESTION
+from zaffre.protocol import MAX_HASHES_PER_QUESTION, MAX_SNAPSHOT_BYTES
 
 #: Bytes gathered before they are hashed and written in a thread: fewer hand-overs, same memory for any size.
 PIECE = 1024 * 1024
 #: A question of 5000 hashes is 335 kB.
 MAX_QUESTION = 512 * 1024
+#: A zip may be a little larger than what is in it, which is counted when it is opened.
+MAX_ZIP = MAX_SNAPSHOT_BYTES + 4 * 1024 * 1024
 
 
 class _Question(msgspec.Struct):
@@ -68,3 +73,17 @@ async def take(request: hot.Request, workspace_id: int, sha256: str) -> hot.Resp
         # Also when the sender went away: what was staged is removed.
         await asyncio.to_thread(incoming.__exit__)
     return hot.json({"sha256": stored, "size": size}, 200 if known else 201)
+
+
+async def create_from_zip(request: hot.Request, ws: str) -> hot.Response:
+    """POST /api/v1/workspaces/<ws>/snapshots/zip, the zip as body → 201, or 200 when its tree is known
+
+    Here and not behind Django, which would take the whole body before it asks who sends it.
+    """
+    actor = await request.actor(browser_may_write=True)
+    await db.run(writable, ws, actor=actor)
+    with tempfile.TemporaryFile() as file:
+        async for piece in request.stream(limit=MAX_ZIP):
+            await asyncio.to_thread(file.write, piece)
+        snapshot = await db.run(services.create_from_zip, ws, actor=actor, file=file)
+    return hot.json(snapshot_out(snapshot), 200 if snapshot.unchanged else 201)

@@ -8,6 +8,9 @@ from workspace.models import Workspace
 class Snapshot(models.Model):
     """Immutable; the same tree in the same workspace is the same row."""
 
+    #: Set on what a creation returns when it found its tree known already.
+    unchanged = False
+
     id = models.CharField(primary_key=True, max_length=26)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="snapshots")
     digest = models.CharField(max_length=64)

@@ -1,0 +1,110 @@
+"""The door of nodes and of running code: signs of life, progress, results."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from runs import queries, services
+from runs.api import RunPatch
+from studio.kernel.api import actor_of, parse
+
+
+class AttemptIn(serializers.Serializer):
+    run = serializers.CharField(max_length=26)
+    attempt = serializers.IntegerField(min_value=0)
+
+
+class HelloIn(serializers.Serializer):
+    epoch = serializers.CharField(max_length=40)
+    runs = AttemptIn(many=True, max_length=1000)
+    replicas = serializers.ListField(child=serializers.CharField(), default=list)
+    facts = serializers.DictField(default=dict)
+
+
+class RenewIn(serializers.Serializer):
+    epoch = serializers.CharField(max_length=40)
+    runs = AttemptIn(many=True, max_length=1000)
+    load = serializers.DictField(default=dict)
+
+
+class StepIn(serializers.Serializer):
+    name = serializers.CharField(max_length=40)
+    state = serializers.CharField(max_length=20)
+    note = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
+    seconds = serializers.FloatField(default=0)
+
+
+class ProgressIn(serializers.Serializer):
+    state = serializers.CharField(max_length=20)
+    step = StepIn(required=False, allow_null=True, default=None)
+
+
+class ResultIn(serializers.Serializer):
+    exit_code = serializers.IntegerField(allow_null=True, default=None, min_value=-(2**31), max_value=2**31 - 1)
+    signal = serializers.IntegerField(allow_null=True, default=None, min_value=0, max_value=1000)
+    reason = serializers.CharField(default="", allow_blank=True, allow_null=True)
+    message = serializers.CharField(default="", allow_blank=True, allow_null=True, trim_whitespace=False)
+    log_tail = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        # What a script prints may hold any character; only storing it asks for some to be replaced.
+        if isinstance(data, dict):
+            data = {
+                key: value.replace("\0", "\ufffd") if isinstance(value, str) else value for key, value in data.items()
+            }
+        return super().to_internal_value(data)
+
+
+def _keys(body: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(one["run"], one["attempt"]) for one in body["runs"]]
+
+
+def _named(keys: list[tuple[str, int]]) -> list[dict[str, Any]]:
+    return [{"run": run, "attempt": no} for run, no in keys]
+
+
+class Hello(APIView):
+    def post(self, request: Request) -> Response:
+        body = parse(HelloIn, request.data)
+        found = services.greet(actor=actor_of(request), epoch=body["epoch"], runs=_keys(body), facts=body["facts"])
+        return Response({"epoch": body["epoch"], "keep": _named(found["keep"]), "kill": _named(found["kill"])})
+
+
+class Renew(APIView):
+    def post(self, request: Request) -> Response:
+        body = parse(RenewIn, request.data)
+        answers = services.renew(actor=actor_of(request), epoch=body["epoch"], runs=_keys(body), load=body["load"])
+        return Response({"runs": answers, "valid_for": settings.LEASE_SECONDS})
+
+
+class OwnRun(APIView):
+    """The run of the token that asks."""
+
+    def get(self, request: Request, run: str) -> Response:
+        return Response(queries.run_out(queries.own_run(run, actor=actor_of(request))))
+
+    def patch(self, request: Request, run: str) -> Response:
+        actor = actor_of(request)
+        slug = queries.own_run(run, actor=actor).workspace.slug
+        return Response(queries.run_out(services.edit_run(slug, run, actor=actor, **parse(RunPatch, request.data))))
+
+
+class Progress(APIView):
+    def post(self, request: Request, run: str) -> Response:
+        body = parse(ProgressIn, request.data)
+        found = services.report_progress(run, actor=actor_of(request), state=body["state"], step=body["step"])
+        return Response({"status": found.status, "desired": found.desired})
+
+
+class Result(APIView):
+    def post(self, request: Request, run: str) -> Response:
+        body = parse(ResultIn, request.data)
+        told = {key: value or "" for key, value in body.items() if key in {"reason", "message", "log_tail"}}
+        status = services.report_result(
+            run, actor=actor_of(request), exit_code=body["exit_code"], signal=body["signal"], **told
+        )
+        return Response({"status": status})

@@ -1,0 +1,107 @@
+"""workspaces/<ws>/runs and experiments, as JSON."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from runs import queries, services
+from runs.models import Run
+from studio.kernel.api import actor_of, once, page_limit, parse
+from studio.kernel.errors import Invalid
+
+
+class RunIn(serializers.Serializer):
+    kind = serializers.ChoiceField(choices=Run.Kind.values, default=Run.Kind.SCRIPT)
+    experiment = serializers.CharField()
+    snapshot = serializers.CharField(required=False, allow_null=True, default=None)
+    config = serializers.DictField(required=False)
+    git = serializers.DictField(default=dict)
+    tags = serializers.DictField(default=dict)
+    properties = serializers.DictField(default=dict)
+    name = serializers.CharField(default="", allow_blank=True)
+
+
+class RunPatch(serializers.Serializer):
+    name = serializers.CharField(required=False)
+    description = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
+    tags = serializers.DictField(required=False)
+    properties = serializers.DictField(required=False)
+
+
+class EndIn(serializers.Serializer):
+    status = serializers.CharField()
+    message = serializers.CharField(default="", allow_blank=True)
+
+
+class ExperimentOut(serializers.Serializer):
+    name = serializers.CharField()
+    description = serializers.CharField()
+    runs = serializers.IntegerField(source="present")
+    created = serializers.DateTimeField()
+
+
+class Runs(APIView):
+    def get(self, request: Request, ws: str) -> Response:
+        asked, limit = request.query_params, page_limit(request)
+        found = queries.list_runs(
+            ws,
+            actor=actor_of(request),
+            experiment=asked.get("experiment") or None,
+            status=asked.get("status") or None,
+            text=asked.get("q") or None,
+            limit=limit,
+            after=asked.get("after") or None,
+        )
+        more = found[-1].pk if len(found) == limit else None
+        return Response({"runs": [queries.run_out(run) for run in found], "next": more})
+
+    def post(self, request: Request, ws: str) -> Response:
+        def make() -> tuple[dict[str, Any], int]:
+            body = parse(RunIn, request.data)
+            run = _begin(ws, request, body)
+            return queries.run_in_full(queries.get_run(ws, run.pk, actor=actor_of(request))), 201
+
+        return once(request, make)
+
+
+def _begin(ws: str, request: Request, body: dict[str, Any]) -> Run:
+    actor = actor_of(request)
+    shared = {key: body[key] for key in ("experiment", "snapshot", "git", "tags", "name")}
+    if body["kind"] == Run.Kind.INTERACTIVE:
+        return services.start_interactive(ws, actor=actor, **shared)
+    if "config" not in body:
+        raise Invalid("config: This field is required.", field="config")
+    return services.submit_run(ws, actor=actor, config=body["config"], properties=body["properties"], **shared)
+
+
+class RunDetail(APIView):
+    def get(self, request: Request, ws: str, run: str) -> Response:
+        return Response(queries.run_in_full(queries.get_run(ws, run, actor=actor_of(request))))
+
+    def patch(self, request: Request, ws: str, run: str) -> Response:
+        edited = services.edit_run(ws, run, actor=actor_of(request), **parse(RunPatch, request.data))
+        return Response(queries.run_out(edited))
+
+    def delete(self, request: Request, ws: str, run: str) -> Response:
+        services.delete_run(ws, run, actor=actor_of(request))
+        return Response(status=204)
+
+
+class Cancel(APIView):
+    def post(self, request: Request, ws: str, run: str) -> Response:
+        return Response(queries.run_out(services.cancel_run(ws, run, actor=actor_of(request))), status=202)
+
+
+class End(APIView):
+    def post(self, request: Request, ws: str, run: str) -> Response:
+        ended = services.end_interactive(ws, run, actor=actor_of(request), **parse(EndIn, request.data))
+        return Response(queries.run_out(ended))
+
+
+class Experiments(APIView):
+    def get(self, request: Request, ws: str) -> Response:
+        found = queries.list_experiments(ws, actor=actor_of(request))
+        return Response({"experiments": ExperimentOut(found, many=True).data})

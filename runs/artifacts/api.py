@@ -1,0 +1,40 @@
+"""workspaces/<ws>/runs/<run>/artifacts."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from runs.artifacts import queries, services
+from studio.kernel import blobs
+from studio.kernel.api import actor_of, json_body, parse
+from studio.kernel.downloads import Download
+
+#: 20 000 entries with long paths.
+MAX_BODY = 8 * 1024 * 1024
+
+
+class ArtifactsIn(serializers.Serializer):
+    files = serializers.ListField(child=serializers.DictField())
+
+
+class Artifacts(APIView):
+    def get(self, request: Request, ws: str, run: str) -> Response:
+        prefix = request.query_params.get("prefix", "")
+        found = queries.list_artifacts(ws, run, actor=actor_of(request), prefix=prefix)
+        # Plain dictionaries: a serializer takes seconds for twenty thousand rows.
+        shown: list[dict[str, Any]] = list(found.values("path", "sha256", "size", "created"))
+        return Response({"artifacts": shown})
+
+    def post(self, request: Request, ws: str, run: str) -> Response:
+        body = parse(ArtifactsIn, json_body(request, MAX_BODY))
+        added = services.add_artifacts(run, actor=actor_of(request), files=body["files"], workspace=ws)
+        return Response({"added": added})
+
+
+class ArtifactFile(APIView):
+    def get(self, request: Request, ws: str, run: str, path: str) -> Download:
+        found = queries.get_artifact(ws, run, path, actor=actor_of(request))
+        return Download(blobs.read(found.sha256), path=found.path, size=found.size, sha256=found.sha256, inline=True)

@@ -1,0 +1,78 @@
+"""Keeping what a run leaves behind."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from runs.artifacts.models import Artifact
+from runs.fencing import admit, refuse_late
+from runs.models import Run
+from studio.kernel import manifests
+from studio.kernel.actors import Actor
+from studio.kernel.errors import NotFound, TooLarge
+from studio.kernel.events import publish
+from workspace.audit.services import record
+
+#: Files of one call, and of one run.
+MOST_FILES = 20_000
+MOST_OF_A_RUN = 100_000
+MOST_BYTES = 2**62
+
+
+@transaction.atomic
+def add_artifacts(
+    run_id: str, *, actor: Actor, files: Sequence[Mapping[str, Any]], workspace: str | None = None
+) -> int:
+    """Make uploaded bytes files of the run; returns how many. A path that is there gets the new bytes.
+
+    `workspace` is the slug of the user door, None on the agent door. Raises as `runs.fencing` does for who may
+    not write to this run or comes too late (`stale_attempt`, `final`), Invalid for unsafe or doubled paths and
+    bytes that the workspace does not hold, TooLarge over the limits. All of the files are taken, or none.
+    """
+    admit(run_id, actor=actor, workspace=workspace)
+    if len(files) > MOST_FILES:
+        raise TooLarge(f"{len(files)} files, and one call takes at most {MOST_FILES}.", code="too_many_files")
+    # Locked until the commit: the end of the run, or another attempt, comes wholly before or wholly after.
+    rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace")
+    run = rows.filter(pk=run_id.replace("\0", "")).first()
+    if run is None:
+        raise NotFound(f"There is no run {run_id[:40]!r}.")
+    refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
+    manifest = manifests.check(
+        [{"path": _text(item, "path"), "sha256": _text(item, "sha256")} for item in files],
+        workspace_id=run.workspace_id,
+        max_files=MOST_FILES,
+        max_bytes=MOST_BYTES,
+    )
+    _refuse_too_many(run, [entry["path"] for entry in manifest])
+    Artifact.objects.bulk_create(
+        [Artifact(run_id=run.pk, path=entry["path"], sha256=entry["sha256"], size=entry["size"]) for entry in manifest],
+        batch_size=2000,
+        update_conflicts=True,
+        unique_fields=["run", "path"],
+        update_fields=["sha256", "size", "created"],
+    )
+    if actor.is_user and manifest:
+        facts = {"files": len(manifest), "first": manifest[0]["path"][:200]}
+        record(actor=actor, workspace=run.workspace, action="artifact.add", target=run.pk, fields=facts)
+    publish(f"run.{run.pk}", t="run")
+    return len(manifest)
+
+
+def _refuse_too_many(run: Run, paths: list[str]) -> None:
+    held = Artifact.objects.filter(run=run)
+    count = held.count()
+    if count + len(paths) <= MOST_OF_A_RUN:
+        return
+    if count + len(paths) - held.filter(path__in=paths).count() > MOST_OF_A_RUN:
+        raise TooLarge(
+            f"The run has {count} files, and at most {MOST_OF_A_RUN} are kept.",
+            code="too_many_files",
+            hint="Pack many small files into one.",
+        )
+
+
+def _text(item: Mapping[str, Any], key: str) -> str:
+    value = item.get(key)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,133 @@
+"""What a run is told to do: checking a RunConfig, without asking anybody."""
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from studio.kernel import paths
+from studio.kernel.errors import Invalid
+from workspace.forms import clean_name
+from zaffre.protocol import InputSpec, RunConfigBody
+
+MAX_WORDS = 1000
+MAX_WORD = 32 * 1024
+MAX_VARIABLES = 200
+MAX_INPUTS = 200
+MAX_RETRIES = 20
+MAX_DURATION = 30 * 24 * 3600
+MODES = ("download", "mount")
+DEFAULT_TARGET, DEFAULT_ENVIRONMENT = "local", "system"
+_KNOWN = set(RunConfigBody.__annotations__)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}\Z")
+_INPUT = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")
+
+
+def parse_config(body: object) -> RunConfigBody:
+    """Return the configuration with every field in its one spelling. Raises Invalid that names the field."""
+    if not isinstance(body, Mapping):
+        raise Invalid("The config is an object such as {script, arguments, target, environment}.", field="config")
+    if unknown := sorted(str(key)[:40] for key in set(body) - _KNOWN):
+        raise Invalid(f"The config has unknown field(s): {', '.join(unknown[:5])}.", field="config")
+    script, command = body.get("script") or None, body.get("command") or None
+    if bool(script) == bool(command):
+        raise Invalid("A run has either a script or a command.", field="config.script")
+    if script is not None:
+        script = paths.clean(_text(script, "script").removeprefix("./"))
+    return RunConfigBody(
+        script=script,
+        command=_words(command, "command") if command else None,
+        arguments=_words(body.get("arguments") or [], "arguments"),
+        target=clean_name(_text(body.get("target") or DEFAULT_TARGET, "target"), noun="a compute target"),
+        environment=_text(body.get("environment") or DEFAULT_ENVIRONMENT, "environment"),
+        environment_variables=_variables(body.get("environment_variables") or {}),
+        inputs=_inputs(body.get("inputs") or {}),
+        max_duration_seconds=_whole(body.get("max_duration_seconds"), "max_duration_seconds", most=MAX_DURATION),
+        max_retries=_whole(body.get("max_retries"), "max_retries", most=MAX_RETRIES, least=0) or 0,
+    )
+
+
+def require_script(config: RunConfigBody, files: list[str]) -> None:
+    """Raise Invalid `no_such_script`, naming the nearest file, unless the script is one of the snapshot's files."""
+    script = config["script"]
+    if script is None or script in files:
+        return
+    near = _nearest(script, files)
+    raise Invalid(
+        f"The script {script!r} is not among the {len(files)} files of the snapshot."
+        + (f" Did you mean {near!r}?" if near else ""),
+        code="no_such_script",
+        hint="Give its path relative to the submitted folder, and see that no ignore file leaves it out.",
+        field="config.script",
+        nearest=near,
+    )
+
+
+def _nearest(script: str, files: list[str]) -> str | None:
+    name = script.rpartition("/")[2]
+    same_name = [path for path in files if path.rpartition("/")[2] == name]
+    if same_name:
+        return min(same_name, key=len)
+    near = get_close_matches(script, files, n=1, cutoff=0.4)
+    return near[0] if near else None
+
+
+def _text(value: object, field: str) -> str:
+    if not isinstance(value, str) or not value or len(value) > MAX_WORD or "\0" in value:
+        raise Invalid(f"{field} is a text of 1 to {MAX_WORD} characters.", field=f"config.{field}")
+    return value
+
+
+def _words(value: object, field: str) -> list[str]:
+    if not isinstance(value, (list, tuple)) or len(value) > MAX_WORDS:
+        raise Invalid(f"{field} is a list of at most {MAX_WORDS} words.", field=f"config.{field}")
+    words = []
+    for at, word in enumerate(value):
+        if isinstance(word, bool) or not isinstance(word, (str, int, float)):
+            raise Invalid(f"{field}[{at}] is neither a text nor a number.", field=f"config.{field}")
+        text = str(word)
+        if "\0" in text or len(text) > MAX_WORD:
+            raise Invalid(
+                f"{field}[{at}] holds a NUL or is longer than {MAX_WORD} characters.", field=f"config.{field}"
+            )
+        words.append(text)
+    return words
+
+
+def _variables(value: object) -> dict[str, str]:
+    field = "environment_variables"
+    if not isinstance(value, Mapping) or len(value) > MAX_VARIABLES:
+        raise Invalid(f"{field} is an object of at most {MAX_VARIABLES} names with values.", field=f"config.{field}")
+    for name, text in value.items():
+        if not isinstance(name, str) or not _VARIABLE.match(name):
+            raise Invalid(f"{str(name)[:60]!r} cannot be the name of a variable.", field=f"config.{field}")
+        if not isinstance(text, str) or "\0" in text or len(text) > MAX_WORD:
+            raise Invalid(f"The variable {name} is a text of at most {MAX_WORD} characters.", field=f"config.{field}")
+    return dict(value)
+
+
+def _inputs(value: object) -> dict[str, InputSpec]:
+    if not isinstance(value, Mapping) or len(value) > MAX_INPUTS:
+        raise Invalid(f"inputs is an object of at most {MAX_INPUTS} named datasets.", field="config.inputs")
+    found: dict[str, InputSpec] = {}
+    for name, spec in value.items():
+        if not isinstance(name, str) or not _INPUT.match(name):
+            raise Invalid(
+                f"{str(name)[:60]!r} cannot be the name of an input: use letters, digits and . _ -",
+                field="config.inputs",
+            )
+        given = {"dataset": spec} if isinstance(spec, str) else spec
+        if not isinstance(given, Mapping):
+            raise Invalid(f"The input {name} names a dataset, such as digits or digits:2.", field="config.inputs")
+        mode = given.get("mode") or "download"
+        if mode not in MODES:
+            raise Invalid(f"The input {name} is given as {' or '.join(MODES)}.", field="config.inputs")
+        found[name] = InputSpec(dataset=_text(given.get("dataset"), f"inputs.{name}"), mode=mode)
+    return found
+
+
+def _whole(value: object, field: str, *, most: int, least: int = 1) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise Invalid(f"{field} is a whole number from {least} to {most}.", field=f"config.{field}")
+    return value

@@ -1,0 +1,67 @@
+"""What people and code say about a run, checked in one place."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from studio.kernel.errors import Invalid
+
+MAX_NAME, MAX_DESCRIPTION = 256, 5000
+MAX_TAGS, MAX_KEY, MAX_VALUE = 50, 250, 8000
+_GIT = {"remote": 500, "branch": 250, "commit": 64}
+
+
+def clean_run_name(name: str) -> str:
+    """Return the name of a run: 1 to 256 visible characters on one line. Raises Invalid."""
+    line = name.strip()
+    if not line or len(line) > MAX_NAME or not line.isprintable():
+        raise Invalid(f"The name of a run has 1 to {MAX_NAME} characters on one line.", field="name")
+    return line
+
+
+def clean_description(text: str) -> str:
+    """Return a run's description, Markdown of at most 5000 characters. Raises Invalid."""
+    if len(text) > MAX_DESCRIPTION or "\0" in text:
+        raise Invalid(f"A description has at most {MAX_DESCRIPTION} characters.", field="description")
+    return text.strip()
+
+
+def clean_tags(tags: Mapping[str, Any], *, noun: str = "tag") -> dict[str, str]:
+    """Return tags (or properties) as texts. Raises Invalid that names the one that cannot be kept."""
+    if len(tags) > MAX_TAGS:
+        raise Invalid(f"{len(tags)} of them, and a run has at most {MAX_TAGS}.", field=noun)
+    return {clean_key(key, noun=noun): clean_value(key, value, noun=noun) for key, value in tags.items()}
+
+
+def clean_key(key: object, *, noun: str) -> str:
+    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY or not key.isprintable():
+        raise Invalid(f"The {noun} {str(key)[:60]!r} needs a name of 1 to {MAX_KEY} visible characters.", field=noun)
+    return key
+
+
+def clean_value(key: object, value: object, *, noun: str) -> str:
+    text = value if isinstance(value, str) else str(value)
+    if len(text) > MAX_VALUE or "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise Invalid(
+            f"The {noun} {str(key)[:60]!r} has at most {MAX_VALUE} characters, and none that cannot be stored.",
+            field=noun,
+        )
+    return text
+
+
+def clean_git(git: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of the code's origin: remote, branch, commit, dirty. Anything else is left out."""
+    if not isinstance(git, Mapping):
+        raise Invalid("git is an object with remote, branch, commit and dirty.", field="git")
+    kept: dict[str, Any] = {}
+    for key, most in _GIT.items():
+        value = git.get(key)
+        if isinstance(value, str) and value and value.isprintable():
+            kept[key] = value[:most]
+    if "dirty" in git:
+        kept["dirty"] = bool(git["dirty"])
+    return kept
+
+
+def clean_text(text: str, most: int) -> str:
+    """A text from a node or from code, for keeping: cut, and without what PostgreSQL cannot store."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:most]

@@ -1,0 +1,26 @@
+"""Everything that changes a run: submitting, claiming, renewing, reporting, ending, editing."""
+
+from runs.services.claims import claim_run
+from runs.services.editing import delete_run, edit_run
+from runs.services.ending import cancel_run, report_result
+from runs.services.hints import rehint
+from runs.services.interactive import end_interactive, start_interactive
+from runs.services.leases import greet, renew, report_progress
+from runs.services.reaper import reap
+from runs.services.submit import submit_run
+
+__all__ = [
+    "cancel_run",
+    "claim_run",
+    "delete_run",
+    "edit_run",
+    "end_interactive",
+    "greet",
+    "reap",
+    "rehint",
+    "renew",
+    "report_progress",
+    "report_result",
+    "start_interactive",
+    "submit_run",
+]

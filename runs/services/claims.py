@@ -1,0 +1,174 @@
+"""Claiming: one node gets one attempt of one run. Whoever commits first has it; nobody else can start it."""
+
+import hmac
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from runs.models import Attempt, Run, Status
+from runs.services.telling import tell
+from studio.kernel import crypto, tokens
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Conflict, Forbidden, Unauthenticated
+from studio.kernel.ids import ulid
+from workspace.access import authorize, can
+from workspace.audit.services import record
+from workspace.compute.models import Node
+from workspace.datasets.models import DatasetVersion
+from zaffre.protocol import DESIRED_RUN, HELD_STATES, QUEUED, RunSpec
+
+MAX_NONCE = 64
+
+
+@transaction.atomic
+def claim_run(*, actor: Actor, nonce: str, run_id: str = "", ticket: str = "") -> RunSpec | None:
+    """Give the node an attempt: of the run that a hint named (with its ticket), or of the oldest that waits.
+
+    None when nothing waits or the node is full. A repeat with the same nonce gets the same answer, as long
+    as the attempt lives: the first one may have been lost on the way. Raises Conflict `taken` for a named run
+    that is not to be had, Forbidden for anybody but a node.
+    """
+    node = _lock_node(actor)
+    authorize(node.target.workspace, actor=actor, action="node.claim")
+    nonce = nonce[:MAX_NONCE]
+    if nonce and (known := _claimed_before(node, nonce)):
+        return _spec(known)
+    run = None
+    if Attempt.objects.filter(node=node, ended__isnull=True).count() < node.slots:
+        run = _pick(node, run_id, ticket)
+    if run is None:
+        if run_id:
+            raise Conflict("This run is not to be claimed: it was taken, canceled or hinted at anew.", code="taken")
+        return None
+    return _spec(_begin(run, node, nonce))
+
+
+def _lock_node(actor: Actor) -> Node:
+    if actor.kind != "node":
+        raise Forbidden("Only nodes claim runs.")
+    # The lock makes the claims of one node wait for each other, so that its slots are counted right.
+    rows = Node.objects.select_for_update(of=("self",)).select_related("target__workspace")
+    node = rows.filter(pk=actor.node_id, removed__isnull=True).first()
+    if node is None:
+        raise Unauthenticated("This node was removed.")
+    return node
+
+
+def _claimed_before(node: Node, nonce: str) -> Attempt | None:
+    attempt = Attempt.objects.filter(node=node, nonce=nonce, ended__isnull=True).select_related("run").first()
+    if attempt is None or attempt.run.attempt_no != attempt.no or attempt.run.status not in HELD_STATES:
+        return None
+    return attempt
+
+
+def _pick(node: Node, run_id: str, ticket: str) -> Run | None:
+    rows = Run.objects.filter(target=node.target_id, status=QUEUED, desired=DESIRED_RUN).order_by("id")
+    rows = rows.filter(Q(not_before__isnull=True) | Q(not_before__lte=Now()))
+    if run_id:
+        rows = rows.filter(pk=run_id)
+    while True:
+        # Rows that another node is claiming in this moment are skipped, not waited for.
+        run = rows.select_for_update(skip_locked=True, of=("self",)).select_related("workspace", "experiment").first()
+        if run is None:
+            return None
+        if run_id and not (ticket and hmac.compare_digest(run.ticket_hash, tokens.hash_secret(ticket))):
+            return None
+        if (refusal := _refusal(run)) is None:
+            return run
+        _turn_away(run, *refusal)
+
+
+def _refusal(run: Run) -> tuple[str, str, str] | None:
+    """(final state, code, reason) of a run that must not start although it was accepted; None when it may."""
+    user = run.submitted_by
+    if user is None or not user.is_active or not can(run.workspace, actor=user.as_actor(), action="run.submit"):
+        reason = "Whoever submitted this run may not run code in this workspace any more, so it was not started."
+        return Status.CANCELED, "submitter_gone", reason
+    wanted = {given["version_id"]: f"{given['dataset']}:{given['version']}" for given in run.inputs.values()}
+    gone = wanted.keys() - set(DatasetVersion.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+    if gone:
+        names = ", ".join(sorted(wanted[pk] for pk in gone))
+        return Status.FAILED, "input_gone", f"The dataset {names} was deleted while the run waited."
+    return None
+
+
+def _turn_away(run: Run, status: str, code: str, reason: str) -> None:
+    Run.objects.filter(pk=run.pk, status=QUEUED).update(status=status, reason_code=code, reason=reason, ended=Now())
+    tell(run, status)
+
+
+def _begin(run: Run, node: Node, nonce: str) -> Attempt:
+    token_id, no = ulid(), run.attempt_no + 1
+    text, kept = tokens.new("run", token_id)
+    moment = timezone.now()
+    waited = {"name": "queued", "state": "done", "started": _iso(run.queued_at), "ended": _iso(moment), "note": ""}
+    Run.objects.filter(pk=run.pk).update(
+        status=Status.STARTING,
+        attempt_no=F("attempt_no") + 1,
+        ticket_hash="",
+        not_before=None,
+        started=None,
+        steps=[waited],
+    )
+    attempt = Attempt.objects.create(
+        run=run,
+        no=no,
+        node=node,
+        nonce=nonce,
+        token_id=token_id,
+        secret_hash=kept,
+        sealed_token=crypto.seal(text, bound_to=_place(run.pk, no)),
+        lease_until=Now() + timedelta(seconds=settings.LEASE_SECONDS),
+        last_seen=Now(),
+    )
+    run.attempt_no = no
+    actor = Actor(kind="node", name=node.name, node_id=node.pk)
+    record(actor=actor, workspace=run.workspace, action="run.claim", target=run.pk, fields={"attempt": no})
+    tell(run, Status.STARTING)
+    return attempt
+
+
+def _place(run_id: str, no: int) -> str:
+    return f"attempt:{run_id}:{no}"
+
+
+def _iso(moment: Any) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _spec(attempt: Attempt) -> RunSpec:
+    rows = Run.objects.select_related("workspace", "experiment", "snapshot", "environment_version__environment")
+    run = rows.get(pk=attempt.run_id)
+    environment = run.environment_version
+    assert run.snapshot is not None and environment is not None, "a queued run has code and an environment"
+    versions = DatasetVersion.objects.in_bulk([given["version_id"] for given in run.inputs.values()])
+    return RunSpec(
+        run=run.pk,
+        attempt=attempt.no,
+        token=crypto.unseal(attempt.sealed_token, bound_to=_place(run.pk, attempt.no)),
+        valid_for=settings.LEASE_SECONDS,
+        workspace=run.workspace.slug,
+        experiment=run.experiment.name,
+        name=run.name,
+        config=run.config,
+        snapshot={"id": run.snapshot.pk, "files": run.snapshot.files},
+        environment={
+            "name": environment.environment.name,
+            "version": environment.version,
+            "spec": environment.spec,
+        },
+        inputs={
+            name: {
+                "dataset": given["dataset"],
+                "version": given["version"],
+                "files": versions[given["version_id"]].files,
+            }
+            for name, given in run.inputs.items()
+        },
+        desired=run.desired,
+    )

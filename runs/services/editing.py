@@ -1,0 +1,84 @@
+"""Changing what a run says of itself, and deleting it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from runs import forms
+from runs.models import Run
+from runs.queries import get_run
+from runs.services.telling import tell
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Conflict, Forbidden
+from studio.kernel.events import publish
+from workspace.access import can
+from workspace.audit.services import record
+
+
+@transaction.atomic
+def edit_run(
+    slug: str,
+    run_id: str,
+    *,
+    actor: Actor,
+    name: str | None = None,
+    description: str | None = None,
+    tags: Mapping[str, str | None] | None = None,
+    properties: Mapping[str, str] | None = None,
+) -> Run:
+    """Rename, describe or tag a run; a tag that is None is taken away.
+
+    Raises Conflict `immutable` for a property that has another value already: properties are written once.
+    """
+    get_run(slug, run_id, actor=actor, action="run.edit")
+    rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "experiment")
+    run = rows.get(pk=run_id)
+    changes: dict[str, Any] = {}
+    if name is not None:
+        changes["name"] = forms.clean_run_name(name)
+    if description is not None:
+        changes["description"] = forms.clean_description(description)
+    if tags is not None:
+        gone = {forms.clean_key(key, noun="tag") for key, value in tags.items() if value is None}
+        fresh = {key: value for key, value in tags.items() if value is not None}
+        kept = {key: value for key, value in run.tags.items() if key not in gone}
+        changes["tags"] = forms.clean_tags(kept | fresh)
+    if properties is not None:
+        changes["properties"] = run.properties | _new_properties(run, forms.clean_tags(properties, noun="property"))
+    if changes:
+        Run.objects.filter(pk=run.pk).update(**changes)
+        if actor.kind != "run":  # what code says of its own run is telemetry, not somebody's deed
+            record(actor=actor, workspace=run.workspace, action="run.edit", target=run.pk, fields=sorted(changes))
+        tell(run, run.status)
+    return get_run(slug, run_id, actor=actor)
+
+
+def _new_properties(run: Run, properties: dict[str, str]) -> dict[str, str]:
+    for key, value in properties.items():
+        if run.properties.get(key, value) != value:
+            raise Conflict(
+                f"The property {key!r} is {run.properties[key]!r} and cannot be changed.",
+                code="immutable",
+                hint="Properties are written once. Use a tag for what changes.",
+                key=key,
+            )
+    return properties
+
+
+@transaction.atomic
+def delete_run(slug: str, run_id: str, *, actor: Actor) -> None:
+    """Delete a run that has ended, with its metrics, log and outputs. Registered models stay.
+
+    Contributors delete their own runs, owners any. Raises Conflict `not_final` while it is going on.
+    """
+    run = get_run(slug, run_id, actor=actor, action="run.delete")
+    if run.submitted_by_id != actor.user_id and not can(run.workspace, actor=actor, action="run.delete_any"):
+        raise Forbidden("Only owners of the workspace delete what others have submitted.")
+    if not run.is_final:
+        raise Conflict("The run has not ended.", code="not_final", hint="Cancel it first.", status=run.status)
+    if run.children.exists():
+        raise Conflict("The run has child runs.", code="has_children", hint="Delete them first.")
+    record(actor=actor, workspace=run.workspace, action="run.delete", target=f"{run.name} ({run.pk})")
+    publish(f"runs.{slug}", run=run.pk, experiment=run.experiment.name, status="deleted")
+    Run.objects.filter(pk=run.pk).delete()

@@ -1,0 +1,80 @@
+"""Runs whose code is elsewhere, such as in a notebook: they log here, and say themselves when they end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from runs import forms
+from runs.models import Run, Status
+from runs.queries import get_run
+from runs.services.submit import open_experiment
+from runs.services.telling import tell
+from runs.snapshots import queries as snapshots
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Conflict, Forbidden, Invalid
+from studio.kernel.ids import pet_name, ulid
+from studio.kernel.jobs import enqueue
+from studio.kernel.states import advance
+from workspace.access import get_workspace
+from workspace.audit.services import record
+from zaffre.protocol import FINAL_STATES, HELD_STATES
+
+
+@transaction.atomic
+def start_interactive(
+    slug: str,
+    *,
+    actor: Actor,
+    experiment: str,
+    name: str = "",
+    snapshot: str | None = None,
+    git: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Run:
+    """Begin a run that its submitter logs to from wherever the code is."""
+    workspace = get_workspace(slug, actor=actor, action="run.submit")
+    group, number = open_experiment(workspace, experiment)
+    moment = timezone.now()
+    run = Run.objects.create(
+        id=ulid(),
+        workspace=workspace,
+        experiment=group,
+        number=number,
+        name=forms.clean_run_name(name) if name else pet_name(number),
+        kind=Run.Kind.INTERACTIVE,
+        status=Status.RUNNING,
+        snapshot=snapshots.resolve(workspace, snapshot) if snapshot else None,
+        git=forms.clean_git(git or {}),
+        tags=forms.clean_tags(tags or {}),
+        submitted_by_id=actor.user_id,
+        queued_at=moment,
+        started=moment,
+    )
+    record(actor=actor, workspace=workspace, action="run.start", target=run.pk, fields={"experiment": group.name})
+    tell(run, Status.RUNNING)
+    return run
+
+
+@transaction.atomic
+def end_interactive(slug: str, run_id: str, *, actor: Actor, status: str, message: str = "") -> Run:
+    """End an interactive run as completed, failed or canceled. The same end twice is harmless."""
+    run = get_run(slug, run_id, actor=actor, action="run.write")
+    if run.kind != Run.Kind.INTERACTIVE:
+        raise Forbidden("Only interactive runs are ended by hand; this one ends with its script.")
+    if run.submitted_by_id != actor.user_id:
+        raise Forbidden("Only the person who started an interactive run may end it.", hint="You can cancel it.")
+    if status not in FINAL_STATES:
+        raise Invalid(f"A run ends as one of {', '.join(FINAL_STATES)}, not {status[:40]!r}.", field="status")
+    reason = forms.clean_text(message, 3000)
+    changes = {"reason": reason, "reason_code": "said_failed"} if status == Status.FAILED else {}
+    if advance(Run.objects.filter(pk=run.pk), frm=HELD_STATES, status=status, ended=Now(), **changes):
+        record(actor=actor, workspace=run.workspace, action="run.end", target=run.pk, fields={"status": status})
+        for task in ("logs.compact_run", "metrics.merge_run"):
+            enqueue(task, run.pk)
+        tell(run, status)
+    elif run.status != status:
+        raise Conflict(f"The run has ended already, as {run.status}.", code="final", status=run.status)
+    return get_run(slug, run_id, actor=actor)

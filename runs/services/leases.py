@@ -1,0 +1,151 @@
+"""Signs of life: a node's greeting, its renewals, and how far an attempt has come."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+from runs import forms
+from runs.fencing import refuse_late
+from runs.models import Attempt, Run
+from runs.services.ending import give_up
+from runs.services.telling import tell
+from runs.states import PROGRESS, before
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from workspace.compute import services as compute
+from zaffre.protocol import (
+    CANCEL_REQUESTED,
+    DESIRED_KILL,
+    FINALIZING,
+    HELD_STATES,
+    RUNNING,
+)
+
+Key = tuple[str, int]
+MAX_NOTE = 500
+MAX_STEPS = 40
+
+
+def lease_of(*, launched: bool, retries_left: bool) -> float:
+    """Seconds that an attempt is believed without a word.
+
+    Short while something else may run in its place: its code has not started, or a retry is allowed. Long
+    otherwise, so that a studio that is away for an upgrade kills no training of three days.
+    """
+    return settings.PATIENCE_SECONDS if launched and not retries_left else settings.LEASE_SECONDS
+
+
+@transaction.atomic
+def greet(*, actor: Actor, epoch: str, runs: Sequence[Key], facts: dict[str, Any]) -> dict[str, list[Key]]:
+    """A new life of an agent says which attempts it really has; everything else it held is given up at once.
+
+    Returns {keep, kill}: what goes on, and what the node must end because it is not its own any more.
+    """
+    node = compute.greet_node(actor=actor, epoch=epoch, facts=facts)
+    present = _renewed(node.pk, runs)
+    lost = Attempt.objects.filter(node_id=node.pk, ended__isnull=True).select_related("run")
+    for attempt in lost.order_by("run_id"):
+        if (attempt.run_id, attempt.no) not in runs:
+            give_up(attempt, why=f"The node {node.name} came back without it.")
+    return {"keep": [key for key in runs if key in present], "kill": [key for key in runs if key not in present]}
+
+
+@transaction.atomic
+def renew(*, actor: Actor, epoch: str, runs: Sequence[Key], load: dict[str, Any]) -> list[dict[str, Any]]:
+    """Extend the leases of a node's attempts; each answer says how long it is valid and what is wanted.
+
+    An attempt whose lease is over is renewed as well, as long as nobody gave it up. Raises Conflict
+    `stale_epoch` when the agent has had another life since.
+    """
+    node = compute.note_node(actor=actor, epoch=epoch, load=load)
+    present = _renewed(node.pk, runs)
+    return [
+        {"run": run, "attempt": no, **present.get((run, no), {"valid_for": 0, "desired": DESIRED_KILL})}
+        for run, no in runs
+    ]
+
+
+def _renewed(node_id: str, runs: Sequence[Key]) -> dict[Key, dict[str, Any]]:
+    """Extend what is this node's and current; return {(run, attempt): {valid_for, desired}} of those."""
+    # In the order of ids, as everywhere where several attempts are locked.
+    held = (
+        Attempt.objects.select_for_update(of=("self",), no_key=True)
+        .filter(node_id=node_id, ended__isnull=True, run_id__in=[run for run, _ in runs])
+        .filter(no=F("run__attempt_no"), run__status__in=HELD_STATES)
+        .order_by("run_id")
+    )
+    rows = held.values("pk", "run_id", "no", "launched", "run__desired", "run__max_retries", "run__retries_used")
+    answers: dict[Key, dict[str, Any]] = {}
+    by_lease: dict[float, list[int]] = {}
+    for row in rows:
+        key = (row["run_id"], row["no"])
+        if key not in runs:
+            continue
+        left = row["run__retries_used"] < row["run__max_retries"]
+        lease = lease_of(launched=row["launched"] is not None, retries_left=left)
+        by_lease.setdefault(lease, []).append(row["pk"])
+        answers[key] = {"valid_for": lease, "desired": row["run__desired"]}
+    for lease, keys in by_lease.items():
+        Attempt.objects.filter(pk__in=keys).update(lease_until=Now() + timedelta(seconds=lease), last_seen=Now())
+    return answers
+
+
+@transaction.atomic
+def report_progress(run_id: str, *, actor: Actor, state: str, step: dict[str, Any] | None = None) -> Run:
+    """An attempt tells that it is in `state` now, and how one of its steps goes.
+
+    Returns the run. Repeating is harmless; going back raises Conflict `backward`. Raises Conflict
+    `stale_attempt` or `final` for an attempt that lost its run.
+    """
+    run = _locked(run_id, actor=actor)
+    if state not in PROGRESS:
+        raise Invalid(f"An attempt is in one of {', '.join(PROGRESS)}, not {state[:40]!r}.", field="state")
+    canceling = run.status == CANCEL_REQUESTED
+    if not canceling and run.status not in before(state):
+        raise Conflict(f"The run is {run.status} already, and not {state} again.", code="backward")
+    changes: dict[str, Any] = {"steps": _with_step(run.steps, step)} if step else {}
+    if not canceling and run.status != state:
+        changes["status"] = state
+    launched = state in (RUNNING, FINALIZING) or ((step or {}).get("name") == "data" and step["state"] == "done")
+    if launched:
+        # Set before the code starts (the node waits for this answer): from now on a lost attempt costs a retry.
+        Attempt.objects.filter(run=run, no=run.attempt_no, launched__isnull=True).update(launched=Now())
+    if state == RUNNING:
+        changes["started"] = Coalesce("started", Now())
+    if changes:
+        Run.objects.filter(pk=run.pk).update(**changes)
+        tell(run, changes.get("status", run.status))
+    return run
+
+
+def _locked(run_id: str, *, actor: Actor) -> Run:
+    if actor.kind != "run":
+        raise Forbidden("This address takes the token of a run.")
+    rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "experiment")
+    run = rows.filter(pk=run_id).first()
+    if run is None or actor.run_id != run_id:
+        raise NotFound("This token belongs to another run.")
+    refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
+    return run
+
+
+def _with_step(steps: list[dict[str, Any]], told: dict[str, Any]) -> list[dict[str, Any]]:
+    name, state = forms.clean_text(str(told.get("name", "")), 40), forms.clean_text(str(told.get("state", "")), 20)
+    moment = timezone.now()
+    kept = [dict(step) for step in steps]
+    known = next((step for step in kept if step["name"] == name), None)
+    if known is None and len(kept) < MAX_STEPS:
+        known = {"name": name, "started": moment.isoformat(), "ended": None}
+        kept.append(known)
+    if known is not None:
+        known["state"] = state
+        known["note"] = forms.clean_text(str(told.get("note") or known.get("note") or ""), MAX_NOTE)
+        if state != "running":
+            known["ended"] = moment.isoformat()
+    return kept

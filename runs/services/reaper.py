@@ -1,0 +1,63 @@
+"""The reaper: what nobody hears from is given up, what runs too long is ended. One at a time, in the relay."""
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, FloatField
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Extract, Now
+
+from runs.models import Attempt, Run
+from runs.services.ending import TIMEOUT, give_up
+from runs.services.telling import tell
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Forbidden
+from studio.kernel.states import advance
+from zaffre.protocol import CANCEL_REQUESTED, DESIRED_CANCEL, FINALIZING, PREPARING, RUNNING, STARTING
+
+#: Attempts of one round; the rest waits for the next one.
+MOST = 500
+
+
+def reap(*, actor: Actor) -> int:
+    """Give up the attempts whose lease is over and end runs past their time; return how many were touched.
+
+    Each in a transaction of its own: one that cannot be ended must not keep the others.
+    """
+    if actor.kind != "system":
+        raise Forbidden("Only the studio itself gives attempts up.")
+    over = Attempt.objects.filter(ended__isnull=True, lease_until__lt=Now()).order_by("lease_until")[:MOST]
+    touched = 0
+    for attempt in over:
+        with transaction.atomic():
+            touched += give_up(attempt, why="Its lease ended without a word.")
+    return touched + _end_late()
+
+
+def _end_late() -> int:
+    limited = Run.objects.filter(
+        status__in=[RUNNING, STARTING, PREPARING, FINALIZING],
+        started__isnull=False,
+        config__max_duration_seconds__isnull=False,
+    )
+    limit = Cast(KT("config__max_duration_seconds"), FloatField())
+    late = limited.annotate(limit=limit, took=Extract(Now() - F("started"), "epoch")).filter(took__gt=F("limit"))
+    ended = 0
+    for run in late.select_related("workspace", "experiment")[:MOST]:
+        reason = f"It ran for longer than its limit of {run.config['max_duration_seconds']} s and was ended."
+        with transaction.atomic():
+            if advance(
+                Run.objects.filter(pk=run.pk, attempt_no=run.attempt_no),
+                frm=[run.status],
+                status=CANCEL_REQUESTED,
+                desired=DESIRED_CANCEL,
+                reason_code=TIMEOUT,
+                reason=reason,
+            ):
+                tell(run, CANCEL_REQUESTED)
+                ended += 1
+    return ended
+
+
+def first_look_after() -> float:
+    """Seconds that the reaper waits after its start: nodes that have lived through our absence come first."""
+    return settings.UNREACHABLE_SECONDS

@@ -1,0 +1,99 @@
+"""Submitting a run: everything that can be wrong is refused here, before anybody waits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from runs import forms
+from runs.config import parse_config, require_script
+from runs.models import Experiment, Run, Status
+from runs.services.hints import hint
+from runs.services.telling import tell
+from runs.snapshots import queries as snapshots
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Invalid
+from studio.kernel.ids import pet_name, ulid
+from workspace.access import get_workspace
+from workspace.audit.services import record
+from workspace.compute import queries as compute
+from workspace.datasets import queries as datasets
+from workspace.environments import queries as environments
+from workspace.forms import clean_name
+from workspace.models import Workspace
+from zaffre.protocol import RunConfigBody
+
+
+@transaction.atomic
+def submit_run(
+    slug: str,
+    *,
+    actor: Actor,
+    experiment: str,
+    config: Mapping[str, Any],
+    snapshot: str | None,
+    git: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    properties: Mapping[str, str] | None = None,
+    name: str = "",
+) -> Run:
+    """Queue a run of `snapshot` as `config` says; the experiment is made on its first use.
+
+    Raises Invalid that names the nearest script, target, environment or dataset when one is not there.
+    """
+    workspace = get_workspace(slug, actor=actor, action="run.submit")
+    checked = parse_config(config)
+    target = compute.resolve(workspace, checked["target"])
+    environment = environments.resolve(workspace, checked["environment"])
+    if not snapshot:
+        raise Invalid("A submitted run needs the snapshot of its code.", field="snapshot")
+    code = snapshots.resolve(workspace, snapshot)
+    require_script(checked, [entry["path"] for entry in code.files])
+    group, number = open_experiment(workspace, experiment)
+    run = Run.objects.create(
+        id=ulid(),
+        workspace=workspace,
+        experiment=group,
+        number=number,
+        name=forms.clean_run_name(name) if name else pet_name(number),
+        config=checked,
+        snapshot=code,
+        target=target,
+        environment_version=environment,
+        inputs=_inputs(workspace, checked),
+        git=forms.clean_git(git or {}),
+        tags=forms.clean_tags(tags or {}),
+        properties=forms.clean_tags(properties or {}, noun="property"),
+        max_retries=checked["max_retries"],
+        submitted_by_id=actor.user_id,
+        queued_at=timezone.now(),
+    )
+    record(actor=actor, workspace=workspace, action="run.submit", target=run.pk, fields={"experiment": group.name})
+    hint(run.pk, target_id=target.pk, attempt=1)
+    tell(run, Status.QUEUED)
+    return run
+
+
+def open_experiment(workspace: Workspace, name: str) -> tuple[Experiment, int]:
+    """The experiment of this name, made when there is none, and the number of its next run."""
+    name = clean_name(name, noun="an experiment")
+    group, _ = Experiment.objects.get_or_create(workspace=workspace, name=name)
+    # The update locks the row: two submits at once get two numbers.
+    Experiment.objects.filter(pk=group.pk).update(run_counter=F("run_counter") + 1)
+    return group, Experiment.objects.values_list("run_counter", flat=True).get(pk=group.pk)
+
+
+def _inputs(workspace: Workspace, config: RunConfigBody) -> dict[str, dict[str, Any]]:
+    """The datasets in the versions that they have now: a later version must not change what this run reads."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, given in config["inputs"].items():
+        version = datasets.resolve_version(workspace, given["dataset"])
+        found[name] = {
+            "dataset": version.dataset.name,
+            "version": version.version,
+            "version_id": version.pk,
+            "mode": given["mode"],
+        }
+    return found

@@ -1,0 +1,10 @@
+"""Telling whoever watches that a run changed; the facts carry ids, the database what they mean."""
+
+from runs.models import Run
+from studio.kernel.events import publish
+
+
+def tell(run: Run, status: str) -> None:
+    """After the commit: the run's own watchers, and those of the workspace's table."""
+    publish(f"run.{run.pk}", t="run")
+    publish(f"runs.{run.workspace.slug}", run=run.pk, experiment=run.experiment.name, status=status)

@@ -1,0 +1,104 @@
+"""Making snapshots: from bytes that were sent before, or from a zip."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
+
+from django.db import transaction
+
+from runs.snapshots.models import Snapshot
+from studio.kernel import archive, blobs, manifests
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Invalid, TooLarge
+from studio.kernel.ids import ulid
+from workspace.access import get_workspace
+from workspace.audit.services import record
+from zaffre.protocol import MAX_SNAPSHOT_BYTES, MAX_SNAPSHOT_FILES, FileEntry
+
+CREATE = "snapshot.create"
+
+
+@transaction.atomic
+def create_snapshot(slug: str, *, actor: Actor, files: Sequence[Mapping[str, Any]]) -> Snapshot:
+    """Return the snapshot of these files; the one that is there (`.unchanged`) when their tree is known.
+
+    Raises TooLarge over the limits, by the announced sizes before any content is asked for, and names the
+    biggest files; Invalid for unsafe or doubled paths and for blobs that the workspace does not hold.
+    """
+    workspace = get_workspace(slug, actor=actor, action=CREATE)
+    refuse_announced(files)
+    manifest = manifests.check(
+        [_plain(item) for item in files],
+        workspace_id=workspace.pk,
+        max_files=MAX_SNAPSHOT_FILES,
+        max_bytes=MAX_SNAPSHOT_BYTES,
+    )
+    if not manifest:
+        raise Invalid("A snapshot has at least one file.", field="files")
+    digest = manifests.digest(manifest)
+    snapshot, made = Snapshot.objects.get_or_create(
+        workspace=workspace,
+        digest=digest,
+        defaults={
+            "id": ulid(),
+            "files": manifest,
+            "file_count": len(manifest),
+            "size": manifests.total_size(manifest),
+        },
+    )
+    snapshot.unchanged = not made
+    if made:
+        facts = {"files": snapshot.file_count, "bytes": snapshot.size}
+        record(actor=actor, workspace=workspace, action=CREATE, target=snapshot.pk, fields=facts)
+    return snapshot
+
+
+def create_from_zip(slug: str, *, actor: Actor, file: BinaryIO) -> Snapshot:
+    """Return the snapshot of a zip's files. Everything is checked before anything is kept.
+
+    Raises as `studio.kernel.archive` does for what is no plain zip, and as `create_snapshot`.
+    """
+    # Not in one transaction: unpacking takes seconds, and content without a manifest is only garbage.
+    workspace = get_workspace(slug, actor=actor, action=CREATE)
+    members = archive.open_zip(file, max_files=MAX_SNAPSHOT_FILES, max_bytes=MAX_SNAPSHOT_BYTES)
+    archive.verify(file, members)
+    files: list[FileEntry] = []
+    for member in members:
+        sha256, size = blobs.put(archive.read(file, member), workspace_id=workspace.pk)
+        mode = 0o755 if member.executable else 0o644
+        files.append(FileEntry(path=member.path, sha256=sha256, size=size, mode=mode))
+    return create_snapshot(slug, actor=actor, files=files)
+
+
+def refuse_announced(files: Sequence[Mapping[str, Any]]) -> None:
+    """Raise TooLarge by what the caller says of its files, so that nobody uploads what will be refused."""
+    if len(files) > MAX_SNAPSHOT_FILES:
+        raise TooLarge(
+            f"{len(files)} files, and a snapshot has at most {MAX_SNAPSHOT_FILES}.",
+            code="too_many_files",
+            hint="Leave files out with .zaffreignore, and give data as a dataset.",
+        )
+    sizes = [(_whole(item.get("size")), str(item.get("path", ""))[:200]) for item in files]
+    total = sum(size for size, _ in sizes)
+    if total <= MAX_SNAPSHOT_BYTES:
+        return
+    biggest = sorted(sizes, reverse=True)[:10]
+    named = ", ".join(path for _, path in biggest[:3])
+    raise TooLarge(
+        f"The files are {total} bytes together, and a snapshot has at most {MAX_SNAPSHOT_BYTES}. Biggest: {named}.",
+        hint="Leave big files out with .zaffreignore, and give data as a dataset.",
+        biggest=[{"path": path, "size": size} for size, path in biggest],
+    )
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry with what counts and of the right kinds; what is wrong with it, manifests.check says."""
+    path, sha256 = item.get("path"), item.get("sha256")
+    return {
+        "path": path if isinstance(path, str) else "",
+        "sha256": sha256 if isinstance(sha256, str) else "",
+        "mode": _whole(item.get("mode")),
+    }
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and 0 < value < 2**62 else 0
