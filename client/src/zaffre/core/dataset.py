@@ -1,0 +1,168 @@
+"""Datasets: versioned files that runs read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
+
+from zaffre.errors import NotFound, UserErrorException
+from zaffre.files import LocalFile, fetch, local_file, quoted, send
+from zaffre.protocol import FileEntry
+from zaffre.transport import segment
+
+if TYPE_CHECKING:
+    from zaffre.core.workspace import Workspace
+    from zaffre.data.dataset_consumption_config import DatasetConsumptionConfig
+
+
+class FileDataset:
+    """Files: registered ones (of a version), or local ones that `register` sends."""
+
+    def __init__(self, *, local: Optional[Path] = None) -> None:
+        self.name = ""
+        self.version: Optional[int] = None
+        self.description = ""
+        self._local = local
+        self._workspace: "Optional[Workspace]" = None
+        self._files: Optional[List[FileEntry]] = None
+
+    @classmethod
+    def from_json(cls, workspace: "Workspace", found: Dict[str, Any]) -> "FileDataset":
+        """As the studio tells it."""
+        made = cls()
+        made.name, made.version = found["name"], int(found["version"])
+        made.description = found.get("description") or ""
+        made._workspace = workspace
+        made._files = found.get("files")
+        return made
+
+    @property
+    def id(self) -> str:
+        return self.reference
+
+    @property
+    def reference(self) -> str:
+        """name:version, as runs name their inputs. Raises UserErrorException for one that is not registered."""
+        if self.version is None:
+            raise UserErrorException("This dataset is not registered.", hint="Call register(workspace, name) first.")
+        return f"{self.name}:{self.version}"
+
+    @property
+    def files(self) -> List[FileEntry]:
+        """Path, hash and size of each file of the version."""
+        if self._files is None:
+            self._files = list(self._space().client.get(self._address())["files"])
+        return self._files
+
+    def to_path(self) -> List[str]:
+        """The relative paths of the files."""
+        if self._local is not None and self._files is None:
+            return [file.path for file in local_files(self._local)]
+        return [entry["path"] for entry in self.files]
+
+    def download(self, target_path: str = ".", overwrite: bool = False) -> List[str]:
+        """Fetch every file below `target_path`, checked; returns the paths. Raises as `zaffre.files.fetch`."""
+        client, address = self._space().client, self._address()
+        found = fetch(
+            client,
+            lambda entry: f"{address}/files/{quoted(entry['path'])}",
+            self.files,
+            Path(target_path),
+            overwrite=overwrite,
+        )
+        return [str(path) for path in found]
+
+    def register(
+        self, workspace: "Workspace", name: str, description: str = "", *, create_new_version: bool = False
+    ) -> "FileDataset":
+        """Send the files and keep them under `name`; equal files give the version that is there.
+
+        Raises UserErrorException when the name has other files, unless `create_new_version`.
+        """
+        if self._local is None:
+            raise UserErrorException(f"{self.reference} is registered already.")
+        files = send(workspace.client, f"{workspace.path}/blobs", local_files(self._local))
+        if not create_new_version:
+            _refuse_other_content(workspace, name, files)
+        body = {"name": name, "description": description, "files": files}
+        return FileDataset.from_json(workspace, workspace.client.post(f"{workspace.path}/datasets", body))
+
+    def as_named_input(self, name: str) -> "DatasetConsumptionConfig":
+        """This dataset as the input `name` of a run."""
+        from zaffre.data.dataset_consumption_config import DatasetConsumptionConfig
+
+        return DatasetConsumptionConfig(name, self)
+
+    def _space(self) -> "Workspace":
+        if self._workspace is None:
+            raise UserErrorException("This dataset is not registered.", hint="Call register(workspace, name) first.")
+        return self._workspace
+
+    def _address(self) -> str:
+        return f"{self._space().path}/datasets/{segment(self.name)}/versions/{self.version}"
+
+    def __repr__(self) -> str:
+        return f"FileDataset({self.name!r}, version={self.version})" if self.version else f"FileDataset({self._local})"
+
+
+class FileDatasetFactory:
+    """`Dataset.File`: datasets out of local files."""
+
+    @staticmethod
+    def upload_directory(src_dir: str, target: "Optional[Workspace]" = None) -> FileDataset:
+        """The files of a folder. With a workspace as `target` they are sent now, otherwise by `register`."""
+        made = FileDataset(local=Path(src_dir).expanduser())
+        if target is not None:
+            send(target.client, f"{target.path}/blobs", local_files(Path(src_dir)))
+        return made
+
+    @staticmethod
+    def from_files(path: Union[str, "os.PathLike[str]"]) -> FileDataset:
+        """A local file, or the files of a folder."""
+        return FileDataset(local=Path(path).expanduser())
+
+
+class Dataset:
+    """Finding and making datasets."""
+
+    File = FileDatasetFactory
+
+    @staticmethod
+    def get_by_name(workspace: "Workspace", name: str, version: Union[int, str] = "latest") -> FileDataset:
+        """A registered dataset. Raises NotFound."""
+        address = f"{workspace.path}/datasets/{segment(name)}"
+        if version == "latest":
+            version = workspace.client.get(address)["version"]
+        return FileDataset.from_json(workspace, workspace.client.get(f"{address}/versions/{segment(version)}"))
+
+    @staticmethod
+    def get_all(workspace: "Workspace") -> Dict[str, FileDataset]:
+        """The newest version of each dataset, by name."""
+        found = workspace.client.get(f"{workspace.path}/datasets")["datasets"]
+        return {one["name"]: FileDataset.from_json(workspace, one) for one in found}
+
+
+def local_files(place: Path) -> List[LocalFile]:
+    """What a dataset of `place` holds: the file, or every file of the folder. Raises UserErrorException."""
+    from zaffre.snapshot import list_folder
+
+    place = place.expanduser()
+    if place.is_dir():
+        files = list_folder(place, rules=False).files
+        if not files:
+            raise UserErrorException(f"{place} holds no file.")
+        return files
+    return [local_file(place.name, place)]
+
+
+def _refuse_other_content(workspace: "Workspace", name: str, files: List[FileEntry]) -> None:
+    try:
+        held = Dataset.get_by_name(workspace, name)
+    except NotFound:
+        return
+    if {(one["path"], one["sha256"]) for one in held.files} != {(one["path"], one["sha256"]) for one in files}:
+        raise UserErrorException(
+            f"The dataset {name} exists with other files (version {held.version}).",
+            hint="Pass create_new_version=True to add a version.",
+        )

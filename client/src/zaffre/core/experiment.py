@@ -1,0 +1,133 @@
+"""An experiment: a name under which runs are compared. It is made by its first run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Union
+
+from zaffre.errors import UserErrorException
+
+if TYPE_CHECKING:
+    from zaffre.core.run import Run
+    from zaffre.core.script_run_config import ScriptRunConfig
+    from zaffre.core.workspace import Workspace
+
+Wanted = Union[str, Mapping[str, str], None]
+
+
+class Experiment:
+    """The runs of one experiment of a workspace."""
+
+    def __init__(self, workspace: "Workspace", name: str) -> None:
+        self.workspace = workspace
+        self.name = name
+
+    @staticmethod
+    def list(workspace: "Workspace") -> "List[Experiment]":
+        """The experiments of a workspace, the newest first."""
+        found = workspace.client.get(f"{workspace.path}/experiments")["experiments"]
+        return [Experiment(workspace, one["name"]) for one in found]
+
+    def submit(
+        self,
+        config: "ScriptRunConfig",
+        tags: Optional[Mapping[str, str]] = None,
+        *,
+        display_name: Optional[str] = None,
+        properties: Optional[Mapping[str, str]] = None,
+    ) -> "Run":
+        """Send the code as it is now, and queue a run of it.
+
+        Raises UserErrorException when the script is missing or the folder too large, Refused for an unknown
+        target, environment or dataset.
+        """
+        from zaffre.core.run import Run
+        from zaffre.core.script_run_config import ScriptRunConfig
+        from zaffre.gitinfo import git_facts
+        from zaffre.snapshot import make_snapshot
+
+        if not isinstance(config, ScriptRunConfig):
+            raise UserErrorException(f"A ScriptRunConfig is submitted, not a {type(config).__name__}.")
+        space, folder = self.workspace, Path(config.source_directory)
+        run_config = config.run_config.as_body(space)
+        snapshot = make_snapshot(space.client, space.name, folder, script=run_config.get("script"))
+        body: Dict[str, Any] = {
+            "experiment": self.name,
+            "snapshot": snapshot["id"],
+            "config": run_config,
+            "git": git_facts(folder),
+            "tags": _texts(tags),
+            "properties": _texts(properties),
+        }
+        if display_name:
+            body["name"] = display_name
+        return Run.from_json(self, space.client.post(f"{space.path}/runs", body))
+
+    def start_logging(
+        self,
+        *,
+        display_name: Optional[str] = None,
+        tags: Optional[Mapping[str, str]] = None,
+        snapshot_directory: Optional[str] = None,
+    ) -> "Run":
+        """Begin an interactive run, which this process carries on: log, then `complete()` or `fail()`.
+
+        Best in a `with` block, which ends it either way. Nothing of the disk is sent without `snapshot_directory`.
+        """
+        from zaffre.core.run import Run
+        from zaffre.gitinfo import git_facts
+        from zaffre.snapshot import make_snapshot
+
+        space = self.workspace
+        body: Dict[str, Any] = {"kind": "interactive", "experiment": self.name, "tags": _texts(tags)}
+        body["git"] = git_facts(Path(snapshot_directory or "."))
+        if display_name:
+            body["name"] = display_name
+        if snapshot_directory is not None:
+            body["snapshot"] = make_snapshot(space.client, space.name, Path(snapshot_directory))["id"]
+        return Run.from_json(self, space.client.post(f"{space.path}/runs", body))
+
+    def get_runs(
+        self, *, tags: Wanted = None, properties: Wanted = None, status: Optional[str] = None
+    ) -> Iterator["Run"]:
+        """The runs of this experiment, the newest first.
+
+        `tags` and `properties`: a dict asks for each of its values, a text for the presence of that name.
+        """
+        from zaffre.core.run import Run
+        from zaffre.errors import NotFound
+
+        after: Optional[str] = None
+        while True:
+            try:
+                page = self.workspace.client.get(
+                    f"{self.workspace.path}/runs", experiment=self.name, status=status, limit=100, after=after
+                )
+            except NotFound:
+                self.workspace.get_details()  # an experiment without runs is none yet; a missing workspace is an error
+                return
+            for one in page["runs"]:
+                if _has(one.get("tags") or {}, tags) and _has(one.get("properties") or {}, properties):
+                    yield Run.from_json(self, one)
+            after = page.get("next")
+            if not after:
+                return
+
+    def get_portal_url(self) -> str:
+        """The page of the experiment."""
+        return f"{self.workspace.url}/w/{self.workspace.name}/experiments/{self.name}"
+
+    def __repr__(self) -> str:
+        return f"Experiment({self.name!r}, workspace={self.workspace.name!r})"
+
+
+def _texts(given: Optional[Mapping[str, Any]]) -> Dict[str, str]:
+    return {str(key): str(value) for key, value in (given or {}).items()}
+
+
+def _has(found: Mapping[str, str], wanted: Wanted) -> bool:
+    if wanted is None:
+        return True
+    if isinstance(wanted, str):
+        return wanted in found
+    return all(key in found and found[key] == str(value) for key, value in wanted.items())

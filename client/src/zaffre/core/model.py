@@ -1,0 +1,255 @@
+"""Models: versioned files with the run that they came from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
+
+from zaffre.errors import Invalid, NotFound, UserErrorException, ZaffreError
+from zaffre.files import fetch, quoted, send
+from zaffre.protocol import FileEntry
+from zaffre.transport import segment
+
+if TYPE_CHECKING:
+    from zaffre.core.environment import Environment
+    from zaffre.core.run import Run
+    from zaffre.core.webservice import Webservice
+    from zaffre.core.workspace import Workspace
+
+_SERVING_DIR = "AZUREML_MODEL_DIR"
+
+
+class ModelNotFoundException(ZaffreError):
+    """There is no model of this name and version."""
+
+
+class ModelPathNotFoundException(UserErrorException):
+    """There are no files where a model should be."""
+
+
+class InferenceConfig:
+    """The scoring code of a deployment: a script with `init()` and `run()`, its folder, its environment."""
+
+    def __init__(
+        self, entry_script: str, source_directory: str = ".", environment: "Union[str, Environment]" = "system"
+    ) -> None:
+        self.entry_script = entry_script
+        self.source_directory = source_directory
+        self.environment: "Union[str, Environment]" = environment
+
+
+class Model:
+    """A version of a model; the newest one without a version."""
+
+    class Framework:
+        """Names of frameworks that pages know."""
+
+        CUSTOM = "Custom"
+        SCIKITLEARN = "ScikitLearn"
+        TENSORFLOW = "TensorFlow"
+        PYTORCH = "PyTorch"
+        ONNX = "Onnx"
+        KERAS = "Keras"
+
+    def __init__(
+        self,
+        workspace: "Workspace",
+        name: Optional[str] = None,
+        id: Optional[str] = None,
+        version: Optional[int] = None,
+    ) -> None:
+        """By name and version, or by `id` (name:version). Raises ModelNotFoundException."""
+        if id is not None:
+            name, _, number = id.partition(":")
+            version = int(number) if number.isdigit() else version
+        if not name:
+            raise UserErrorException("A model is asked for by its name or its id.")
+        self.workspace = workspace
+        address = f"{workspace.path}/models/{segment(name)}"
+        try:
+            if version is None:
+                version = int(workspace.client.get(address)["version"])
+            self._take(workspace.client.get(f"{address}/versions/{version}"))
+        except NotFound as error:
+            workspace.get_details()  # a missing workspace is another error
+            asked = name if version is None else f"{name}:{version}"
+            raise ModelNotFoundException(f"There is no model {asked} in {workspace.name}.", code=error.code) from None
+
+    @classmethod
+    def _from_json(cls, workspace: "Workspace", found: Mapping[str, Any]) -> "Model":
+        made = cls.__new__(cls)
+        made.workspace = workspace
+        made._take(found)
+        return made
+
+    def _take(self, found: Mapping[str, Any]) -> None:
+        self.name: str = found["name"]
+        self.version = int(found["version"])
+        self.description: str = found.get("description") or ""
+        self.framework: str = found.get("framework") or ""
+        self.tags: Dict[str, str] = dict(found.get("tags") or {})
+        self.properties: Dict[str, str] = dict(found.get("properties") or {})
+        self.run_id: Optional[str] = _run_id(found.get("run"))
+        self.created_time = found.get("created")
+        self.created_by = found.get("created_by")
+        self._files: Optional[List[FileEntry]] = found["files"] if isinstance(found.get("files"), list) else None
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}:{self.version}"
+
+    @property
+    def files(self) -> List[FileEntry]:
+        """Path, hash and size of each file."""
+        if self._files is None:
+            self._take(self.workspace.client.get(self._address()))
+        return list(self._files or [])
+
+    @staticmethod
+    def list(workspace: "Workspace", name: Optional[str] = None) -> "List[Model]":
+        """The newest version of each model; with a name, every version of it, the newest first."""
+        if name is None:
+            found = workspace.client.get(f"{workspace.path}/models")["models"]
+        else:
+            found = workspace.client.get(f"{workspace.path}/models/{segment(name)}")["versions"]
+            found = [{"name": name, **one} for one in found]
+            found.sort(key=lambda one: -int(one["version"]))
+        return [Model._from_json(workspace, one) for one in found]
+
+    @staticmethod
+    def register(
+        workspace: "Workspace",
+        model_path: str,
+        model_name: str,
+        tags: Optional[Mapping[str, str]] = None,
+        properties: Optional[Mapping[str, str]] = None,
+        description: str = "",
+        model_framework: Optional[str] = None,
+    ) -> "Model":
+        """Send a local file or folder and make a version of the model out of it.
+
+        Raises ModelPathNotFoundException when there is nothing at `model_path`.
+        """
+        from zaffre.core.dataset import local_files
+
+        place = Path(model_path).expanduser()
+        if not place.exists():
+            raise ModelPathNotFoundException(f"There is nothing at {model_path}.")
+        files = send(workspace.client, f"{workspace.path}/blobs", local_files(place))
+        body = _body(model_name, tags, properties, model_framework, description)
+        return Model._from_json(workspace, workspace.client.post(f"{workspace.path}/models", {**body, "files": files}))
+
+    @staticmethod
+    def _from_run(
+        run: "Run",
+        name: str,
+        path: str,
+        tags: Optional[Mapping[str, str]],
+        properties: Optional[Mapping[str, str]],
+        framework: Optional[str],
+        description: str,
+    ) -> "Model":
+        body = {**_body(name, tags, properties, framework, description), "run": run.id, "path": path}
+        try:
+            return Model._from_json(run.workspace, run.client.post(f"{run.workspace.path}/models", body))
+        except (Invalid, NotFound) as error:
+            names = run.get_file_names()
+            if any(one == path or one.startswith(f"{path}/") for one in names):
+                raise
+            listed = ", ".join(names[:20]) or "none"
+            raise ModelPathNotFoundException(
+                f"The run {run.id} has no file {path}. Its files: {listed}.", code=error.code
+            ) from None
+
+    def download(self, target_dir: str = ".", exist_ok: bool = False) -> str:
+        """Fetch the files below `target_dir`; returns the path of the model: its file, or the folder of its files.
+
+        Raises UserErrorException for a file that exists with other content, unless `exist_ok`.
+        """
+        entries, address = self.files, self._address()
+        fetch(
+            self.workspace.client,
+            lambda entry: f"{address}/files/{quoted(entry['path'])}",
+            entries,
+            Path(target_dir),
+            overwrite=exist_ok,
+        )
+        tops = {entry["path"].partition("/")[0] for entry in entries}
+        return str(Path(target_dir, tops.pop())) if len(tops) == 1 else str(Path(target_dir))
+
+    @staticmethod
+    def get_model_path(model_name: str, version: Optional[int] = None, _workspace: "Optional[Workspace]" = None) -> str:
+        """Where a model's files are: in a scoring script what the studio laid there, elsewhere a download to
+        `azureml-models/<name>/<version>`. Raises ModelPathNotFoundException, ModelNotFoundException.
+        """
+        serving = os.environ.get(_SERVING_DIR)
+        if serving:
+            return _served(Path(serving), model_name, version)
+        workspace = _workspace
+        if workspace is None:
+            from zaffre.context import current_run
+            from zaffre.core.workspace import Workspace
+
+            space = getattr(current_run(), "workspace", None)
+            workspace = space if isinstance(space, Workspace) else Workspace.from_config()
+        model = Model(workspace, model_name, version=version)
+        return model.download(str(Path("azureml-models", model.name, str(model.version))))
+
+    @staticmethod
+    def deploy(
+        workspace: "Workspace",
+        name: str,
+        models: "List[Model]",
+        inference_config: InferenceConfig,
+        deployment_target: Any = None,
+        overwrite: bool = False,
+    ) -> "Webservice":
+        """Put one model behind the endpoint `name`, which is made when there is none.
+
+        Returns at once: `wait_for_deployment` waits. Raises WebserviceException when the endpoint exists,
+        unless `overwrite`, which adds a deployment to it.
+        """
+        from zaffre.core.webservice import Webservice
+
+        if len(models) != 1:
+            raise UserErrorException("An endpoint serves one model.", hint="Register several files as one model.")
+        return Webservice._deploy(workspace, name, models[0].id, inference_config, deployment_target, overwrite)
+
+    def delete(self) -> None:
+        """Delete the model with all its versions. Raises Conflict while an endpoint uses one."""
+        self.workspace.client.delete(f"{self.workspace.path}/models/{segment(self.name)}")
+
+    def _address(self) -> str:
+        return f"{self.workspace.path}/models/{segment(self.name)}/versions/{self.version}"
+
+    def __repr__(self) -> str:
+        return f"Model({self.id!r}, workspace={self.workspace.name!r})"
+
+
+def _body(
+    name: str,
+    tags: Optional[Mapping[str, str]],
+    properties: Optional[Mapping[str, str]],
+    framework: Optional[str],
+    description: str,
+) -> Dict[str, Any]:
+    return {
+        "name": name,
+        "description": description,
+        "framework": framework or "",
+        "tags": {str(key): str(value) for key, value in (tags or {}).items()},
+        "properties": {str(key): str(value) for key, value in (properties or {}).items()},
+    }
+
+
+def _run_id(found: Any) -> Optional[str]:
+    return found.get("id") if isinstance(found, dict) else found
+
+
+def _served(folder: Path, name: str, version: Optional[int]) -> str:
+    """The model below AZUREML_MODEL_DIR, which is the folder of the only one: …/<name>/<version>."""
+    if folder.parent.name != name or (version is not None and folder.name != str(version)):
+        raise ModelPathNotFoundException(f"This deployment serves {folder.parent.name}:{folder.name}, not {name}.")
+    inside = sorted(folder.iterdir())
+    return str(inside[0]) if len(inside) == 1 else str(folder)

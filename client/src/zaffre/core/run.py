@@ -1,0 +1,344 @@
+"""A run: from outside to watch and use it, from inside to log."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
+
+from zaffre import protocol
+from zaffre.core.files_of_run import FilesOfRun
+from zaffre.core.logs import Logs
+from zaffre.errors import ActivityFailedException, UserErrorException
+from zaffre.recorder import Recorder, spool_of
+from zaffre.transport import segment
+from zaffre.values import check_key, from_wire
+
+if TYPE_CHECKING:
+    from zaffre.core.environment import Environment
+    from zaffre.core.experiment import Experiment
+    from zaffre.core.inputs import InputDataset
+    from zaffre.core.model import Model
+    from zaffre.core.offline import OfflineRun
+    from zaffre.core.workspace import Workspace
+
+__all__ = ["Run"]
+
+#: The studio thins longer series when they are read.
+MOST_POINTS = 10_000
+_KEYS_AT_ONCE = 100
+
+
+class Run(Logs, FilesOfRun):
+    """One run. Its status has the words of the Azure ML SDK: Queued, Running, Completed, Failed, Canceled…"""
+
+    def __init__(self, experiment: "Experiment", run_id: str) -> None:
+        self.experiment = experiment
+        self.workspace: "Workspace" = experiment.workspace
+        self.client = self.workspace.client
+        self.id = run_id
+        #: Reading goes through the workspace's door; code of the run writes through its own.
+        self.address = f"{self.workspace.path}/runs/{segment(run_id)}"
+        self.own_address = self.address
+        self.blobs_address = f"{self.workspace.path}/blobs"
+        self.inside = False
+        self._found: Optional[Dict[str, Any]] = None
+        self._rows: Dict[str, int] = {}
+        self._made_recorder: Optional[Recorder] = None
+        self._spool: Path = spool_of(run_id)
+
+    @classmethod
+    def from_json(cls, experiment: "Experiment", found: Mapping[str, Any]) -> "Run":
+        """As the studio tells it."""
+        made = cls(experiment, found["id"])
+        made._found = dict(found)
+        return made
+
+    @classmethod
+    def get(cls, workspace: "Workspace", run_id: str) -> "Run":
+        """A run by its id. Raises NotFound."""
+        from zaffre.core.experiment import Experiment
+
+        found = workspace.client.get(f"{workspace.path}/runs/{segment(run_id)}")
+        return cls.from_json(Experiment(workspace, found["experiment"]), found)
+
+    @classmethod
+    def get_context(cls, allow_offline: bool = True) -> "Union[Run, OfflineRun]":
+        """The run that this code belongs to; started by hand, an offline run, which prints what is logged.
+
+        Raises UserErrorException instead of giving an offline run with `allow_offline=False`.
+        """
+        from zaffre.context import current_run
+
+        return current_run(allow_offline=allow_offline)
+
+    # --- what it is ------------------------------------------------------------------------------
+    @property
+    def known(self) -> Dict[str, Any]:
+        """The studio's JSON as it was asked last."""
+        return self._found if self._found is not None else self.refresh()
+
+    def refresh(self) -> Dict[str, Any]:
+        """Ask the studio again; returns its JSON."""
+        self._found = dict(self.client.get(self.own_address))
+        return self._found
+
+    @property
+    def number(self) -> int:
+        return int(self.known["number"])
+
+    @property
+    def name(self) -> str:
+        return str(self.known["name"])
+
+    @property
+    def display_name(self) -> str:
+        return self.name
+
+    @display_name.setter
+    def display_name(self, name: str) -> None:
+        self._patch(name=name)
+
+    @property
+    def description(self) -> str:
+        return str(self.known["description"])
+
+    @description.setter
+    def description(self, text: str) -> None:
+        self._patch(description=text)
+
+    @property
+    def status(self) -> str:
+        return self.get_status()
+
+    @property
+    def tags(self) -> Dict[str, str]:
+        return self.get_tags()
+
+    @property
+    def properties(self) -> Dict[str, str]:
+        return self.get_properties()
+
+    @property
+    def parent(self) -> "Optional[Run]":
+        found = self.known.get("parent")
+        return Run.get(self.workspace, found) if found else None
+
+    @property
+    def input_datasets(self) -> "Dict[str, InputDataset]":
+        """Inside of the run, its inputs by name: each acts as the path of the folder that holds the files."""
+        from zaffre.core.inputs import inputs_of_this_process
+
+        return inputs_of_this_process() if self.inside else {}
+
+    def get_status(self) -> str:
+        """Where it is now."""
+        return status_word(self.refresh()["status"])
+
+    def get_details(self) -> Dict[str, Any]:
+        """What the studio knows of it now, in the form of the Azure ML SDK."""
+        found = self.refresh()
+        config = dict(found.get("config") or {})
+        git = found.get("git") or {}
+        facts = {"remote": "repository_uri", "branch": "branch", "commit": "commit", "dirty": "dirty"}
+        properties = {f"azureml.git.{facts[key]}": str(git[key]) for key in facts if key in git}
+        if found.get("snapshot"):
+            properties["ContentSnapshotId"] = found["snapshot"]
+        details = {
+            "runId": self.id,
+            "target": found.get("target"),
+            "status": status_word(found["status"]),
+            "startTimeUtc": found.get("started"),
+            "endTimeUtc": found.get("ended"),
+            "properties": {**properties, **(found.get("properties") or {})},
+            "inputDatasets": [{"name": name, **given} for name, given in (found.get("inputs") or {}).items()],
+            "runDefinition": {**config, "environment": found.get("environment")},
+            "submittedBy": found.get("submitted_by"),
+        }
+        reason = found.get("reason")
+        if reason:
+            details["error"] = {"error": {"code": reason.get("code"), "message": reason.get("message")}}
+        return details
+
+    def get_portal_url(self) -> str:
+        """The page of the run."""
+        return str(self.known["url"])
+
+    def get_environment(self) -> "Environment":
+        """The environment that it was given. Raises UserErrorException when it has none."""
+        from zaffre.core.environment import Environment
+
+        name, _, version = str(self.known.get("environment") or "").partition(":")
+        if not name:
+            raise UserErrorException(f"The run {self.id} has no environment.")
+        return Environment.get(self.workspace, name, version)
+
+    # --- words about it -------------------------------------------------------------------------
+    def tag(self, key: str, value: Any = None) -> None:
+        """Set a tag; inside of the run it is sent in the background."""
+        text = "" if value is None else str(value)
+        if self.inside:
+            self._recorder.tag(key, text)
+        else:
+            self.set_tags({key: text})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        for key in tags:
+            check_key(key)
+        self._patch(tags={key: "" if value is None else str(value) for key, value in tags.items()})
+
+    def remove_tags(self, tags: List[str]) -> None:
+        self._patch(tags=dict.fromkeys(tags))
+
+    def get_tags(self) -> Dict[str, str]:
+        self._flush_own()
+        return dict(self.refresh().get("tags") or {})
+
+    def add_properties(self, properties: Mapping[str, Any]) -> None:
+        """Properties stay as they are once they are set. Raises Refused for another value."""
+        self._patch(properties={str(key): str(value) for key, value in properties.items()})
+
+    def get_properties(self) -> Dict[str, str]:
+        return dict(self.refresh().get("properties") or {})
+
+    def _patch(self, **changes: Any) -> None:
+        self._found = dict(self.client.patch(self.own_address, changes))
+
+    # --- metrics ---------------------------------------------------------------------------------
+    def get_metrics(self, name: Optional[str] = None) -> Dict[str, Any]:
+        """What was logged: a number for a name logged once, otherwise the list of its values by step.
+
+        Of a series with more than 10 000 points the studio gives that many, with its extremes.
+        """
+        self._flush_own()
+        found = self.client.get(f"{self.address}/metrics")["metrics"]
+        keys = [key for key in found if name is None or key == name]
+        metrics: Dict[str, Any] = {}
+        for key in [key for key in keys if found[key]["count"] == 1]:
+            metrics[key] = from_wire(found[key]["last"])
+        many = [key for key in keys if found[key]["count"] != 1]
+        for at in range(0, len(many), _KEYS_AT_ONCE):
+            asked = {"key": many[at : at + _KEYS_AT_ONCE], "points": MOST_POINTS}
+            answer = self.client.call("GET", f"{self.address}/series", query=asked).json()
+            for key, series in answer["series"].items():
+                metrics[key] = [from_wire(value) for value in series["value"]]
+        return metrics
+
+    @property
+    def _recorder(self) -> Recorder:
+        if self._made_recorder is None:
+            later = "The node sends them." if self.inside else f"Send them with: zaffre run resend {self.id}"
+            self._made_recorder = Recorder(
+                self.client, self.own_address, self._spool, later=later, own_spool=not self.inside
+            )
+        return self._made_recorder
+
+    def _point(self, name: str, value: Any, step: Optional[int]) -> None:
+        self._recorder.log(name, value, step)
+
+    def _tag(self, name: str, text: str) -> None:
+        self._recorder.tag(name, text)
+
+    def flush(self, timeout_seconds: float = 60.0) -> None:
+        """Wait until what was logged is with the studio, `timeout_seconds` at most."""
+        if self._made_recorder is not None:
+            self._made_recorder.flush(timeout_seconds)
+
+    def _flush_own(self) -> None:
+        self.flush(10.0)
+
+    # --- its end ----------------------------------------------------------------------------------
+    def wait_for_completion(self, show_output: bool = False, raise_on_error: bool = True) -> Dict[str, Any]:
+        """Wait for the end, printing the log as it grows with `show_output`; returns `get_details()`.
+
+        Raises ActivityFailedException when it did not complete, unless `raise_on_error=False`.
+        """
+        from zaffre import following
+
+        if show_output:
+            print(f"RunId: {self.id}\nWeb View: {self.get_portal_url()}\n", flush=True)  # noqa: T201
+            self._found = following.follow(
+                self.client, self.workspace.name, self.id, write=_out, note=lambda text: _out(f"· {text}\n")
+            )
+        else:
+            self._found = following.wait(self.client, self.workspace.name, self.id)
+        if self._found["status"] == protocol.FAILED and raise_on_error:
+            raise ActivityFailedException(
+                failure_text(self._found), code=(self._found.get("reason") or {}).get("code", "failed")
+            )
+        return self.get_details()
+
+    def cancel(self) -> None:
+        """Ask for its end; the script gets SIGTERM and a time to leave."""
+        self._found = dict(self.client.post(f"{self.address}/cancel", {}))
+
+    def complete(self) -> None:
+        """End an interactive run well. In a submitted script it only flushes: the run ends with its script."""
+        self._end(protocol.COMPLETED)
+
+    def fail(self, error_details: Any = None) -> None:
+        """End an interactive run as failed. Raises UserErrorException in a submitted script: let that one fail."""
+        if self.inside:
+            raise UserErrorException("A submitted run fails when its script does: raise, or sys.exit(1).")
+        self._end(protocol.FAILED, "" if error_details is None else str(error_details))
+
+    def _end(self, status: str, message: str = "") -> None:
+        if self._made_recorder is not None:
+            self._made_recorder.close(60.0)
+        if not self.inside:
+            body = {"status": status, "message": message[:2000]}
+            self._found = dict(self.client.post(f"{self.address}/end", body))
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            self.complete()
+        elif not self.inside:
+            self.fail(f"{type(error).__name__}: {error}")
+
+    def register_model(
+        self,
+        model_name: str,
+        model_path: Optional[str] = None,
+        tags: Optional[Mapping[str, str]] = None,
+        properties: Optional[Mapping[str, str]] = None,
+        model_framework: Optional[str] = None,
+        description: str = "",
+    ) -> "Model":
+        """Make a version of the model out of this run's files below `model_path` (default: `outputs`).
+
+        Inside of the run, files that lie there on disk and were not uploaded yet are uploaded first.
+        Raises ModelPathNotFoundException, which lists the run's files, when there are none.
+        """
+        from zaffre.core.model import Model
+
+        path = (model_path or "outputs").replace("\\", "/")
+        while path.startswith("./"):
+            path = path[2:]
+        path = path.rstrip("/")
+        if self.inside and Path(path).exists():
+            (self.upload_folder if Path(path).is_dir() else self.upload_file)(path, path)
+        return Model._from_run(self, model_name, path, tags, properties, model_framework, description)
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, experiment={self.experiment.name!r}, workspace={self.workspace.name!r})"
+
+
+def status_word(status: str) -> str:
+    """cancel_requested as CancelRequested, and so on."""
+    return "".join(part.capitalize() for part in status.split("_"))
+
+
+def failure_text(found: Mapping[str, Any]) -> str:
+    """Why a run failed, with the end of its log."""
+    reason = (found.get("reason") or {}).get("message") or f"It ended as {found['status']}."
+    tail = str(found.get("log_tail") or "").strip().splitlines()[-15:]
+    listed = "".join(f"\n  {line}" for line in tail)
+    return f"Run {found['id']} failed: {reason}{listed}"
+
+
+def _out(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

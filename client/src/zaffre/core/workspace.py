@@ -1,0 +1,184 @@
+"""A workspace: the door to everything that a team owns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+from zaffre import config
+from zaffre.errors import ConfigError
+from zaffre.transport import Client, workspace_path
+
+if TYPE_CHECKING:
+    from zaffre.core.compute import ComputeTarget
+    from zaffre.core.dataset import FileDataset
+    from zaffre.core.environment import Environment
+    from zaffre.core.experiment import Experiment
+    from zaffre.core.model import Model
+    from zaffre.core.webservice import Webservice
+
+
+class Workspace:
+    """One workspace of one studio, as one user. Making the object asks nothing; `get` and `from_config` check it."""
+
+    def __init__(self, name: str, *, client: Client) -> None:
+        self.name = name
+        self.client = client
+
+    @classmethod
+    def get(cls, name: Optional[str] = None, *, url: Optional[str] = None, token: Optional[str] = None) -> "Workspace":
+        """The workspace `name` (of the login, without one) of the studio at `url` (of the login, without one).
+
+        Raises ConfigError when no studio, token or name is known, Refused when the studio does not give it.
+        """
+        login = config.find_login(url=url, token=token, workspace=name)
+        return cls._of(login)
+
+    @classmethod
+    def from_config(cls, path: Optional[str] = None) -> "Workspace":
+        """The workspace that a config file names; without a file, the one of the environment or the login.
+
+        `.zaffre/config.json`, `.azureml/config.json` and `config.json` are looked for in `path` or the current
+        folder, then in each parent. Raises ConfigError that names the places, and as `get`.
+        """
+        file, searched = config.find_workspace_file(path)
+        if file is not None:
+            named = config.read_workspace_file(file)
+            url = named.get("url")
+            return cls._of(config.find_login(url=url, workspace=named["workspace_name"], trusted=False))
+        try:
+            return cls._of(config.find_login())
+        except ConfigError as error:
+            folders = sorted({str(place.parent.parent if place.parent.name[0:1] == "." else place.parent)
+                              for place in searched}, key=len, reverse=True)  # fmt: skip
+            raise ConfigError(
+                f"No config file names a workspace: looked for {', '.join(config.CONFIG_FILES)} in "
+                f"{', '.join(folders)}. And: {error.message}",
+                hint=error.hint,
+                code=error.code,
+            ) from None
+
+    @classmethod
+    def _of(cls, login: config.Login) -> "Workspace":
+        if not login.workspace:
+            raise ConfigError(
+                f"No workspace is named ({login.source}).",
+                hint="Name one, or set ZAFFRE_WORKSPACE.",
+                code="no_workspace",
+            )
+        made = cls(login.workspace, client=Client(login.url, login.token))
+        made.get_details()
+        return made
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        *,
+        friendly_name: Optional[str] = None,
+        description: str = "",
+        exist_ok: bool = False,
+        url: Optional[str] = None,
+        token: Optional[str] = None,
+    ) -> "Workspace":
+        """Found a workspace whose owner you are. Raises Refused when there is one, unless `exist_ok`."""
+        from zaffre.errors import Conflict, Invalid, NotFound
+
+        login = config.find_login(url=url, token=token)
+        client = Client(login.url, login.token)
+        made = cls(name, client=client)
+        try:
+            client.post("/api/v1/workspaces", {"slug": name, "name": friendly_name or name, "description": description})
+        except (Conflict, Invalid):
+            if not exist_ok:
+                raise
+            try:
+                made.get_details()
+            except NotFound:
+                pass
+            else:
+                return made
+            raise
+        return made
+
+    @staticmethod
+    def list(*, url: Optional[str] = None, token: Optional[str] = None) -> "Dict[str, Workspace]":
+        """Your workspaces by name."""
+        login = config.find_login(url=url, token=token)
+        client = Client(login.url, login.token)
+        found = client.get("/api/v1/workspaces")["workspaces"]
+        return {one["slug"]: Workspace(one["slug"], client=client) for one in found}
+
+    def write_config(self, path: Optional[str] = None, file_name: str = "config.json") -> str:
+        """Write `.zaffre/config.json` below `path` or here, so that `from_config` finds this workspace; no token."""
+        folder = Path(path or ".").expanduser() / ".zaffre"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / file_name
+        if file.absolute() == config.login_file():
+            raise ConfigError(f"{file} holds your logins.", hint="Write the config into a project's folder.")
+        file.write_text(json.dumps({"workspace_name": self.name, "url": self.client.url}, indent=2) + "\n", "utf-8")
+        return str(file)
+
+    # --- what it owns ------------------------------------------------------------------------------
+    @property
+    def path(self) -> str:
+        """The beginning of the addresses of everything in it."""
+        return workspace_path(self.name)
+
+    @property
+    def url(self) -> str:
+        """The address of the studio."""
+        return self.client.url
+
+    def get_details(self) -> Dict[str, Any]:
+        """{slug, name, description, created, role}. Raises Refused."""
+        return dict(self.client.get(self.path))
+
+    def get_mlflow_tracking_uri(self) -> str:
+        """The address that MLflow takes as its tracking URI."""
+        return f"{self.client.url}/mlflow/{self.name}"
+
+    def get_portal_url(self) -> str:
+        """The page of the workspace."""
+        return f"{self.client.url}/w/{self.name}"
+
+    @property
+    def experiments(self) -> "Dict[str, Experiment]":
+        from zaffre.core.experiment import Experiment
+
+        return {one.name: one for one in Experiment.list(self)}
+
+    @property
+    def models(self) -> "Dict[str, Model]":
+        """The newest version of each model."""
+        from zaffre.core.model import Model
+
+        return {one.name: one for one in Model.list(self)}
+
+    @property
+    def datasets(self) -> "Dict[str, FileDataset]":
+        from zaffre.core.dataset import Dataset
+
+        return Dataset.get_all(self)
+
+    @property
+    def environments(self) -> "Dict[str, Environment]":
+        from zaffre.core.environment import Environment
+
+        return Environment.list(self)
+
+    @property
+    def compute_targets(self) -> "Dict[str, ComputeTarget]":
+        from zaffre.core.compute import ComputeTarget
+
+        return {one.name: one for one in ComputeTarget.list(self)}
+
+    @property
+    def webservices(self) -> "Dict[str, Webservice]":
+        from zaffre.core.webservice import Webservice
+
+        return {one.name: one for one in Webservice.list(self)}
+
+    def __repr__(self) -> str:
+        return f"Workspace({self.name!r}, url={self.client.url!r})"

@@ -1,0 +1,188 @@
+"""Files by their SHA-256: sending those that the studio lacks, and fetching with a check."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Callable, Dict, List, Optional, Sequence
+
+from zaffre.errors import Refused, SnapshotException, UserErrorException, ZaffreError
+from zaffre.progress import Bar
+from zaffre.protocol import MAX_HASHES_PER_QUESTION, FileEntry
+from zaffre.transport import Client, rest_of_path
+
+_PIECE = 1 << 20
+_AT_ONCE = 4
+
+
+@dataclass
+class LocalFile:
+    """A file of this machine under the path that it gets in the studio. `sha256` is empty until hashed."""
+
+    path: str
+    place: Path
+    size: int
+    mode: int = 0o644
+    sha256: str = ""
+
+    def entry(self) -> FileEntry:
+        return {"path": self.path, "sha256": self.sha256, "size": self.size, "mode": self.mode}
+
+
+def local_file(path: str, place: Path) -> LocalFile:
+    """A regular file with its size. Raises UserErrorException when there is none."""
+    try:
+        facts = place.stat()
+    except OSError as error:
+        raise UserErrorException(f"{place} cannot be read: {error.strerror}.") from None
+    if not place.is_file():
+        raise UserErrorException(f"{place} is no regular file.")
+    return LocalFile(path, place, facts.st_size, 0o755 if facts.st_mode & 0o100 else 0o644)
+
+
+def send(client: Client, blobs: str, files: Sequence[LocalFile]) -> List[FileEntry]:
+    """Hash `files`, upload those whose bytes the studio lacks, and return the manifest.
+
+    `blobs` is the address of the door, such as …/workspaces/lab/blobs. Raises Refused, Unreachable, and
+    SnapshotException when a file changes meanwhile.
+    """
+    with Bar("Reading  ", sum(file.size for file in files)) as bar:
+        for file in files:
+            _hash(file, bar)
+    by_hash: Dict[str, LocalFile] = {file.sha256: file for file in files}
+    lacking: List[LocalFile] = []
+    asked = list(by_hash)
+    for at in range(0, len(asked), MAX_HASHES_PER_QUESTION):
+        question = asked[at : at + MAX_HASHES_PER_QUESTION]
+        answer = client.post(f"{blobs}/missing", {"sha256": question})
+        lacking += [by_hash[one] for one in answer["missing"]]
+    with Bar("Uploading", sum(file.size for file in lacking)) as bar:
+        _upload_all(client, blobs, lacking, bar)
+    return [file.entry() for file in files]
+
+
+def _hash(file: LocalFile, bar: Bar) -> None:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with file.place.open("rb") as source:
+            for piece in iter(lambda: source.read(_PIECE), b""):
+                digest.update(piece)
+                size += len(piece)
+                bar.add(len(piece))
+    except OSError as error:
+        raise UserErrorException(f"{file.place} cannot be read: {error.strerror}.") from None
+    file.sha256, file.size = digest.hexdigest(), size
+
+
+def _upload_all(client: Client, blobs: str, files: List[LocalFile], bar: Bar) -> None:
+    if not files:
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(files))) as workers:
+        waiting = [workers.submit(_upload, client, blobs, file, bar) for file in files]
+        try:
+            for one in waiting:
+                one.result()
+        except BaseException:
+            for one in waiting:
+                one.cancel()
+            raise
+
+
+def _upload(client: Client, blobs: str, file: LocalFile, bar: Bar) -> None:
+    def make_body() -> BinaryIO:
+        return file.place.open("rb")
+
+    try:
+        # http.client asks a file for its length by itself only in part of the versions that we support.
+        client.call("PUT", f"{blobs}/{file.sha256}", make_body=make_body, headers={"Content-Length": str(file.size)})
+    except Refused as error:
+        if error.code == "digest_mismatch":
+            raise SnapshotException(
+                f"{file.path} changed while it was uploaded.", hint="Try again when nothing writes to it."
+            ) from None
+        raise
+    except OSError as error:
+        raise SnapshotException(f"{file.place} cannot be read any more: {error}.") from None
+    bar.add(file.size)
+
+
+def fetch(
+    client: Client,
+    address: Callable[[FileEntry], str],
+    entries: Sequence[FileEntry],
+    folder: Path,
+    *,
+    overwrite: bool = False,
+) -> List[Path]:
+    """Download `entries` below `folder`, each under its path, checked by its hash; returns the paths.
+
+    Raises UserErrorException for a file that exists (unless `overwrite`, or with the same bytes) and for a
+    path that would leave the folder, ZaffreError for damaged bytes.
+    """
+    folder = folder.expanduser().absolute()
+    targets = [folder / Path(*safe_parts(entry["path"])) for entry in entries]
+    wanted = []
+    for entry, target in zip(entries, targets):  # noqa: B905 - Python 3.9 has no `strict`
+        if target.exists() and not overwrite:
+            if entry.get("sha256") and _digest(target) == entry["sha256"]:
+                continue
+            raise UserErrorException(f"{target} exists with other content.", hint="Choose another folder.")
+        wanted.append((entry, target))
+    with Bar("Fetching ", sum(int(entry.get("size") or 0) for entry, _ in wanted)) as bar:
+        for entry, target in wanted:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fetch_one(client, address(entry), target, sha256=entry.get("sha256"), bar=bar)
+    return targets
+
+
+def fetch_one(
+    client: Client, address: str, target: Path, *, sha256: Optional[str] = None, bar: Optional[Bar] = None
+) -> None:
+    """Download one file; it appears under its name only when it is whole. Raises ZaffreError for damaged bytes."""
+    digest = hashlib.sha256()
+    handle, name = tempfile.mkstemp(prefix=".part-", dir=str(target.parent))
+    try:
+        with os.fdopen(handle, "wb") as file:
+
+            def take(piece: bytes) -> None:
+                digest.update(piece)
+                file.write(piece)
+                if bar:
+                    bar.add(len(piece))
+
+            client.call("GET", address, stream_to=take)
+        if sha256 and digest.hexdigest() != sha256:
+            raise ZaffreError(f"The bytes of {target.name} were damaged on the way.", hint="Try again.")
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, str(target))
+    except BaseException:
+        if os.path.exists(name):
+            os.unlink(name)
+        raise
+
+
+def safe_parts(path: str) -> "tuple[str, ...]":
+    """The parts of a relative path from the studio. Raises ZaffreError when it would leave its folder."""
+    parts = tuple(path.split("/"))
+    if not path or "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts) or path[1:2] == ":":
+        raise ZaffreError(f"The studio named a file {path[:80]!r}, which would leave its folder.")
+    return parts
+
+
+def quoted(path: str) -> str:
+    return rest_of_path(path)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as source:
+        for piece in iter(lambda: source.read(_PIECE), b""):
+            digest.update(piece)
+    return digest.hexdigest()

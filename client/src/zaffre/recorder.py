@@ -1,0 +1,326 @@
+"""Points on their way to the studio: `log` only notes them, two threads keep and send them.
+
+One thread moves what was logged into the spool folder, a file for every 100 ms or 1000 points; the other
+sends the files in their order and removes each when the studio has answered. So a process that is killed
+loses the points of a tenth of a second, and a studio that is away loses none: what stays in the spool of a
+run is sent by its node, or by `zaffre run resend`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import sys
+import threading
+import time
+import uuid
+import weakref
+from collections import deque
+from pathlib import Path
+from typing import Any, Deque, Dict, List, Optional, Set, Tuple, Union
+
+from zaffre.errors import Refused, TooMany, ZaffreError
+from zaffre.protocol import MAX_JSON_BODY, MAX_POINTS_PER_BATCH
+from zaffre.transport import Client
+from zaffre.values import as_number, as_step, check_key, wire_value
+
+FLUSH_SECONDS = 0.1
+#: How long the end of a process may wait for a studio that is slow or away.
+EXIT_SECONDS = 10.0
+_ANSWER_SECONDS = 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+#: Codes of a 409 that mean: this attempt no longer owns its run.
+_FENCING = frozenset({"stale_attempt", "final"})
+
+Point = Tuple[str, float, int, int]
+
+
+class Recorder:
+    """The metrics and tags of one run. Threads may share it; a forked child gets an empty one of its own."""
+
+    def __init__(self, client: Client, address: str, spool: Path, *, later: str, own_spool: bool = False) -> None:
+        """`later` says who sends what could not be sent; an own spool is removed when it is empty."""
+        self._client = client
+        self._address = f"{address}/metrics"
+        self._spool = spool
+        self._later = later
+        self._own_spool = own_spool
+        self._next: Dict[str, int] = {}
+        self._said: Set[str] = set()
+        self._stopped = False
+        self._reset()
+        _live.add(self)
+
+    def _reset(self) -> None:
+        """Begin with nothing: at first, and in a forked child, whose parent sends what it has."""
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._points: List[Point] = []
+        self._tags: Dict[str, str] = {}
+        self._files: Deque[Union[Path, bytes]] = deque()
+        self._noted = threading.Event()
+        self._full = threading.Event()
+        self._sent = threading.Condition()
+        self._hurry = threading.Event()
+        self._threads: List[threading.Thread] = []
+        self._count = 0
+
+    # --- for scripts ------------------------------------------------------------------------------
+    def log(self, key: str, value: Any, step: Optional[int] = None) -> None:
+        """Note a point; returns at once. Without `step` it is one more than that of the key's last point.
+
+        Raises UserErrorException for a value that is no number.
+        """
+        if type(value) is not float:
+            value = as_number(value)
+        if step is not None and type(step) is not int:
+            step = as_step(step)
+        if key not in self._next:
+            check_key(key)
+        with self._lock:
+            if step is None:
+                step = self._next.get(key, 0)
+            self._next[key] = step + 1
+            points = self._points
+            points.append((key, value, step, int(time.time() * 1000)))
+            count = len(points)
+        if count == 1:
+            self._begin()
+        elif count == MAX_POINTS_PER_BATCH:
+            self._full.set()
+
+    def tag(self, key: str, text: str) -> None:
+        """Note a tag; the last one of a key counts."""
+        check_key(key)
+        with self._lock:
+            self._tags[key] = text
+        self._begin()
+
+    def flush(self, seconds: float = 60.0) -> bool:
+        """Wait until everything noted so far is with the studio; False when it is not after `seconds`."""
+        self._keep()
+        end = time.monotonic() + seconds
+        self._hurry.set()
+        with self._sent:
+            while self._files:
+                left = end - time.monotonic()
+                if left <= 0 or not any(thread.is_alive() for thread in self._threads):
+                    return False
+                self._sent.notify_all()
+                self._sent.wait(min(left, 0.5))
+        return True
+
+    def close(self, seconds: float = EXIT_SECONDS) -> None:
+        """Send what is left, and say where it lies when that is not possible."""
+        try:
+            whole = self.flush(seconds)
+        except OSError:
+            whole = False
+        if not whole and self._files:
+            self._say("unsent", f"the studio did not take the last points yet; they are kept. {self._later}")
+        elif self._own_spool:
+            _remove_empty(self._spool)
+
+    # --- threads ---------------------------------------------------------------------------------
+    def _begin(self) -> None:
+        """Something was noted: see that the threads run and know of it."""
+        if not self._threads:
+            self._start()
+        self._noted.set()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._threads:
+                return
+            threads = [
+                threading.Thread(target=self._keep_always, name="zaffre keeps points", daemon=True),
+                threading.Thread(target=self._send_always, name="zaffre sends points", daemon=True),
+            ]
+            self._threads = threads
+        try:
+            for thread in threads:
+                thread.start()
+        except RuntimeError:  # the interpreter is ending: whoever sends leftovers gets them
+            self._keep()
+        _at_the_end_of_a_child(self)
+
+    def _keep_always(self) -> None:
+        while True:
+            self._noted.wait()
+            self._full.wait(FLUSH_SECONDS)
+            self._noted.clear()
+            self._full.clear()
+            self._keep()
+
+    def _send_always(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            with self._sent:
+                while not self._files:
+                    self._sent.notify_all()
+                    self._sent.wait()
+                first = self._files[0]
+            if self._send(first):
+                pause = _FIRST_PAUSE
+                with self._sent:
+                    if self._files and self._files[0] is first:
+                        self._files.popleft()
+                    self._sent.notify_all()
+                continue
+            self._hurry.clear()
+            self._hurry.wait(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    # --- the spool -------------------------------------------------------------------------------
+    def _keep(self) -> None:
+        """Move what was noted into the spool."""
+        with self._writing:
+            with self._lock:
+                points, self._points = self._points, []
+                tags, self._tags = self._tags, {}
+            if self._stopped or not (points or tags):
+                return
+            bodies = []
+            for at in range(0, max(len(points), 1), MAX_POINTS_PER_BATCH):
+                bodies += _bodies(points[at : at + MAX_POINTS_PER_BATCH], tags if at == 0 else {})
+            for body in bodies:
+                kept = self._write(body)
+                with self._sent:
+                    self._files.append(kept)
+                    self._sent.notify_all()
+
+    def _write(self, body: bytes) -> Union[Path, bytes]:
+        """The file that holds `body`, or the body itself when the disk does not take it."""
+        self._count += 1
+        # By name in the order of time, also across the processes of one run.
+        name = f"{int(time.time() * 1000):014d}-{os.getpid()}-{self._count:08d}.json"
+        path = self._spool / name
+        try:
+            self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+            part = path.with_suffix(".part")
+            part.write_bytes(body)
+            os.replace(str(part), str(path))
+            return path
+        except OSError as error:
+            self._say("spool", f"points are held in memory only, {self._spool} cannot be written: {error}.")
+            return body
+
+    def _send(self, kept: Union[Path, bytes]) -> bool:
+        """Send one batch; False when it is to be tried again."""
+        try:
+            body = kept if isinstance(kept, bytes) else kept.read_bytes()
+        except OSError:
+            return True  # somebody else took it
+        if not self._stopped:
+            try:
+                answer = send_batch(self._client, self._address, body)
+            except TooMany:
+                return False
+            except Refused as error:
+                self._refused(error)
+            except ZaffreError:
+                return False
+            else:
+                if answer.get("refused"):
+                    self._say("too_many_keys", "the run has too many different metrics; the newest ones are not kept.")
+        if isinstance(kept, Path):
+            _unlink(kept)
+        return True
+
+    def _refused(self, error: Refused) -> None:
+        if error.status in (401, 404) or (error.status == 409 and error.code in _FENCING):
+            self._stopped = True
+            self._say("stopped", "the studio takes no more metrics of this run from here; logging goes on without it.")
+        else:
+            self._say(error.code, f"the studio refused some points: {error}")
+
+    def _say(self, topic: str, text: str) -> None:
+        """A warning, once a topic. On standard error: `warnings` may be turned into exceptions."""
+        if topic not in self._said:
+            self._said.add(topic)
+            sys.stderr.write(f"zaffre: {text}\n")
+
+
+def send_batch(client: Client, address: str, body: bytes) -> Dict[str, Any]:
+    """Send the body of one batch once; a repeat is harmless. Raises Refused, Unreachable."""
+    answer = client.call(
+        "POST",
+        address,
+        make_body=lambda: body,
+        headers={"Content-Type": "application/json"},
+        patience=0,
+        timeout=_ANSWER_SECONDS,
+    ).json()
+    return answer if isinstance(answer, dict) else {}
+
+
+def resend(client: Client, address: str, spool: Path) -> int:
+    """Send what an earlier process left in `spool`; returns the number of batches. Raises Refused, Unreachable."""
+    files = sorted(spool.glob("*.json")) if spool.is_dir() else []
+    for path in files:
+        send_batch(client, f"{address}/metrics", path.read_bytes())
+        _unlink(path)
+    _remove_empty(spool)
+    return len(files)
+
+
+def spool_of(run: str) -> Path:
+    """Where a run that this machine's user carries on keeps its points."""
+    return Path.home() / ".zaffre" / "spool" / run
+
+
+def _bodies(points: List[Point], tags: Dict[str, str]) -> List[bytes]:
+    """Request bodies that hold the points, each below the limit of the studio."""
+    values: List[List[Any]] = [[key, wire_value(value), step, time_ms] for key, value, step, time_ms in points]
+    body: Dict[str, Any] = {"batch": uuid.uuid4().hex, "points": values}
+    if tags:
+        body["tags"] = tags
+    encoded = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    if len(encoded) < MAX_JSON_BODY or len(points) < 2:
+        return [encoded]
+    middle = len(points) // 2
+    return _bodies(points[:middle], tags) + _bodies(points[middle:], {})
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError:
+        return
+
+
+def _remove_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return
+
+
+# --- the end of processes --------------------------------------------------------------------------------
+
+_live: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for recorder in list(_live):
+        recorder.close()
+
+
+def _reset_all() -> None:
+    for recorder in list(_live):
+        recorder._reset()
+
+
+def _at_the_end_of_a_child(recorder: Recorder) -> None:
+    """A child of multiprocessing leaves without `atexit`, but it runs the finalizers of its own module."""
+    made = sys.modules.get("multiprocessing.process")
+    if made is not None and made.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, recorder.close, exitpriority=100)
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_all)
