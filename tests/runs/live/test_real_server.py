@@ -13,6 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 import websockets
@@ -20,6 +21,7 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 from runs.metrics import queries
+from studio.kernel import db
 from studio.kernel.actors import SYSTEM
 from tests.runs.telemetry import Running
 
@@ -78,12 +80,12 @@ def push(server: Server, run: Running, method: str, path: str, body: bytes, head
     """Repeat a request until it is answered, as the agent does."""
     deadline = time.monotonic() + PATIENCE
     while True:
+        line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
         try:
-            line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-            line.request(method, f"{run.agent}{path}", body, {"Authorization": f"Bearer {run.token}", **headers})
-            answer = line.getresponse()
-            text = answer.read()
-            line.close()
+            with closing(line):
+                line.request(method, f"{run.agent}{path}", body, {"Authorization": f"Bearer {run.token}", **headers})
+                answer = line.getresponse()
+                text = answer.read()
         except (OSError, http.client.HTTPException):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -119,7 +121,7 @@ async def test_a_server_that_dies_loses_nothing_and_doubles_nothing(server: Serv
         await loop.run_in_executor(None, server.stop, how)
         await loop.run_in_executor(None, server.start)
     await writer
-    await loop.run_in_executor(None, check, running, steps)
+    await db.run(check, running, steps)
     whole = await person("rio").get(f"{running.user}/log")
     assert hashlib.sha256(whole.body).digest() == hashlib.sha256(text).digest()
     assert await watched(server, running, person("rio").headers["cookie"]) == text
