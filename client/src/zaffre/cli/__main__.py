@@ -1,0 +1,7 @@
+"""`python -m zaffre.cli`."""
+
+import sys
+
+from zaffre.cli import main
+
+sys.exit(main())

@@ -1,0 +1,226 @@
+"""zaffre run submit, list, show, logs, cancel, download, resend"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any, Dict, List
+
+from zaffre.cli.common import age, facts, note, noun, pairs, parse_time, span, table, tell, verb, workspace_of
+from zaffre.errors import UserErrorException
+
+
+def add(nouns: Any) -> None:
+    verbs = noun(nouns, "run", "Run code on a compute target, and look at what it does.")
+    submit = verb(
+        verbs, "submit", _submit, "Send a folder and run a script of it: zaffre run submit … -- train.py --epochs 3"
+    )
+    submit.add_argument("--experiment", required=True, help="made by its first run")
+    submit.add_argument("--target", default="local", help="the compute target (default: local)")
+    submit.add_argument("--environment", default="system", metavar="NAME[:V]", help="default: the node's own Python")
+    submit.add_argument("--input", action="append", metavar="NAME=DATASET[:V]", help="give data to the script")
+    submit.add_argument("--env", action="append", metavar="NAME=VALUE", help="a variable of the script")
+    submit.add_argument("--tag", action="append", metavar="NAME=VALUE")
+    submit.add_argument("--name", help="what the run is called")
+    submit.add_argument("--max-retries", type=int, default=0, metavar="N", help="new attempts after a lost node")
+    submit.add_argument("--max-duration", type=int, metavar="SECONDS", help="stop it after this time")
+    submit.add_argument("--source", default=".", metavar="DIR", help="the folder that is sent (default: this one)")
+    submit.add_argument("--command", action="store_true", help="the words are a command, not a script of the folder")
+    submit.add_argument("--follow", action="store_true", help="show its log until it ends")
+    submit.set_defaults(takes_script=True)
+    listing = verb(verbs, "list", _list, "The newest runs.")
+    listing.add_argument("--experiment")
+    listing.add_argument("--status")
+    listing.add_argument("--limit", type=int, default=20)
+    _one(verb(verbs, "show", _show, "All that is known of a run."))
+    logs = _one(verb(verbs, "logs", _logs, "What a run printed."))
+    logs.add_argument("--follow", action="store_true", help="go on until it ends")
+    logs.add_argument("--attempt", type=int, metavar="N", help="an earlier attempt")
+    _one(verb(verbs, "cancel", _cancel, "Ask a run to end."))
+    download = _one(verb(verbs, "download", _download, "Fetch the files of a run."))
+    download.add_argument("--prefix", default="", help="only files whose path begins so")
+    download.add_argument("--to", default=".", metavar="DIR")
+    _one(verb(verbs, "resend", _resend, "Send points of an interactive run that could not be sent before."))
+
+
+def _one(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("run", metavar="RUN", help="the id of the run")
+    return parser
+
+
+# --- submitting --------------------------------------------------------------------------------------------
+
+
+def _submit(options: argparse.Namespace) -> int:
+    from zaffre.core.experiment import Experiment
+    from zaffre.core.script_run_config import ScriptRunConfig
+
+    words: List[str] = list(options.script or [])
+    if not words:
+        raise UserErrorException(
+            "What shall run?", hint="zaffre run submit --experiment first -- train.py --epochs 3", code="usage"
+        )
+    what: Dict[str, Any] = {"command": words}
+    if not options.command:
+        if words[0] in ("python", "python3") and len(words) > 1:
+            words = words[1:]
+        what = {"script": words[0], "arguments": words[1:]}
+    config = ScriptRunConfig(
+        options.source,
+        compute_target=options.target,
+        environment=options.environment,
+        inputs=pairs(options.input, "--input"),
+        environment_variables=pairs(options.env, "--env"),
+        max_retries=options.max_retries,
+        max_run_duration_seconds=options.max_duration,
+        **what,
+    )
+    space = workspace_of(options)
+    run = Experiment(space, options.experiment).submit(
+        config, tags=pairs(options.tag, "--tag"), display_name=options.name
+    )
+    if options.follow:
+        note(f"Run {run.id} · {run.get_portal_url()}")
+        return _follow(options, run)
+    tell(options, run.known, lambda: f"Submitted run {run.id}\n{run.get_portal_url()}")
+    return 0
+
+
+def _follow(options: argparse.Namespace, run: Any) -> int:
+    """Show the log until the end: on stderr with --json, so that stdout holds one document."""
+    from zaffre import following
+    from zaffre.core.run import failure_text
+
+    out = sys.stderr if options.json else sys.stdout
+
+    def write(text: str) -> None:
+        out.write(text.encode(out.encoding or "utf-8", "replace").decode(out.encoding or "utf-8", "replace"))
+        out.flush()
+
+    try:
+        found = following.follow(
+            run.client, run.workspace.name, run.id, write=write, note=lambda text: note(f"· {text}")
+        )
+    except KeyboardInterrupt:
+        note(f"\nThe run goes on. To end it: zaffre run cancel {run.id}")
+        raise
+    took = span(found.get("started"), found.get("ended"))
+    if found["status"] == "failed":
+        reason = failure_text({**found, "log_tail": ""})  # the log was just shown
+        note(f"zaffre: {reason}")
+    else:
+        note(f"· {found['status']}" + (f" in {took}" if took and parse_time(found.get("ended")) else ""))
+    if options.json:
+        tell(options, found, lambda: "")
+    return 0 if found["status"] == "completed" else 1
+
+
+# --- looking -----------------------------------------------------------------------------------------------
+
+
+def _list(options: argparse.Namespace) -> int:
+    space = workspace_of(options)
+    found = space.client.get(
+        f"{space.path}/runs", experiment=options.experiment, status=options.status, limit=options.limit
+    )
+    rows = [
+        (
+            one["id"],
+            one["name"],
+            one["experiment"],
+            one["status"],
+            age(one["created"]),
+            span(one["started"], one["ended"]),
+        )
+        for one in found["runs"]
+    ]
+    heads = ("id", "name", "experiment", "status", "created", "took")
+    tell(options, found, lambda: table(heads, rows, empty="There are no runs yet."))
+    return 0
+
+
+def _run(options: argparse.Namespace) -> Any:
+    from zaffre.core.run import Run
+
+    return Run.get(workspace_of(options), options.run)
+
+
+def _show(options: argparse.Namespace) -> int:
+    found = _run(options).known
+    tell(options, found, lambda: _facts(found))
+    return 0
+
+
+def _facts(found: Dict[str, Any]) -> str:
+    reason = found.get("reason") or {}
+    config = found.get("config") or {}
+    words = config.get("command") or [config.get("script"), *(config.get("arguments") or [])]
+    metrics = found.get("metrics") or {}
+    shown = facts(
+        [
+            ("run", found["id"]),
+            ("name", found.get("name")),
+            ("experiment", f"{found['experiment']} #{found['number']}"),
+            ("status", found["status"]),
+            ("reason", reason.get("message")),
+            ("exit code", found.get("exit_code")),
+            ("script", " ".join(str(word) for word in words if word)),
+            ("target", found.get("target")),
+            ("environment", found.get("environment")),
+            ("inputs", ", ".join(_input(name, given) for name, given in (found.get("inputs") or {}).items())),
+            ("submitted", f"{age(found.get('created'))} by {found.get('submitted_by')}"),
+            ("took", span(found.get("started"), found.get("ended"))),
+            ("attempt", found.get("attempt")),
+            ("tags", ", ".join(f"{key}={value}" for key, value in (found.get("tags") or {}).items())),
+            ("page", found.get("url")),
+        ]
+    )
+    if not metrics:
+        return shown
+    rows = [(key, one.get("last"), one.get("min"), one.get("max"), one.get("count")) for key, one in metrics.items()]
+    return f"{shown}\n\n{table(('metric', 'last', 'lowest', 'highest', 'points'), rows, empty='')}"
+
+
+def _input(name: str, given: Dict[str, Any]) -> str:
+    return f"{name}={given['dataset']}:{given['version']}"
+
+
+def _logs(options: argparse.Namespace) -> int:
+    run = _run(options)
+    if options.follow:
+        return _follow(options, run)
+    query = {"attempt": options.attempt} if options.attempt else {}
+    if options.json:
+        answer = run.client.call("GET", f"{run.address}/log", query=query)
+        tell(options, {"run": run.id, "log": answer.body.decode("utf-8", "replace")}, lambda: "")
+        return 0
+    out = getattr(sys.stdout, "buffer", None)
+    if out is None:
+        sys.stdout.write(run.client.call("GET", f"{run.address}/log", query=query).body.decode("utf-8", "replace"))
+    else:
+        run.client.call("GET", f"{run.address}/log", query=query, stream_to=out.write)
+        out.flush()
+    return 0
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    run = _run(options)
+    run.cancel()
+    tell(options, run.known, lambda: f"Run {run.id} is {run.known['status'].replace('_', ' ')}.")
+    return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    paths = _run(options).download_files(options.prefix, options.to)
+    tell(options, {"run": options.run, "files": paths}, lambda: "\n".join(paths) or "There are no such files.")
+    return 0
+
+
+def _resend(options: argparse.Namespace) -> int:
+    from zaffre.recorder import resend, spool_of
+
+    run = _run(options)
+    count = resend(run.client, run.address, spool_of(run.id))
+    told = f"Sent {count} batches of {run.id}." if count else f"Nothing of {run.id} is left to send."
+    tell(options, {"run": run.id, "batches": count}, lambda: told)
+    return 0
