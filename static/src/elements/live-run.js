@@ -59,7 +59,7 @@ class LiveRun extends HTMLElement {
     const made = card.querySelector("live-chart");
     made.setAttribute("key", key);
     made.setAttribute("colour", (count % SHADES) + 1);
-    this.board.append(card);
+    this.board.insertBefore(card, this.board.querySelector("[data-after]"));
     this.board.querySelector("[data-none]")?.remove();
     return made;
   }
