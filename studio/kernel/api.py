@@ -20,7 +20,7 @@ from studio.kernel import tokens
 from studio.kernel.actors import ANONYMOUS, Actor
 from studio.kernel.errors import Invalid, TooLarge, Unauthenticated, Unavailable, ZaffreError
 from studio.kernel.models import IdempotencyKey
-from zaffre.protocol import IDEMPOTENCY_HEADER
+from zaffre.protocol import IDEMPOTENCY_HEADER, MAX_JSON_BODY
 
 if TYPE_CHECKING:
     # Not at run time: its class body imports this module by the names in the settings.
@@ -165,6 +165,17 @@ def body_limit(request: Request, limit: int) -> bytes:
     if length > limit:
         raise TooLarge(f"The body is {length} bytes, and at most {limit} are allowed.")
     return bytes(request._request.read(limit + 1))
+
+
+def json_body(request: Request, limit: int = MAX_JSON_BODY) -> Any:
+    """The decoded body, refused with TooLarge before it is read whole. Use it instead of `request.data`."""
+    raw = body_limit(request, limit)
+    if len(raw) > limit:
+        raise TooLarge(f"The body has more than {limit} bytes, the most that is taken here.")
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"The body is not valid JSON: {str(error)[:200]}", code="bad_json") from None
 
 
 def page_limit(request: Request, default: int = 100, most: int = 1000) -> int:

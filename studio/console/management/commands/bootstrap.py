@@ -102,7 +102,8 @@ def _invite_node(file: Path, actor: Actor) -> None:
     except ZaffreError:
         good = False
     if not good:
-        token = create_enrolment(WORKSPACE, TARGET, actor=actor)
+        # Long: this host's own node must be able to join again after its folder was lost.
+        _, token = create_enrolment(WORKSPACE, TARGET, actor=actor, valid=timedelta(days=TOKEN_DAYS))
     _write(file, {"url": settings.PUBLIC_URL, "token": token, "target": TARGET})
 
 

@@ -1,0 +1,63 @@
+"""What machines say of themselves, made safe to keep and to show: known words only, plain values, bounded."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MAX_NAME = 80
+MAX_WORD = 120
+MAX_SLOTS = 256
+#: Above any machine of today; a bigger number is a mistake or a joke.
+_MOST = 1e9
+
+_WORDS = ("python", "platform", "version", "isolation")
+_NUMBERS = ("cpu", "memory_gb", "disk_free_gb", "gpus", "slots")
+_LOADS = ("cpu", "memory", "gpu", "disk")
+
+
+def clean_node_name(name: object) -> str:
+    """The name of a node on one line, cut to 80 characters; `node` when nothing is left of it."""
+    return _line(name, MAX_NAME) or "node"
+
+
+def clean_facts(facts: Mapping[str, Any]) -> dict[str, str | int | float]:
+    """What an agent reported about its machine. Unknown words and values that are not plain are left out."""
+    kept: dict[str, str | int | float] = {}
+    for key in _NUMBERS:
+        number = _number(facts.get(key))
+        if number is not None:
+            kept[key] = number
+    for key in _WORDS:
+        word = _line(facts.get(key), MAX_WORD)
+        if word:
+            kept[key] = word
+    kept["slots"] = slots_of(facts)
+    return kept
+
+
+def clean_load(load: Mapping[str, Any]) -> dict[str, float]:
+    """How busy a machine says it is: shares from 0, which may be over 1."""
+    found = {key: _number(load.get(key)) for key in _LOADS}
+    return {key: round(min(float(value), 1000.0), 3) for key, value in found.items() if value is not None}
+
+
+def slots_of(facts: Mapping[str, Any]) -> int:
+    """How many runs a machine takes at the same time: 1 to 256."""
+    slots = _number(facts.get("slots"))
+    return max(1, min(int(slots or 1), MAX_SLOTS))
+
+
+def _number(value: object) -> int | float | None:
+    # A bool is an int for Python, and no number for us.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # Compared before it is converted: an int of a thousand digits does not fit a float.
+    if not -1 < value < _MOST or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return max(value, 0)
+
+
+def _line(value: object, most: int) -> str:
+    if not isinstance(value, str):
+        return ""
+    return "".join(char if char.isprintable() else " " for char in value[: most * 4]).strip()[:most].strip()

@@ -1,0 +1,142 @@
+"""Reading compute targets and nodes, and turning their tokens into actors."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+
+from django.conf import settings
+from django.db.models import Count, ExpressionWrapper, Q, QuerySet, Sum
+from django.db.models.fields import BooleanField
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+from studio.kernel import tokens
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Invalid, NotFound, Unauthenticated
+from workspace.access import get_workspace
+from workspace.compute.models import ComputeTarget, Enrolment, Node
+from workspace.models import Workspace
+
+READ = "compute.read"
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What serves a target right now: nodes that are online, and the runs that they take at the same time."""
+
+    online: int
+    slots: int
+
+
+def _unreachable() -> timedelta:
+    return timedelta(seconds=settings.UNREACHABLE_SECONDS)
+
+
+def is_online(node: Node, now: datetime) -> bool:
+    """Whether the node has begun to work and was heard of lately."""
+    return node.removed is None and bool(node.epoch) and now - node.last_seen < _unreachable()
+
+
+def _online(prefix: str = "") -> Q:
+    # The same as `is_online`, by the database's clock, which wrote `last_seen`.
+    lately = Q(**{f"{prefix}removed__isnull": True, f"{prefix}last_seen__gt": Now() - _unreachable()})
+    return lately & ~Q(**{f"{prefix}epoch": ""})
+
+
+def list_targets(slug: str, *, actor: Actor) -> QuerySet[ComputeTarget]:
+    """Return the compute targets of the workspace by name, each with its number of `present` and `online`
+    nodes and the `slots` of the latter."""
+    workspace = get_workspace(slug, actor=actor, action=READ)
+    online = _online("nodes__")
+    return workspace.targets.annotate(
+        present=Count("nodes", filter=Q(nodes__removed__isnull=True)),
+        online=Count("nodes", filter=online),
+        slots=Coalesce(Sum("nodes__slots", filter=online), 0),
+    ).order_by("name")
+
+
+def get_target(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
+    """Return one target, as `list_targets` does. Raises NotFound when there is none of this name."""
+    target = list_targets(slug, actor=actor).filter(name=name.replace("\0", "")).first()
+    if target is None:
+        raise NotFound(f"There is no compute target {name[:64]!r} in {slug}.")
+    return target
+
+
+def list_nodes(slug: str, name: str, *, actor: Actor) -> QuerySet[Node]:
+    """Return the nodes of a target by name, each with `online`; removed ones are left out. Raises NotFound."""
+    target = get_target(slug, name, actor=actor)
+    shown = target.nodes.filter(removed__isnull=True)
+    return shown.annotate(online=ExpressionWrapper(_online(), output_field=BooleanField())).order_by("name", "pk")
+
+
+def resolve(workspace: Workspace, name: str) -> ComputeTarget:
+    """Return the target of this name, in a workspace that the caller has opened.
+
+    Raises Invalid `no_such_target` that names the nearest one.
+    """
+    found = workspace.targets.filter(name=name.replace("\0", "")).first()
+    if found is not None:
+        return found
+    names = sorted(workspace.targets.values_list("name", flat=True))
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    raise Invalid(
+        f"There is no compute target {name[:64]!r} in {workspace.slug}."
+        + (f" Did you mean {near[0]!r}?" if near else ""),
+        code="no_such_target",
+        hint=f"There are: {', '.join(names[:10])}." if names else "This workspace has no compute.",
+        field="target",
+        nearest=near[0] if near else None,
+    )
+
+
+def capacity(target_id: int) -> Capacity:
+    """What serves a target that the caller may see."""
+    rows = Node.objects.filter(_online(), target_id=target_id)
+    found = rows.aggregate(online=Count("pk"), slots=Coalesce(Sum("slots"), 0))
+    return Capacity(online=found["online"], slots=found["slots"])
+
+
+def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:
+    """Return the node behind a node token. Raises Unauthenticated when it is unknown or was removed."""
+    node = Node.objects.select_related("target").filter(pk=parsed.id).first()
+    # Only who knows the secret learns why the token does not work.
+    if node is None or not tokens.matches(parsed.secret, node.secret_hash):
+        raise Unauthenticated("This node token is unknown.", hint="Enrol the machine again.")
+    if node.removed is not None:
+        raise Unauthenticated(
+            f"This node was removed on {node.removed:%Y-%m-%d}.",
+            code="removed",
+            hint="Ask an owner of the workspace for a new enrolment.",
+        )
+    return Actor(
+        kind="node",
+        name=node.name,
+        token_id=node.pk,
+        workspace_id=node.target.workspace_id,
+        node_id=node.pk,
+        target_id=node.target_id,
+        address=address,
+    )
+
+
+def actor_of_enrolment(parsed: tokens.Parsed, *, address: str = "") -> Actor:
+    """Return the actor that may register nodes of one target. Raises Unauthenticated that says why not."""
+    enrolment = Enrolment.objects.select_related("target").filter(pk=parsed.id).first()
+    again = "Ask an owner of the workspace for a new one."
+    if enrolment is None or not tokens.matches(parsed.secret, enrolment.secret_hash):
+        raise Unauthenticated("This enrolment is unknown.", hint=again)
+    if enrolment.revoked is not None:
+        raise Unauthenticated(
+            f"This enrolment was revoked on {enrolment.revoked:%Y-%m-%d}.", code="revoked", hint=again
+        )
+    if enrolment.expires <= timezone.now():
+        raise Unauthenticated(f"This enrolment expired on {enrolment.expires:%Y-%m-%d}.", code="expired", hint=again)
+    return Actor(
+        kind="enrolment",
+        name=f"enrolment of {enrolment.target.name}",
+        token_id=enrolment.pk,
+        workspace_id=enrolment.target.workspace_id,
+        target_id=enrolment.target_id,
+        address=address,
+    )

@@ -1,0 +1,227 @@
+"""Changing compute: targets, enrolments, and what nodes say of themselves."""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import redis
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from studio.kernel import tokens
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from studio.kernel.events import publish
+from studio.kernel.ids import ulid
+from workspace.access import authorize, get_workspace
+from workspace.audit.services import record
+from workspace.compute import broker, forms
+from workspace.compute.models import ComputeTarget, Enrolment, Node
+from workspace.compute.queries import is_online
+from workspace.forms import clean_name
+from workspace.models import Workspace
+
+log = logging.getLogger(__name__)
+
+#: How long an enrolment is good when nothing else is said.
+ENROLMENT = timedelta(hours=24)
+MAX_EPOCH = 40
+#: Nodes of one target, removed ones not counted: an enrolment that got out must not fill the table.
+MOST_NODES = 1000
+
+
+@transaction.atomic
+def create_target(
+    workspace: Workspace, *, actor: Actor, name: str, kind: str = ComputeTarget.Kind.LOCAL
+) -> ComputeTarget:
+    """Make a compute target with a queue of its own. Raises Invalid, and Conflict `taken` for a known name."""
+    authorize(workspace, actor=actor, action="compute.change")
+    name = clean_name(name, noun="a compute target")
+    if kind not in ComputeTarget.Kind.values:
+        raise Invalid(f"The kind is one of {', '.join(ComputeTarget.Kind.values)}, not {kind[:20]!r}.", field="kind")
+    try:
+        with transaction.atomic():
+            target = ComputeTarget.objects.create(
+                workspace=workspace, name=name, kind=kind, created_by_id=actor.user_id
+            )
+    except IntegrityError:
+        raise Conflict(
+            f"There is a compute target {name} already.", code="taken", hint="Choose another name.", field="name"
+        ) from None
+    # Sealed to its row, so only now.
+    target.broker_secret = broker.seal_password(target.pk, secrets.token_urlsafe(32))
+    target.save(update_fields=["broker_secret"])
+    record(actor=actor, workspace=workspace, action="target.create", target=name, fields={"kind": kind})
+    publish(f"compute.{workspace.slug}", target=name)
+    transaction.on_commit(lambda: _open_queue(target.pk))
+    return target
+
+
+def _open_queue(target_id: int) -> None:
+    # At once, so that the first node need not wait for the relay's next round; which makes good what fails here.
+    try:
+        broker.ensure_users(target_id)
+    except redis.RedisError as error:
+        log.warning("the queue of compute target %s waits for the relay: %s", target_id, type(error).__name__)
+
+
+@transaction.atomic
+def create_enrolment(slug: str, name: str, *, actor: Actor, valid: timedelta = ENROLMENT) -> tuple[Enrolment, str]:
+    """Let machines join a target for a while; returns the row and the token, which is shown only now."""
+    workspace = get_workspace(slug, actor=actor, action="node.register")
+    if actor.kind == "enrolment":
+        raise Forbidden("An enrolment admits machines; it makes no further enrolments.")
+    target = _target(workspace, name)
+    enrolment_id = ulid()
+    text, kept = tokens.new("reg", enrolment_id)
+    enrolment = Enrolment.objects.create(
+        id=enrolment_id,
+        target=target,
+        secret_hash=kept,
+        created_by_id=actor.user_id,
+        expires=timezone.now() + valid,
+    )
+    facts = {"enrolment": enrolment_id, "expires": enrolment.expires.isoformat()}
+    record(actor=actor, workspace=workspace, action="enrolment.create", target=target.name, fields=facts)
+    return enrolment, text
+
+
+@transaction.atomic
+def revoke_enrolment(slug: str, name: str, enrolment_id: str, *, actor: Actor) -> None:
+    """Admit no further machine by this enrolment; those that joined stay. Repeating it is harmless.
+
+    Raises NotFound when the target has no such enrolment.
+    """
+    workspace = get_workspace(slug, actor=actor, action="compute.change")
+    rows = Enrolment.objects.filter(target=_target(workspace, name), pk=enrolment_id.replace("\0", ""))
+    if not rows.exists():
+        raise NotFound(f"{name} has no enrolment {enrolment_id[:40]!r}.")
+    if rows.filter(revoked__isnull=True).update(revoked=Now()):
+        record(
+            actor=actor,
+            workspace=workspace,
+            action="enrolment.revoke",
+            target=name,
+            fields={"enrolment": enrolment_id},
+        )
+
+
+def _target(workspace: Workspace, name: str) -> ComputeTarget:
+    target = workspace.targets.filter(name=name.replace("\0", "")).first()
+    if target is None:
+        raise NotFound(f"There is no compute target {name[:64]!r} in {workspace.slug}.")
+    return target
+
+
+@transaction.atomic
+def register_node(*, actor: Actor, name: str, facts: Mapping[str, Any]) -> tuple[Node, str]:
+    """Admit a machine that came with an enrolment; returns its row and its own token, which is shown only now.
+
+    Raises Forbidden for anybody but an enrolment, Conflict `too_many_nodes`.
+    """
+    if actor.kind == "anonymous":
+        raise Unauthenticated("Send an enrolment token in the Authorization header.")
+    if actor.kind != "enrolment":
+        raise Forbidden("This address takes an enrolment token.", hint="Make one on the page of the compute target.")
+    # Locked: a revocation that committed first is final, and the nodes are counted one after another.
+    rows = Enrolment.objects.select_for_update(of=("self", "target"), no_key=True)
+    enrolment = rows.select_related("target__workspace").filter(pk=actor.token_id, revoked__isnull=True).first()
+    if enrolment is None:
+        raise Unauthenticated("This enrolment was revoked.", code="revoked")
+    target = enrolment.target
+    authorize(target.workspace, actor=actor, action="node.register")
+    if Node.objects.filter(target=target, removed__isnull=True).count() >= MOST_NODES:
+        raise Conflict(
+            f"{target.name} has {MOST_NODES} nodes, the most there may be.",
+            code="too_many_nodes",
+            hint="Remove the ones that are gone.",
+        )
+    node_id = ulid()
+    text, kept = tokens.new("node", node_id)
+    node = Node.objects.create(
+        id=node_id,
+        target=target,
+        name=forms.clean_node_name(name),
+        secret_hash=kept,
+        facts=forms.clean_facts(facts),
+        slots=forms.slots_of(facts),
+        last_seen=Now(),
+    )
+    record(
+        actor=actor,
+        workspace=target.workspace,
+        action="node.register",
+        target=node.name,
+        fields={"node": node_id, "target": target.name},
+    )
+    publish(f"compute.{target.workspace.slug}", target=target.name, node=node_id)
+    return node, text
+
+
+@transaction.atomic
+def greet_node(*, actor: Actor, epoch: str, facts: Mapping[str, Any]) -> Node:
+    """A new life of the agent presents itself; from now on the earlier one is refused.
+
+    Facts that are left out stay as they were. Raises Unauthenticated for a node that was removed.
+    """
+    node = _locked_node(actor)
+    if not epoch or len(epoch) > MAX_EPOCH or not epoch.isprintable():
+        raise Invalid(f"An epoch has 1 to {MAX_EPOCH} visible characters.", field="epoch")
+    node.epoch = epoch
+    changes: dict[str, Any] = {"epoch": epoch}
+    if facts:
+        node.facts, node.slots = forms.clean_facts(facts), forms.slots_of(facts)
+        changes |= {"facts": node.facts, "slots": node.slots}
+    Node.objects.filter(pk=node.pk).update(last_seen=Now(), **changes)
+    publish(f"compute.{node.target.workspace.slug}", target=node.target.name, node=node.pk)
+    return node
+
+
+@transaction.atomic
+def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any]) -> Node:
+    """Take a sign of life. Raises Conflict `stale_epoch` when another life of the agent greeted since,
+    Unauthenticated for a node that was removed."""
+    node = _locked_node(actor)
+    if node.epoch != epoch:
+        raise Conflict(
+            "Another life of this node has greeted since.", code="stale_epoch", hint="Say hello, then go on."
+        )
+    was_online = is_online(node, timezone.now())
+    node.load = forms.clean_load(load)
+    Node.objects.filter(pk=node.pk).update(last_seen=Now(), load=node.load)
+    if not was_online:
+        publish(f"compute.{node.target.workspace.slug}", target=node.target.name, node=node.pk)
+    return node
+
+
+def _locked_node(actor: Actor) -> Node:
+    if actor.kind == "anonymous":
+        raise Unauthenticated("Send a node token in the Authorization header.")
+    if actor.kind != "node":
+        raise Forbidden("This address takes the token of a node.")
+    rows = Node.objects.select_for_update(of=("self",), no_key=True).select_related("target__workspace")
+    node = rows.filter(pk=actor.node_id, removed__isnull=True).first()
+    if node is None:
+        raise Unauthenticated("This node was removed.", code="removed", hint="Enrol the machine again.")
+    authorize(node.target.workspace, actor=actor, action="node.renew")
+    return node
+
+
+@transaction.atomic
+def remove_node(slug: str, name: str, node_id: str, *, actor: Actor) -> None:
+    """Take a machine out of a target: its token is dead, and what it runs loses its lease.
+
+    It still knows the password of the pool's queue, where it can read hints; without a token they open nothing.
+    Raises NotFound when the target has no such node.
+    """
+    workspace = get_workspace(slug, actor=actor, action="compute.change")
+    nodes = _target(workspace, name).nodes.filter(pk=node_id.replace("\0", ""), removed__isnull=True)
+    node = nodes.select_for_update(no_key=True).first()
+    if node is None:
+        raise NotFound(f"{name[:64]} has no node {node_id[:40]!r}.")
+    Node.objects.filter(pk=node.pk).update(removed=Now())
+    record(actor=actor, workspace=workspace, action="node.remove", target=node.name, fields={"node": node.pk})
+    publish(f"compute.{slug}", target=name, node=node.pk)
