@@ -113,12 +113,12 @@ class Hints:
             worker_cancel_long_running_tasks_on_connection_loss=False,
         )
 
-        @app.task(name=WAKE_TASK, bind=False, shared=False)
+        @app.task(name=WAKE_TASK, bind=False)
         def wake(run: Any = "", attempt: Any = 0, ticket: Any = "") -> None:
             if isinstance(run, str) and isinstance(ticket, str) and isinstance(attempt, int):
                 self.wake(run, attempt, ticket)
 
-        @app.task(name=SYNC_TASK, bind=False, shared=False)
+        @app.task(name=SYNC_TASK, bind=False)
         def sync() -> None:
             self.sync()
 
