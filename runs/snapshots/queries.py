@@ -23,13 +23,37 @@ IN_MEMORY = 8 * 1024 * 1024
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
+class Pieces:
+    """The bytes of a file that was built, which goes away once it was read or closed.
+
+    Not a generator: one that nobody began would leave its file open when it is closed.
+    """
+
+    def __init__(self, built: IO[bytes]) -> None:
+        self._built = built
+        built.seek(0)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = b"" if self._built.closed else self._built.read(blobs.PIECE)
+        if not piece:
+            self.close()
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        self._built.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A zip that was built; `pieces` removes it once it was read or closed."""
+    """A zip that was built."""
 
     name: str
     size: int
-    pieces: Iterator[bytes]
+    pieces: Pieces
 
 
 def get_snapshot(slug: str, snapshot_id: str, *, actor: Actor) -> Snapshot:
@@ -90,11 +114,4 @@ def pack(slug: str, snapshot_id: str, *, actor: Actor) -> Packed:
     except BaseException:
         built.close()
         raise
-    return Packed(name=f"snapshot-{snapshot.digest[:12]}.zip", size=size, pieces=_pieces(built))
-
-
-def _pieces(built: IO[bytes]) -> Iterator[bytes]:
-    with built:
-        built.seek(0)
-        while piece := built.read(blobs.PIECE):
-            yield piece
+    return Packed(name=f"snapshot-{snapshot.digest[:12]}.zip", size=size, pieces=Pieces(built))

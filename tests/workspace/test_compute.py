@@ -1,6 +1,10 @@
 """Compute targets, machines that join them, and the queue that tells them of work."""
 
+import json
+import os
 import secrets
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -8,7 +12,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
-from celery.worker import state
 from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -23,7 +26,6 @@ from workspace.compute import broker, forms, queries, services
 from workspace.compute.models import ComputeTarget, Enrolment, Node
 from workspace.founding import found_workspace
 from workspace.models import Workspace
-from zaffre.agent.hints import Hints
 from zaffre.protocol import WAKE_TASK
 
 URL = "/api/v1/workspaces/lab/compute"
@@ -365,32 +367,48 @@ def as_pool(pool: ComputeTarget) -> redis.Redis:
     return redis.Redis(username=broker.pool_user(pool.pk), password="a:p@ss/word?#%", **where)
 
 
+#: A node's worker in a process of its own, as nodes have it: Celery keeps much of itself for the whole process.
+LISTEN = """
+import json, sys
+from zaffre.agent.hints import Hints
+say = lambda *said: print(json.dumps(said), flush=True)
+hints = Hints(json.loads(sys.argv[1]), node="n", wake=say, sync=lambda: say("sync"))
+hints.start()
+sys.stdin.read()
+hints.stop()
+"""
+
+
 class Ear:
     """A node's hints worker with what it heard."""
 
     def __init__(self, pool: ComputeTarget) -> None:
-        self.heard: list[tuple[str, int, str]] = []
+        self.heard: list[list[object]] = []
         self.news = threading.Condition()
         told = {"url": broker.url_for(pool), "prefix": broker.pool_prefix(pool.pk), "queue": broker.QUEUE}
-        self.hints = Hints(told, node="n", wake=self.wake, sync=lambda: None)
+        words = [sys.executable, "-c", LISTEN, json.dumps(told)]
+        env = {**os.environ, "PYTHONPATH": str(settings.BASE_DIR / "client" / "src")}
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        self.thread = threading.Thread(target=self._listen)
+        self.thread.start()
 
-    def wake(self, *said: object) -> None:
-        with self.news:
-            self.heard.append(said)
-            self.news.notify_all()
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self.news:
+                self.heard.append(json.loads(line))
+                self.news.notify_all()
 
     def wait(self, count: int) -> None:
         with self.news:
-            assert self.news.wait_for(lambda: len(self.heard) >= count, timeout=30), self.heard
+            assert self.news.wait_for(lambda: len(self.heard) >= count, timeout=60), self.heard
 
     def __enter__(self) -> "Ear":
-        # Celery keeps the order to stop for the whole process: an earlier ear of ours left it behind.
-        state.should_stop = None
-        self.hints.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.hints.stop()
+        self.process.communicate(timeout=60)
+        self.thread.join()
 
 
 def refusals(pool: ComputeTarget) -> list[str]:
