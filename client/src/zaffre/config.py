@@ -44,7 +44,7 @@ def login_file() -> Path:
 
 def clean_url(text: str) -> str:
     """The address of a studio as it is kept. Raises ConfigError for what is none."""
-    found = text.strip().rstrip("/")
+    found = text.strip()
     if "://" not in found:
         found = f"http://{found}" if found.split(":")[0] in ("localhost", "127.0.0.1") else f"https://{found}"
     parts = urlsplit(found)
@@ -52,7 +52,7 @@ def clean_url(text: str) -> str:
         raise ConfigError(f"{text!r} is no address of a studio.", hint="It looks like https://studio.example.org.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError("The address of a studio holds no user, password or query.")
-    return found
+    return found.rstrip("/")
 
 
 def find_login(

@@ -29,7 +29,7 @@ MOST_POINTS = 10_000
 _KEYS_AT_ONCE = 100
 
 
-class Run(Logs, FilesOfRun):
+class Run(FilesOfRun, Logs):
     """One run. Its status has the words of the Azure ML SDK: Queued, Running, Completed, Failed, Canceled…"""
 
     def __init__(self, experiment: "Experiment", run_id: str) -> None:

@@ -1,0 +1,321 @@
+"""Points reach the studio once each, whatever happens to it or to the script."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.client.conftest import inside_of, run_script
+from tests.client.studio import RUN, TOKEN, Reply, _refuse
+from zaffre.agent.leftovers import resend_points
+from zaffre.core import Run
+from zaffre.errors import UserErrorException
+
+METRICS = f"/agent/v1/runs/{RUN}/metrics"
+
+
+def test_points_arrive_with_their_steps_and_nothing_stays_in_the_spool(studio, inside):
+    run = Run.get_context()
+    for step in range(2500):
+        run.log("loss", 1 / (step + 1), step=step)
+    run.log("accuracy", 0.5)
+    run.log("accuracy", 0.6)
+    run.flush()
+    assert [point[2] for point in studio.points if point[0] == "loss"] == list(range(2500))
+    assert [point[1:3] for point in studio.points if point[0] == "accuracy"] == [[0.5, 0], [0.6, 1]]
+    assert all(len(batch["points"]) <= 1000 for batch in studio.batches.values())
+    assert abs(studio.points[0][3] - time.time() * 1000) < 60_000
+    assert list(inside.iterdir()) == []
+
+
+def test_log_does_not_wait_for_a_slow_studio(studio, inside):
+    run = Run.get_context()
+    run.log("first", 0.0)
+    studio.delay = 2.0
+    begun = time.perf_counter()
+    for step in range(20_000):
+        run.log("loss", 0.5, step=step)
+    took = time.perf_counter() - begun
+    assert took < 1.0, f"{took / 20_000 * 1e6:.1f} us a call"
+    studio.delay = 0.0
+    run.flush()
+    assert len(studio.points) == 20_001
+
+
+def test_a_cut_answer_does_not_double_points(studio, inside):
+    studio.next(f"POST {METRICS}", Reply(cut=True), Reply(503, {}))
+    run = Run.get_context()
+    for number in range(10):
+        run.log("loss", number)
+    run.flush()
+    assert [point[1] for point in studio.points] == list(range(10))
+    batches = [call.json["batch"] for call in studio.asked("POST", METRICS)]
+    assert len(batches) == 3
+    assert len(set(batches)) == 1
+
+
+def test_an_ordinary_end_sends_everything(studio, tmp_path):
+    script = "from zaffre.core import Run\nrun = Run.get_context()\nfor i in range(3000): run.log('n', i)\n"
+    done = run_script(script, inside_of(studio, tmp_path / "spool"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [point[1] for point in studio.points] == list(range(3000))
+
+
+def test_an_exception_sends_everything_too(studio, tmp_path):
+    script = "from zaffre.core import Run\nRun.get_context().log('n', 7)\nraise SystemExit(3)\n"
+    assert run_script(script, inside_of(studio, tmp_path / "spool")).returncode == 3
+    assert [point[1] for point in studio.points] == [7]
+
+
+def test_what_could_not_be_sent_before_a_kill_lies_in_the_spool_as_the_node_wants_it(studio, tmp_path):
+    spool = tmp_path / "spool"
+    env = {**os.environ, **inside_of(studio, spool)}
+    studio.away = True
+    script = """
+import time
+from zaffre.core import Run
+run = Run.get_context()
+for i in range(1500):
+    run.log("n", i)
+run.tag("done", "no")
+print("logged", flush=True)
+time.sleep(60)
+"""
+    child = subprocess.Popen([sys.executable, "-c", script], env=env, stdout=subprocess.PIPE)
+    try:
+        assert child.stdout.readline() == b"logged\n"
+
+        def kept() -> bool:
+            bodies = [json.loads(path.read_text()) for path in spool.glob("*.json")]
+            return sum(len(body["points"]) for body in bodies) == 1500 and any("tags" in body for body in bodies)
+
+        studio.wait(kept, "all points in the spool")
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+    sent = []
+
+    class Job:
+        class place:
+            pass
+
+        def ask(self, method, path, body):
+            sent.append(body)
+
+    Job.place.spool = spool
+    resend_points(Job())
+    assert [point[1] for body in sent for point in body["points"]] == list(range(1500))
+
+
+def test_a_studio_that_comes_back_gets_what_was_logged_meanwhile(studio, inside):
+    run = Run.get_context()
+    studio.away = True
+    for number in range(2000):
+        run.log("n", number)
+    studio.wait(lambda: len(list(inside.glob("*.json"))) >= 2, "two batches in the spool")
+    studio.away = False
+    run.flush()
+    assert [point[1] for point in studio.points] == list(range(2000))
+
+
+def test_a_fenced_run_logs_on_in_silence(studio, inside, capfd):
+    refused = _refuse(409, "stale_attempt", "Another attempt owns this run.")
+    studio.next(f"POST {METRICS}", refused)
+    run = Run.get_context()
+    run.log("n", 1)
+    run.flush()
+    run.log("n", 2)
+    run.flush()
+    assert len(studio.asked("POST", METRICS)) == 1
+    assert capfd.readouterr().err.count("zaffre:") == 1
+    assert list(inside.iterdir()) == []
+
+
+def test_a_refused_batch_does_not_keep_the_others(studio, inside, capfd):
+    studio.next(f"POST {METRICS}", _refuse(422, "invalid", "points[0]: no."))
+    run = Run.get_context()
+    run.log("bad", 1)
+    run.flush()
+    run.log("good", 2)
+    run.flush()
+    assert [point[0] for point in studio.points] == ["good"]
+    assert "points[0]" in capfd.readouterr().err
+
+
+def test_a_forked_child_sends_its_own_points_and_not_its_parents(studio, tmp_path):
+    script = """
+import multiprocessing, time
+from zaffre.core import Run
+run = Run.get_context()
+def work():
+    run.log("child", 1.0)
+if __name__ == "__main__":
+    multiprocessing.set_start_method("fork")
+    run.log("parent", 1.0)
+    child = multiprocessing.Process(target=work)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+"""
+    done = run_script(script, inside_of(studio, tmp_path / "spool"))
+    assert done.returncode == 0, done.stderr
+    assert sorted(point[0] for point in studio.points) == ["child", "parent"]
+
+
+class Scalar:
+    """As NumPy's and PyTorch's: no float, but `item()`."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def item(self):
+        return self.value
+
+
+def test_numbers_of_every_kind(studio, inside):
+    import numpy as np
+
+    run = Run.get_context()
+    values = [1, True, np.float32(0.5), np.int64(7), np.array([3.0]), Scalar(2), math.nan, math.inf, -math.inf]
+    for value in values:
+        run.log("n", value)
+    run.flush()
+    assert [point[1] for point in studio.points] == [1, 1, 0.5, 7, 3, 2, "NaN", "Infinity", "-Infinity"]
+
+
+@pytest.mark.parametrize("value", [None, [1, 2], {"a": 1}, object(), 10**400])
+def test_what_is_no_number_is_refused_where_it_is_logged(inside, value):
+    with pytest.raises(UserErrorException):
+        Run.get_context().log("n", value)
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "x" * 251, 3])
+def test_a_name_that_cannot_be_kept_is_refused(inside, name):
+    with pytest.raises(UserErrorException):
+        Run.get_context().log(name, 1.0)
+
+
+def test_lists_rows_and_tables_become_series_and_text_is_kept_as_files(studio, inside):
+    run = Run.get_context()
+    run.log_list("l", (x * x for x in range(4)))
+    run.log_row("r", epoch=1, loss=0.5)
+    run.log_row("r", epoch=2, loss=0.25)
+    run.log_table("t", {"x": [1, 2], "label": ["a", "b"]})
+    run.log("note", "converged")
+    run.flush()
+    found = run.get_metrics()
+    assert found["l"] == [0, 1, 4, 9]
+    assert (found["r/epoch"], found["r/loss"], found["t/x"]) == ([1, 2], [0.5, 0.25], [1, 2])
+    kept = json.loads(studio.blobs[studio.artifacts["metrics/t.json"]])
+    assert kept["data"] == {"x": [1, 2], "label": ["a", "b"]}
+    assert [batch["tags"] for batch in studio.batches.values() if "tags" in batch] == [{"note": "converged"}]
+
+
+def test_pictures_and_charts_are_files_of_the_run(studio, inside, tmp_path):
+    run = Run.get_context()
+
+    class Figure:
+        def savefig(self, to, **_):
+            to.write(b"png " + str(len(studio.artifacts)).encode())
+
+    run.log_image("confusion matrix", plot=Figure())
+    run.log_image("confusion matrix", plot=Figure())
+    (tmp_path / "x.jpg").write_bytes(b"jpg")
+    run.log_image("photo", path=str(tmp_path / "x.jpg"))
+    document = {"class_labels": ["a", "b"], "matrix": [[3, 0], [1, 5]]}
+    run.log_confusion_matrix("m", {"schema_type": "confusion_matrix", "data": document})
+    images = [path for path in studio.artifacts if path.startswith("images/")]
+    assert images == ["images/confusion_matrix.png", "images/confusion_matrix_2.png", "images/photo.jpg"]
+    assert json.loads(studio.blobs[studio.artifacts["metrics/m.json"]])["data"] == document
+
+
+def test_a_picture_that_cannot_be_sent_waits_in_outputs(studio, inside, monkeypatch, capfd):
+    run = Run.get_context()
+    run.client.patience = 0.1
+    studio.away = True
+    run.log_residuals("r", {"schema_type": "residuals", "data": {"bin_edges": [0, 1], "bin_counts": [3]}})
+    with open("outputs/metrics/r.json") as kept:
+        assert json.load(kept)["data"]["bin_counts"] == [3]
+    assert "outputs/metrics/r.json" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("log_confusion_matrix", "{no json"),
+        ("log_confusion_matrix", {"schema_type": "confusion_matrix", "data": {"class_labels": ["a"]}}),
+        ("log_confusion_matrix", {"data": {"class_labels": ["a", "b"], "matrix": [[1, 2]]}}),
+        ("log_residuals", {"schema_type": "predictions", "data": {"bin_edges": [], "bin_counts": []}}),
+        ("log_table", {"a": [1], "b": [1, 2]}),
+    ],
+)
+def test_a_chart_of_the_wrong_form_says_what_is_wrong(inside, call, words):
+    with pytest.raises(UserErrorException):
+        getattr(Run.get_context(), call)("x", words)
+
+
+def test_outside_of_the_studio_the_same_script_prints(capsys):
+    run = Run.get_context()
+    run.log("loss", 0.25, step=3)
+    run.log_list("l", [1, 2])
+    run.tag("a", "b")
+    run.log_image("x", plot=type("Figure", (), {"savefig": lambda self, to, **_: to.write(b"1234")})())
+    said = capsys.readouterr().out
+    assert "loss = 0.25 (step 3)" in said
+    assert "images/x.png" in said
+    assert run.get_metrics()["l"] == [1, 2]
+    with pytest.raises(UserErrorException):
+        Run.get_context(allow_offline=False)
+
+
+def test_an_interactive_run_ends_with_its_block(studio, space):
+    from zaffre.core import Experiment
+
+    with Experiment(space, "by-hand").start_logging() as run:
+        run.log("n", 3)
+    assert [point[1] for point in studio.points] == [3]
+    assert studio.runs[RUN]["status"] == "completed"
+    with pytest.raises(ZeroDivisionError), Experiment(space, "by-hand").start_logging():
+        _ = 1 / 0
+    assert studio.runs[RUN]["status"] == "failed"
+    assert "ZeroDivisionError" in studio.runs[RUN]["reason"]["message"]
+
+
+def test_points_of_an_interactive_run_can_be_sent_later(studio, home, zaffre):
+    studio.new_run(status="running")
+    script = f"""
+from zaffre.core import Experiment, Run, Workspace
+run = Run(Experiment(Workspace.get(), "first"), "{RUN}")
+run.log("n", 5)
+run._recorder.close(0.5)
+"""
+    env = {"ZAFFRE_URL": studio.url, "ZAFFRE_TOKEN": TOKEN, "ZAFFRE_WORKSPACE": "main"}
+    studio.next(f"POST /api/v1/workspaces/main/runs/{RUN}/metrics", *[Reply(503, {})] * 50)
+    done = run_script(script, env)
+    assert f"zaffre run resend {RUN}" in done.stderr
+    assert studio.points == []
+    studio.answers.clear()
+    assert json.loads(zaffre("run", "resend", RUN, "--json").stdout)["batches"] == 1
+    assert [point[1] for point in studio.points] == [5]
+    assert not (home / ".zaffre" / "spool" / RUN).exists()
+
+
+def test_inputs_act_as_paths(studio, inside, tmp_path, monkeypatch):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.csv").write_text("x")
+    monkeypatch.setenv("AZUREML_DATAREFERENCE_my-data", str(folder))
+    given = Run.get_context().input_datasets["my-data"]
+    assert Path(given) == folder
+    assert (given / "a.csv").read_text() == "x"
+    with open(os.path.join(given, "a.csv")) as file:
+        assert file.read() == "x"
+    assert given.exists()
+    assert given.to_path() == ["a.csv"]
