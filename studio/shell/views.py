@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 
+from studio.kernel.errors import NotFound
 from studio.kernel.web import SignedInRequest, signed_in
 from studio.shell import queries
 from workspace.queries import my_workspaces
@@ -30,6 +31,10 @@ def find(request: SignedInRequest, ws: str) -> JsonResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """No such address: a page for people, the usual error body for programs."""
+    if request.path.startswith(("/api/", "/agent/")):
+        missing = NotFound("There is nothing at this address.")
+        return JsonResponse(missing.body(), status=missing.status)
     return render(request, "errors/404.html", status=404)
 
 

@@ -169,7 +169,7 @@ class Studio:
         return until(look, f"run {run} in {sorted(wanted)}", seconds=seconds)
 
     def log(self, run: str) -> bytes:
-        got = self.ask("GET", f"{self.ws}/runs/{run}/log?offset=0&limit=10000000")
+        got = self.ask("GET", f"{self.ws}/runs/{run}/log?offset=0&limit=8000000")
         assert got.status == 200, got.body
         return got.body
 
