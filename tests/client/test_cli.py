@@ -168,8 +168,7 @@ def test_a_refusal_is_a_line_a_hint_and_exit_1(studio, zaffre):
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "zaffre: Your role is reader.\n  Ask an owner.\n")
 
 
-def test_a_studio_that_is_away_is_no_traceback(zaffre, monkeypatch):
-    monkeypatch.setattr("zaffre.cli.common._PATIENCE", 0.1)
+def test_a_studio_that_is_away_is_no_traceback(zaffre):
     done = zaffre("workspace", "list", ZAFFRE_URL="http://127.0.0.1:9")
     assert done.returncode == 1
     assert "cannot be reached" in done.stderr

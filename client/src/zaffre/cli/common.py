@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[[argparse.Namespace], Optional[int]]
 #: A person waits: a studio that is away is told sooner than to a script.
-_PATIENCE = 15.0
+_PATIENCE = 5.0
 
 
 def noun(nouns: Any, name: str, text: str) -> Any:

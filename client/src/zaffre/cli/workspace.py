@@ -17,7 +17,7 @@ def _list(options: argparse.Namespace) -> int:
     from zaffre.transport import Client
 
     login = login_of(options)
-    found = Client(login.url, login.token, patience=15).get("/api/v1/workspaces")
+    found = Client(login.url, login.token, patience=5).get("/api/v1/workspaces")
     rows = [
         ("*" if one["slug"] == login.workspace else "", one["slug"], one["name"], one["role"])
         for one in found["workspaces"]
