@@ -30,7 +30,7 @@ class FilesOfRun:
     inside: bool
 
     def upload_file(self, name: str, path_or_stream: Union[str, "os.PathLike[str]", BinaryIO]) -> None:
-        """Keep a file as `name`. Raises UserErrorException when it cannot be read, Refused when the name is taken."""
+        """Keep a file as `name`, in the place of an earlier one. Raises UserErrorException when it cannot be read."""
         if isinstance(path_or_stream, (str, os.PathLike)):
             self._upload([local_file(_plain(name), Path(path_or_stream))])
             return
@@ -77,10 +77,8 @@ class FilesOfRun:
                 try:
                     self._upload([local_file(chosen, place)])
                 except Conflict as error:
-                    if error.code in ("stale_attempt", "final"):
-                        return  # the recorder has said so, or will
-                    self._taken.add(chosen)
-                    continue
+                    if error.code not in ("stale_attempt", "final"):
+                        raise  # those two: the run is not ours any more, and the recorder says so
                 except Unreachable as error:
                     if not self.inside:
                         raise

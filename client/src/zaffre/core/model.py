@@ -153,14 +153,10 @@ class Model:
         body = {**_body(name, tags, properties, framework, description), "run": run.id, "path": path}
         try:
             return Model._from_json(run.workspace, run.client.post(f"{run.workspace.path}/models", body))
-        except (Invalid, NotFound) as error:
-            names = run.get_file_names()
-            if any(one == path or one.startswith(f"{path}/") for one in names):
+        except Invalid as error:
+            if error.code != "no_such_path":
                 raise
-            listed = ", ".join(names[:20]) or "none"
-            raise ModelPathNotFoundException(
-                f"The run {run.id} has no file {path}. Its files: {listed}.", code=error.code
-            ) from None
+            raise ModelPathNotFoundException(error.message, hint=error.hint, code=error.code) from None
 
     def download(self, target_dir: str = ".", exist_ok: bool = False) -> str:
         """Fetch the files below `target_dir`; returns the path of the model: its file, or the folder of its files.
