@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from registry.endpoints import states
 from registry.models import ModelVersion
 from runs.snapshots.models import Snapshot
 from workspace.accounts.models import User
@@ -15,6 +16,8 @@ class Endpoint(models.Model):
     name = models.CharField(max_length=64)
     description = models.TextField(blank=True)
     #: Two keys, so that one can be rotated while the other works; sealed, because they are shown again.
+    #: The hashes are SHA-256 of the whole key, without the pepper of other tokens: the gateway compares with them,
+    #: and it must not hold the studio's secret. 256 random bits cannot be guessed from a hash.
     primary_sealed = models.TextField()
     secondary_sealed = models.TextField()
     primary_hash = models.CharField(max_length=64)
@@ -30,11 +33,14 @@ class Deployment(models.Model):
     """A model version with its scoring code, packaged immutably. An update is a new deployment."""
 
     class State(models.TextChoices):
-        TRANSITIONING = "transitioning"
-        HEALTHY = "healthy"
-        UNHEALTHY = "unhealthy"
-        FAILED = "failed"
-        RETIRED = "retired"
+        TRANSITIONING = states.TRANSITIONING
+        HEALTHY = states.HEALTHY
+        UNHEALTHY = states.UNHEALTHY
+        FAILED = states.FAILED
+        RETIRED = states.RETIRED
+
+    #: States in which its replicas are kept alive.
+    LIVE = (State.TRANSITIONING, State.HEALTHY, State.UNHEALTHY)
 
     endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="deployments")
     number = models.PositiveIntegerField()
@@ -49,20 +55,26 @@ class Deployment(models.Model):
     reason = models.TextField(blank=True)
     created = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    #: Since when another deployment answers instead; its replicas still finish what they were asked.
+    retired = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["endpoint", "number"], name="deployment_number_once")]
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in self.LIVE
 
 
 class Replica(models.Model):
     """One process of a deployment on one node."""
 
     class State(models.TextChoices):
-        WAITING = "waiting"
-        STARTING = "starting"
-        READY = "ready"
-        FAILED = "failed"
-        STOPPED = "stopped"
+        WAITING = states.WAITING
+        STARTING = states.STARTING
+        READY = states.READY
+        FAILED = states.FAILED
+        STOPPED = states.STOPPED
 
     id = models.CharField(primary_key=True, max_length=26)
     deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="replicas")

@@ -1,0 +1,88 @@
+"""workspaces/<ws>/models."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from registry import queries, services
+from registry.models import ModelVersion
+from studio.kernel import blobs
+from studio.kernel.api import actor_of, once, parse
+from studio.kernel.downloads import Download
+
+
+class ModelIn(serializers.Serializer):
+    name = serializers.CharField()
+    run = serializers.CharField(default="", allow_blank=True, allow_null=True)
+    path = serializers.CharField(default="", allow_blank=True, allow_null=True)
+    # Entries are judged by kernel.manifests: a serializer for each of 20 000 would take seconds.
+    files = serializers.ListField(child=serializers.DictField(), required=False, allow_null=True, default=None)
+    description = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
+    framework = serializers.CharField(default="", allow_blank=True)
+    tags = serializers.DictField(default=dict)
+    properties = serializers.DictField(default=dict)
+
+
+class ModelOut(serializers.Serializer):
+    name = serializers.CharField()
+    description = serializers.CharField()
+    version = serializers.IntegerField(source="latest")
+    created = serializers.DateTimeField()
+    created_by = serializers.CharField(source="created_by.username", default=None)
+
+
+class VersionOut(serializers.Serializer):
+    name = serializers.CharField(source="model.name")
+    version = serializers.IntegerField()
+    size = serializers.IntegerField()
+    run = serializers.CharField(source="run_id", default=None)
+    framework = serializers.CharField()
+    description = serializers.CharField()
+    tags = serializers.JSONField()
+    properties = serializers.JSONField()
+    created = serializers.DateTimeField()
+    created_by = serializers.CharField(source="created_by.username", default=None)
+
+
+class Models(APIView):
+    def get(self, request: Request, ws: str) -> Response:
+        return Response({"models": ModelOut(queries.list_models(ws, actor=actor_of(request)), many=True).data})
+
+    def post(self, request: Request, ws: str) -> Response:
+        def make() -> tuple[dict[str, Any], int]:
+            body = parse(ModelIn, request.data)
+            run, path = body.pop("run") or "", body.pop("path") or ""
+            return _shown(services.register_model(ws, actor=actor_of(request), run_id=run, path=path, **body)), 201
+
+        return once(request, make)
+
+
+class ModelDetail(APIView):
+    def get(self, request: Request, ws: str, name: str) -> Response:
+        actor = actor_of(request)
+        model = queries.get_model(ws, name, actor=actor)
+        versions = queries.list_versions(ws, name, actor=actor)
+        # Each with its files: a client that lists versions can fetch one without asking again.
+        return Response({**ModelOut(model).data, "versions": [_shown(version) for version in versions]})
+
+    def delete(self, request: Request, ws: str, name: str) -> Response:
+        services.delete_model(ws, name, actor=actor_of(request))
+        return Response(status=204)
+
+
+class VersionDetail(APIView):
+    def get(self, request: Request, ws: str, name: str, version: int) -> Response:
+        return Response(_shown(queries.get_version(ws, name, version, actor=actor_of(request))))
+
+
+class File(APIView):
+    def get(self, request: Request, ws: str, name: str, version: int, path: str) -> Download:
+        entry = queries.get_file(ws, name, version, path, actor=actor_of(request))
+        return Download(blobs.read(entry["sha256"]), path=path, size=entry["size"], sha256=entry["sha256"])
+
+
+def _shown(version: ModelVersion) -> dict[str, Any]:
+    return {**VersionOut(version).data, "files": version.files}

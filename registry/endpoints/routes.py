@@ -1,0 +1,67 @@
+"""The routes of all endpoints, as the gateways get them: read from the database, put into Redis whole."""
+
+from django.db import connection, transaction
+
+from registry.endpoints.models import Deployment, Endpoint, Replica
+from studio.gateway import wire
+from studio.kernel import events
+
+#: Any number, the same everywhere: who holds this advisory lock reads and publishes, one after another.
+LOCK = 7_305_162
+MAX_NOTE = 300
+
+
+def current() -> wire.Routes:
+    """The routes as the database has them now. Three statements, whatever the number of endpoints."""
+    serving: dict[int, list[wire.Replica]] = {}
+    ready = Replica.objects.filter(wanted=True, state=Replica.State.READY, deployment__traffic__gt=0)
+    for pk, deployment, address in ready.order_by("pk").values_list("pk", "deployment_id", "address"):
+        serving.setdefault(deployment, []).append(wire.Replica(pk, address))
+    deployments: dict[int, list[Deployment]] = {}
+    rows = Deployment.objects.filter(state__in=[*Deployment.LIVE, Deployment.State.FAILED])
+    for row in rows.order_by("number").only("endpoint_id", "number", "traffic", "state", "reason"):
+        deployments.setdefault(row.endpoint_id, []).append(row)
+    found = {}
+    endpoints = Endpoint.objects.select_related("workspace").only(
+        "name", "workspace__slug", "primary_hash", "secondary_hash"
+    )
+    for one in endpoints:
+        its = deployments.get(one.pk, [])
+        carrying = [each for each in its if each.traffic > 0]
+        found[f"{one.workspace.slug}/{one.name}"] = wire.Endpoint(
+            keys=(one.primary_hash, one.secondary_hash),
+            deployments=tuple(
+                wire.Deployment(each.number, each.traffic, tuple(serving.get(each.pk, ()))) for each in carrying
+            ),
+            note="" if any(each.pk in serving for each in carrying) else _note(carrying or its),
+        )
+    return wire.make(found)
+
+
+def _note(deployments: list[Deployment]) -> str:
+    if not deployments:
+        return "Nothing is deployed at this endpoint yet."
+    newest = deployments[-1]
+    if newest.state == Deployment.State.FAILED:
+        return f"Deployment {newest.number} failed: {newest.reason}"[:MAX_NOTE]
+    if newest.state == Deployment.State.TRANSITIONING:
+        return f"Deployment {newest.number} is not ready yet. {newest.reason}".strip()[:MAX_NOTE]
+    return f"No replica of deployment {newest.number} is ready right now. {newest.reason}".strip()[:MAX_NOTE]
+
+
+def send() -> bool:
+    """Put the present routes into Redis unless it has them; say whether it had not. Raises redis.RedisError.
+
+    Reading and writing happen under one lock, though Redis is asked inside the transaction: otherwise the routes
+    of before could overwrite those of after, and a key that was made anew would open the endpoint again.
+    """
+    client = events.client()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        routes = current()
+        if client.hget(wire.ROUTES_KEY, "version") == routes.version.encode():
+            return False
+        client.hset(wire.ROUTES_KEY, mapping={"version": routes.version, "body": wire.encode(routes)})
+    client.publish(wire.ROUTES_BELL, routes.version)
+    return True

@@ -1,0 +1,171 @@
+"""Registering models, from a run's files or from uploaded ones, and deleting them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from registry import forms
+from registry.models import Model, ModelVersion
+from runs.artifacts.queries import list_artifacts
+from runs.models import Run
+from runs.queries import get_run
+from studio.kernel import manifests
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Conflict, Invalid, NotFound
+from studio.kernel.events import publish
+from workspace.access import get_workspace
+from workspace.audit.services import record
+from workspace.forms import clean_description, clean_name
+from workspace.models import Workspace
+from zaffre.protocol import FileEntry
+
+MAX_FILES = 20_000
+MAX_BYTES = 100 * 1024**3
+#: Files of a run that a refusal lists.
+LISTED = 20
+
+
+@transaction.atomic
+def register_model(
+    slug: str,
+    *,
+    actor: Actor,
+    name: str,
+    run_id: str = "",
+    path: str = "",
+    files: Iterable[Mapping[str, Any]] | None = None,
+    description: str = "",
+    framework: str = "",
+    tags: Mapping[str, Any] | None = None,
+    properties: Mapping[str, Any] | None = None,
+) -> ModelVersion:
+    """Add a version of a model, which is made when there is none of this name.
+
+    The files are those at `path` among the run's files (nothing is sent again), or the uploaded `files`. Running
+    code registers from its own run only. Raises Invalid: `no_such_path` lists what the run has; NotFound for an
+    unknown run; TooLarge over the limits.
+    """
+    workspace = get_workspace(slug, actor=actor, action="model.create")
+    name, description = clean_name(name, noun="a model"), clean_description(description)
+    facts = {
+        "framework": forms.clean_framework(framework),
+        "tags": forms.clean_facts(tags, noun="tag"),
+        "properties": forms.clean_facts(properties, noun="property"),
+    }
+    # What running code registers came from its run, whether it says so or not.
+    run_id = run_id or actor.run_id
+    run = get_run(slug, run_id, actor=actor) if run_id else None
+    if files is None and run is None:
+        raise Invalid("Give a run with the path of its model, or files that were uploaded.", field="run")
+    if files is not None and path:
+        raise Invalid("Give the path of a run's files, or uploaded files, not both.", field="files")
+    if files is not None:
+        kept = _uploaded(workspace, files)
+    else:
+        assert run is not None
+        kept = _files_of(slug, run, forms.clean_path(path), actor=actor)
+    version = _add_version(workspace, actor=actor, name=name, run=run, files=kept, description=description, facts=facts)
+    told = {"run": run.pk if run else None, "files": len(kept)}
+    record(actor=actor, workspace=workspace, action="model.register", target=f"{name}:{version.version}", fields=told)
+    publish(f"models.{slug}", name=name, version=version.version)
+    return version
+
+
+def _uploaded(workspace: Workspace, files: Iterable[Mapping[str, Any]]) -> list[FileEntry]:
+    # What is no text is no path and no hash, and is refused as such.
+    given = [
+        {key: item[key] for key in ("path", "sha256") if isinstance(item.get(key), str)}
+        | {"mode": item["mode"] if isinstance(item.get("mode"), int) else 0}
+        for item in files
+        if isinstance(item, Mapping)
+    ]
+    kept = manifests.check(given, workspace_id=workspace.pk, max_files=MAX_FILES, max_bytes=MAX_BYTES)
+    if not kept:
+        raise Invalid("A model has at least one file.", field="files")
+    return kept
+
+
+def _files_of(slug: str, run: Run, path: str, *, actor: Actor) -> list[FileEntry]:
+    """The run's file at `path`, or the files below it, named from the last part of `path` on."""
+    rows = list_artifacts(slug, run.pk, actor=actor, prefix=path)
+    found = [row for row in rows if row.path == path or row.path.startswith(f"{path}/")]
+    if not found:
+        raise _no_such_path(slug, run, path, actor=actor)
+    above = path.rpartition("/")[0]
+    begin = len(above) + 1 if above else 0
+    listed = [{"path": row.path[begin:], "sha256": row.sha256} for row in found]
+    return manifests.check(listed, workspace_id=run.workspace_id, max_files=MAX_FILES, max_bytes=MAX_BYTES)
+
+
+def _no_such_path(slug: str, run: Run, path: str, *, actor: Actor) -> Invalid:
+    known = list(list_artifacts(slug, run.pk, actor=actor).values_list("path", flat=True))
+    near = forms.nearest(path, known)
+    listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
+    return Invalid(
+        f"The run {run.name} has no file {path!r}." + (f" Did you mean {near!r}?" if near else ""),
+        code="no_such_path",
+        hint=f"Its files: {listed}." if known else "It has no files: write them below outputs/.",
+        field="path",
+        nearest=near,
+        files=known[:LISTED],
+    )
+
+
+def _add_version(
+    workspace: Workspace,
+    *,
+    actor: Actor,
+    name: str,
+    run: Run | None,
+    files: list[FileEntry],
+    description: str,
+    facts: dict[str, Any],
+) -> ModelVersion:
+    # Code has no row of its own: whoever submitted the run made this.
+    maker = actor.user_id if actor.is_user or run is None else run.submitted_by_id
+    Model.objects.get_or_create(workspace=workspace, name=name, defaults={"created_by_id": maker})
+    # The row is the lock: two registrations at once get two numbers.
+    model = Model.objects.select_for_update(no_key=True).get(workspace=workspace, name=name)
+    model.latest += 1
+    model.description = description or model.description
+    model.save(update_fields=["latest", "description"])
+    return ModelVersion.objects.create(
+        model=model,
+        version=model.latest,
+        files=files,
+        size=manifests.total_size(files),
+        run=run,
+        description=description,
+        created_by_id=maker,
+        **facts,
+    )
+
+
+@transaction.atomic
+def delete_model(slug: str, name: str, *, actor: Actor) -> None:
+    """Delete a model with all its versions, and the records of deployments of it that have ended.
+
+    Raises NotFound, Conflict `in_use` that names the endpoints while one of them uses a version.
+    """
+    workspace = get_workspace(slug, actor=actor, action="model.delete")
+    # A deployment locks this row too, so none can be made of a model that is on its way out.
+    rows = Model.objects.select_for_update().filter(workspace=workspace, name=name.replace("\0", ""))
+    model = rows.first()
+    if model is None:
+        raise NotFound(f"There is no model {name[:64]!r} in {slug}.")
+    # By the relation and not by its class: endpoints are built on models, and not the other way round.
+    deployments = [one for version in model.versions.all() for one in version.deployments.select_related("endpoint")]
+    using = sorted({one.endpoint.name for one in deployments if one.is_live})
+    if using:
+        raise Conflict(
+            f"The model {name} is used by: {', '.join(using)}.",
+            code="in_use",
+            hint="Delete these endpoints, or deploy another model there, first.",
+            endpoints=using,
+        )
+    for one in deployments:
+        one.delete()
+    record(actor=actor, workspace=workspace, action="model.delete", target=name, fields={"versions": model.latest})
+    model.delete()
+    publish(f"models.{slug}", name=name)
