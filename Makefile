@@ -54,5 +54,5 @@ messages: tools ## Collect the texts of pages into locale/
 	$(BIN)/python -m studio.shell.messages extract
 
 clean: ## Remove what set-up made (.venv, node_modules, bundles); the data in var/ stays
-	rm -rf .venv node_modules static/dist staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv node_modules static/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -163,14 +163,15 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 # --- files of the pages ----------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(envstr("STATIC_ROOT") or BASE_DIR / "staticfiles")
+#: Where `bootstrap --collect` puts what browsers load; `make up` names a folder. Unset, they are served from
+#: the source tree (tests, `make dev`): what an earlier start collected must not be what a later one shows.
+STATIC_ROOT = Path(envstr("STATIC_ROOT")) if envstr("STATIC_ROOT") else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
 }
-#: From a source tree there may be no collected files (tests, `make dev`): serve from the finders then.
-WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 if WHITENOISE_USE_FINDERS:
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_AUTOREFRESH = DEBUG

@@ -110,7 +110,8 @@ def server_environment(plan: Plan, *, database_url: str, redis_url: str) -> dict
             "PORT": str(plan.port),
             "DJANGO_SETTINGS_MODULE": "studio.settings",
             "PYTHONUNBUFFERED": "1",
-            **({"DEBUG": "1"} if plan.reload else {}),
+            # With reload the pages' files come from the source tree, as they are at the moment.
+            **({"DEBUG": "1"} if plan.reload else {"STATIC_ROOT": str(plan.var / "static")}),
         }
     )
 

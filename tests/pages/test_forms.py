@@ -17,7 +17,7 @@ def test_log_in_and_out(browser, lab):
     assert answer.url == "/login?next=%2Fw%2Flab%2Fdata"
     wrong = visitor.post("/login", {"username": "olga", "password": "not this one", "next": "/w/lab/data"})
     assert wrong.status_code == 401
-    assert "The name or the password is wrong" in wrong.content.decode()
+    assert "The user name or the password is wrong" in wrong.content.decode()
     assert 'value="olga"' in wrong.content.decode()
     right = visitor.post("/login", {"username": "olga", "password": PASSWORD, "next": "/w/lab/data"})
     assert (right.status_code, right.url) == (302, "/w/lab/data")
