@@ -123,7 +123,9 @@ class _Steps:
             self._say(str(queue["message"]))
         for step in found.get("steps") or []:
             state, name = step.get("state"), step.get("name")
-            if state in ("done", "failed", "canceled"):
+            if name == "running":  # its end is the end of the log
+                self._say("running", key=f"{found.get('attempt')} running")
+            elif name != "queued" and state in ("done", "failed", "canceled"):
                 note = f": {step['note']}" if step.get("note") else ""
                 mark = "" if state == "done" else f" {state}"
                 self._say(f"{name}{mark}{note}", key=f"{found.get('attempt')} {name} {state}")

@@ -177,8 +177,15 @@ def _facts(found: Dict[str, Any]) -> str:
     )
     if not metrics:
         return shown
-    rows = [(key, one.get("last"), one.get("min"), one.get("max"), one.get("count")) for key, one in metrics.items()]
+    rows = [
+        (key, *(_number(one.get(part)) for part in ("last", "min", "max")), one.get("count"))
+        for key, one in metrics.items()
+    ]
     return f"{shown}\n\n{table(('metric', 'last', 'lowest', 'highest', 'points'), rows, empty='')}"
+
+
+def _number(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _input(name: str, given: Dict[str, Any]) -> str:
