@@ -5,7 +5,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from runs.artifacts import services
-from runs.artifacts.api import MAX_BODY, ArtifactsIn
+from runs.artifacts.forms import MAX_BODY, ArtifactsIn
 from studio.kernel.api import actor_of, json_body, parse
 
 

@@ -1,23 +1,14 @@
 """workspaces/<ws>/runs/<run>/artifacts."""
 
-from typing import Any
-
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from runs.artifacts import queries, services
+from runs.artifacts.forms import MAX_BODY, ArtifactsIn
 from studio.kernel import blobs
 from studio.kernel.api import actor_of, json_body, parse
 from studio.kernel.downloads import Download
-
-#: 20 000 entries with long paths.
-MAX_BODY = 8 * 1024 * 1024
-
-
-class ArtifactsIn(serializers.Serializer):
-    files = serializers.ListField(child=serializers.DictField())
 
 
 class Artifacts(APIView):
@@ -25,7 +16,7 @@ class Artifacts(APIView):
         prefix = request.query_params.get("prefix", "")
         found = queries.list_artifacts(ws, run, actor=actor_of(request), prefix=prefix)
         # Plain dictionaries: a serializer takes seconds for twenty thousand rows.
-        shown: list[dict[str, Any]] = list(found.values("path", "sha256", "size", "created"))
+        shown = list(found.values("path", "sha256", "size", "created"))
         return Response({"artifacts": shown})
 
     def post(self, request: Request, ws: str, run: str) -> Response:

@@ -15,7 +15,7 @@ MAX_BODY = 64 * 1024
 
 class RegisterIn(serializers.Serializer):
     # Judged by the service, which keeps what it can of a strange name instead of refusing the machine.
-    name = serializers.JSONField(required=False, default="")
+    name = serializers.JSONField(required=False)
     facts = serializers.DictField(default=dict)
 
 
@@ -23,7 +23,8 @@ class Register(APIView):
     """With an enrolment's token; the answer holds the node's own, once."""
 
     def post(self, request: Request) -> Response:
-        node, text = services.register_node(actor=actor_of(request), **parse(RegisterIn, json_body(request, MAX_BODY)))
+        body = parse(RegisterIn, json_body(request, MAX_BODY))
+        node, text = services.register_node(actor=actor_of(request), name=body.get("name"), facts=body["facts"])
         target = node.target
         shown = {
             "node_id": node.pk,

@@ -162,7 +162,7 @@ def send_hint(target_id: int, task: str, args: list[object]) -> None:
         _app().send_task(
             task,
             args=args,
-            queue=Queue(QUEUE, durable=True),
+            queue=Queue(QUEUE, durable=True),  # type: ignore[arg-type]  # the stubs know names only
             connection=connection,
             retry=False,
             ignore_result=True,

@@ -117,7 +117,7 @@ def _target(workspace: Workspace, name: str) -> ComputeTarget:
 
 
 @transaction.atomic
-def register_node(*, actor: Actor, name: str, facts: Mapping[str, Any]) -> tuple[Node, str]:
+def register_node(*, actor: Actor, name: object, facts: Mapping[str, Any]) -> tuple[Node, str]:
     """Admit a machine that came with an enrolment; returns its row and its own token, which is shown only now.
 
     Raises Forbidden for anybody but an enrolment, Conflict `too_many_nodes`.

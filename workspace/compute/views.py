@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from studio.kernel.web import SignedInRequest, signed_in
@@ -17,10 +18,11 @@ def targets(request: SignedInRequest, ws: str) -> HttpResponse:
 @signed_in
 def target(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     """One target with its nodes. The text of a new enrolment waits in the session for this one look."""
+    now = timezone.now()
     nodes = queries.list_nodes(ws, name, actor=request.actor)
     shown = {
         "target": queries.get_target(ws, name, actor=request.actor),
-        "nodes": [(node, node.online) for node in nodes],
+        "nodes": [(node, queries.is_online(node, now)) for node in nodes],
         "command": request.session.pop("enrolment", None),
     }
     return render(request, "compute/target.html", shown)

@@ -72,7 +72,9 @@ def test_who_sends_code_and_who_reads_it(api, upload, name):
     writes = {"olga": 201, "carl": 201, "rio": 403, "mallory": 404, "ada": 403, None: 401}[name]
     assert send(api(name), upload({"new.py": b"1"})).status_code == writes
     for path in ("", "/zip", "/files/lib/a.py"):
-        assert api(name).get(f"{URL}/{made}{path}").status_code == reads
+        answer = api(name).get(f"{URL}/{made}{path}")
+        assert answer.status_code == reads
+        assert not answer.streaming or answer.getvalue()
 
 
 def test_a_snapshot_of_another_workspace_is_not_there(api, upload, lab):
