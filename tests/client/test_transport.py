@@ -80,6 +80,14 @@ def test_an_answer_that_is_no_json_names_the_proxy(studio, client):
         client.get(W)
 
 
+def test_what_a_scoring_script_raised_is_told_as_it_is(studio, client):
+    studio.next("POST /score/main/x", Reply(500, {"message": "An error occurred in the scoring script."}))
+    with pytest.raises(Unreachable) as raised:
+        client.call("POST", "/score/main/x", {}, repeat=False)
+    assert str(raised.value) == "An error occurred in the scoring script."
+    assert len(studio.calls) == 1
+
+
 def test_a_client_does_not_show_its_token():
     assert TOKEN not in repr(Client("http://x", TOKEN))
 

@@ -195,10 +195,9 @@ class Client:
         if found.get("code") == "in_progress" or status in _NOT_NOW or status >= 500 or status == 408:
             cause: Exception = refusal(status, found, what)
             if status >= 500:
-                said = str(found.get("message") or f"The studio answered {status} to {what}.")
-                cause = Unreachable(
-                    said, hint=str(found.get("hint") or "Try again soon."), code=str(found.get("code") or "broken")
-                )
+                said = found.get("message") or f"The studio answered {status} to {what}."
+                hint = found.get("hint") or (None if found.get("message") else "Try again soon.")
+                cause = Unreachable(str(said), hint=hint, code=str(found.get("code") or "broken"))
             patience = _DEFECT_PATIENCE if status == 500 else math.inf
             raise _Again(cause, untaken=status in _NOT_NOW, after=_retry_after(headers), patience=patience)
         raise refusal(status, found, what)

@@ -25,7 +25,7 @@ def _login(options: argparse.Namespace) -> int:
     from zaffre import config, protocol
     from zaffre.transport import Client
 
-    given = options.address or options.url or os.environ.get(protocol.ENV_URL)
+    given = options.address or options.url or os.environ.get(protocol.ENV_URL) or _address()
     if not given:
         raise ConfigError("Which studio?", hint="zaffre login https://studio.example.org")
     url = config.clean_url(given)
@@ -45,6 +45,15 @@ def _login(options: argparse.Namespace) -> int:
     where = f"workspace {chosen}{others}" if chosen else "no workspace yet"
     tell(options, value, lambda: f"Logged in at {url} as {name}: {where}. Kept in {file}.")
     return 0
+
+
+def _address() -> str:
+    """What somebody at a terminal answers; empty when nobody can be asked."""
+    if not sys.stdin.isatty():
+        return ""
+    sys.stderr.write("Address of the studio: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
 
 
 def _token(options: argparse.Namespace, url: str) -> str:
