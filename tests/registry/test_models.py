@@ -1,0 +1,169 @@
+"""Models through the JSON door, the page, and the token of running code."""
+
+import threading
+
+import pytest
+from django.db import connections
+
+from registry.models import Model, ModelVersion
+from registry.services import register_model
+from studio.kernel import blobs
+from tests.registry.conftest import WS
+from tests.runs.control.conftest import bearer
+from workspace.audit.models import Entry
+
+URL = f"{WS}/models"
+FILES = {
+    "outputs/model.joblib": b"weights",
+    "outputs/model/a.bin": b"a",
+    "outputs/model/deep/b.bin": b"b",
+    "outputs/model2/c.bin": b"c",
+    "logs/out.txt": b"said",
+}
+
+
+def register(client, **body):
+    return client.post(URL, {"name": "churn", **body}, format="json")
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("outputs/model.joblib", ["model.joblib"]),
+        ("./outputs/model.joblib", ["model.joblib"]),
+        ("outputs/model", ["model/a.bin", "model/deep/b.bin"]),
+        ("./outputs/model/", ["model/a.bin", "model/deep/b.bin"]),
+        ("outputs/model/deep", ["deep/b.bin"]),
+        ("logs", ["logs/out.txt"]),
+    ],
+)
+def test_a_path_is_a_file_or_a_folder_of_the_run_and_keeps_its_name(api, trained, path, kept):
+    run = trained(FILES)
+    made = register(api("carl"), run=run.id, path=path, framework="ScikitLearn", tags={"a": 1}, properties={"b": "2"})
+    assert made.status_code == 201, made.json()
+    body = made.json()
+    assert [entry["path"] for entry in body["files"]] == kept
+    assert (body["version"], body["run"], body["created_by"]) == (1, run.id, "carl")
+    assert (body["framework"], body["tags"], body["properties"]) == ("ScikitLearn", {"a": "1"}, {"b": "2"})
+    assert body["size"] == sum(entry["size"] for entry in body["files"])
+
+
+@pytest.mark.parametrize("path", ["", "./", "/outputs", "outputs/../..", "a\\b"])
+def test_a_path_that_cannot_be_meant_is_refused(api, trained, path):
+    answer = register(api("carl"), run=trained(FILES).id, path=path)
+    assert answer.status_code == 422
+    assert not Model.objects.exists()
+
+
+def test_a_path_that_is_not_there_lists_what_is(api, trained):
+    answer = register(api("carl"), run=trained(FILES).id, path="outputs/model.jobli")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (422, "no_such_path")
+    assert error["details"]["nearest"] == "outputs/model.joblib" in error["message"]
+    assert "logs/out.txt" in error["hint"]
+    empty = register(api("carl"), run=trained({}).id, path="outputs/x").json()["error"]
+    assert "no files" in empty["hint"]
+    assert register(api("carl"), run="01ARZ3NDEKTSV4RRFFQ69G5FAV", path="x").status_code == 404
+
+
+def test_uploaded_files_make_a_version_too_and_bytes_of_others_do_not(api, yard, people):
+    sha256, _ = blobs.put([b"mine"], workspace_id=yard.pk)
+    made = register(api("carl"), files=[{"path": "m/model.bin", "sha256": sha256}])
+    assert (made.status_code, made.json()["size"], made.json()["run"]) == (201, 4, None)
+    stolen, _ = blobs.put([b"hers"], workspace_id=people.mallory.memberships.get().workspace_id)
+    assert register(api("carl"), files=[{"path": "x", "sha256": stolen}]).json()["error"]["code"] == "blobs_missing"
+    for files in ([], [{"path": "../x", "sha256": sha256}], [{"path": None, "sha256": 5, "mode": "x"}]):
+        assert register(api("carl"), files=files).status_code == 422
+    assert register(api("carl")).status_code == 422
+    assert register(api("carl"), files=[{"path": "x", "sha256": sha256}], path="x").status_code == 422
+
+
+WHO = [("olga", 201, 200, 204), ("carl", 201, 200, 403), ("rio", 403, 200, 403)]
+WHO += [("mallory", 404, 404, 404), ("ada", 403, 403, 403), (None, 401, 401, 401)]
+
+
+@pytest.mark.parametrize(("who", "register_it", "read", "delete"), WHO)
+def test_who_may(api, trained, people, who, register_it, read, delete):
+    run = trained(FILES)
+    register_model("lab", actor=people.actor("olga"), name="m", run_id=run.id, path="outputs/model.joblib")
+    client = api(who)
+    assert register(client, run=run.id, path="logs").status_code == register_it
+    for path in ("", "/m", "/m/versions/1", "/m/versions/1/files/model.joblib"):
+        assert client.get(URL + path).status_code == read, path
+    assert client.delete(f"{URL}/m").status_code == delete
+
+
+def test_running_code_registers_from_its_own_run_only(trained):
+    own, other = trained(FILES, status="running"), trained(FILES, status="running")
+    code = bearer(own.token)
+    assert register(code, run=other.id, path="logs").status_code == 404
+    made = register(code, run=own.id, path="outputs/model")
+    assert made.status_code == 201, made.json()
+    assert ModelVersion.objects.get().run_id == own.id
+    assert made.json()["created_by"] == "carl"
+    assert code.get(f"{URL}/churn/versions/1").status_code == 200
+    assert code.delete(f"{URL}/churn").status_code == 403
+
+
+def test_files_come_back_as_they_were(api, trained):
+    register(api("carl"), run=trained(FILES).id, path="outputs/model")
+    answer = api("rio").get(f"{URL}/churn/versions/1/files/model/deep/b.bin")
+    assert answer.getvalue() == b"b"
+    assert answer["Content-Type"] == "application/octet-stream"
+    for wrong in ("model/x", "../lab", "deep/b.bin"):
+        assert api("rio").get(f"{URL}/churn/versions/1/files/{wrong}").status_code == 404
+    assert api("rio").get(f"{URL}/churn/versions/9").status_code == 404
+    assert api("rio").get(f"{URL}/churn/versions/99999999999").status_code == 404
+    shown = api("rio").get(f"{URL}/churn").json()
+    assert [one["version"] for one in shown["versions"]] == [1]
+    assert api("rio").get(URL).json()["models"][0]["version"] == 1
+
+
+def test_registrations_at_once_get_one_number_each(trained, people):
+    run = trained(FILES)
+    numbers, gate = [], threading.Barrier(4)
+
+    def work() -> None:
+        gate.wait(30)
+        try:
+            made = register_model("lab", actor=people.actor("carl"), name="m", run_id=run.id, path="logs")
+            numbers.append(made.version)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(numbers) == [1, 2, 3, 4]
+    assert Model.objects.get().latest == 4
+
+
+def test_a_model_in_use_is_not_deleted(api, carl):
+    olga = api("olga")
+    assert carl.deploy().status_code == 201
+    refused = olga.delete(f"{URL}/m")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "in_use")
+    assert (
+        refused.json()["error"]["details"]["endpoints"] == ["digits"] and "digits" in refused.json()["error"]["message"]
+    )
+    carl.client.delete(f"{WS}/endpoints/digits")
+    assert olga.delete(f"{URL}/m").status_code == 204
+    assert not Model.objects.exists()
+    assert Entry.objects.filter(action="model.delete", actor_name="olga").count() == 1
+
+
+def test_the_page_registers_and_says_what_was_wrong(browser, trained):
+    run = trained(FILES)
+    carl = browser("carl")
+    form = {"name": "churn", "run": run.id, "path": "outputs/model.joblib"}
+    made = carl.post("/w/lab/models/register", form)
+    assert made.headers["Location"] == "/w/lab/models/churn"
+    page = carl.get("/w/lab/models/churn").content.decode()
+    assert "model.joblib" in page
+    assert "churn" in carl.get("/w/lab/models").content.decode()
+    wrong = carl.post("/w/lab/models/register", {**form, "path": "outputs/nothing"}, follow=True).content.decode()
+    assert "has no file" in wrong
+    assert browser("rio").post("/w/lab/models/register", form).status_code == 403
+    assert browser("mallory").get("/w/lab/models/churn").status_code == 404
