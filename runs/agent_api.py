@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from runs import queries, services
-from runs.api import RunPatch
+from runs.shapes import RunPatch
 from studio.kernel.api import actor_of, parse
 
 
@@ -20,14 +20,14 @@ class AttemptIn(serializers.Serializer):
 
 class HelloIn(serializers.Serializer):
     epoch = serializers.CharField(max_length=40)
-    runs = AttemptIn(many=True, max_length=1000)
+    runs = serializers.ListField(child=AttemptIn(), max_length=1000)
     replicas = serializers.ListField(child=serializers.CharField(), default=list)
     facts = serializers.DictField(default=dict)
 
 
 class RenewIn(serializers.Serializer):
     epoch = serializers.CharField(max_length=40)
-    runs = AttemptIn(many=True, max_length=1000)
+    runs = serializers.ListField(child=AttemptIn(), max_length=1000)
     load = serializers.DictField(default=dict)
 
 

@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 
 from runs import queries, services
 from runs.models import Run
+from runs.shapes import RunPatch
 from studio.kernel.api import actor_of, once, page_limit, parse
 from studio.kernel.errors import Invalid
 
@@ -22,13 +23,6 @@ class RunIn(serializers.Serializer):
     tags = serializers.DictField(default=dict)
     properties = serializers.DictField(default=dict)
     name = serializers.CharField(default="", allow_blank=True)
-
-
-class RunPatch(serializers.Serializer):
-    name = serializers.CharField(required=False)
-    description = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
-    tags = serializers.DictField(required=False)
-    properties = serializers.DictField(required=False)
 
 
 class EndIn(serializers.Serializer):

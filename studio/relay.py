@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 from django.conf import settings
@@ -130,7 +131,7 @@ class Relay:
                 self._end.wait(1.0)
         connections.close_all()
 
-    def _serve(self, ears: "psycopg.Connection[tuple[object, ...]]") -> None:
+    def _serve(self, ears: "psycopg.Connection[tuple[Any, ...]]") -> None:
         while not self._is_active(ears):
             if self._end.wait(1.0):
                 return
@@ -148,13 +149,13 @@ class Relay:
                 outbox.due = 0.0
 
     @staticmethod
-    def _is_active(ears: "psycopg.Connection[tuple[object, ...]]") -> bool:
+    def _is_active(ears: "psycopg.Connection[tuple[Any, ...]]") -> bool:
         # The lock lives as long as this connection: a killed relay gives it back.
         row = ears.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
         return bool(row and row[0])
 
 
-def _parameters() -> dict[str, object]:
+def _parameters() -> dict[str, Any]:
     """Where Django's database is, for a connection of our own outside its pool."""
     known = connection.get_connection_params()
     return {key: known[key] for key in ("dbname", "user", "password", "host", "port") if known.get(key)}

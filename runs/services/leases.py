@@ -112,7 +112,8 @@ def report_progress(run_id: str, *, actor: Actor, state: str, step: dict[str, An
     changes: dict[str, Any] = {"steps": _with_step(run.steps, step)} if step else {}
     if not canceling and run.status != state:
         changes["status"] = state
-    launched = state in (RUNNING, FINALIZING) or ((step or {}).get("name") == "data" and step["state"] == "done")
+    told = step or {}
+    launched = state in (RUNNING, FINALIZING) or (told.get("name") == "data" and told.get("state") == "done")
     if launched:
         # Set before the code starts (the node waits for this answer): from now on a lost attempt costs a retry.
         Attempt.objects.filter(run=run, no=run.attempt_no, launched__isnull=True).update(launched=Now())
