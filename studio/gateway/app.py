@@ -29,7 +29,6 @@ PLACES = {
     ("GET", "/"): "/",
     ("GET", "/swagger.json"): "/swagger.json",
 }
-FIRST_ROUTES_SECONDS = 3.0
 
 
 class Gone(Exception):
@@ -48,11 +47,8 @@ class Gateway:
         self._seconds = seconds
 
     async def start(self) -> None:
+        """Return once the routes are known, from wherever. Called by every request; only the first one waits."""
         await self._source.start()
-        if not self._table.version:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(FIRST_ROUTES_SECONDS):
-                    await self._source.asked.wait()
 
     async def stop(self) -> None:
         await self._source.stop()

@@ -1,6 +1,7 @@
 """What the gateway itself answers: the same error body as on every door of the studio."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,7 @@ class Refused(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> bytes:
-        told = {"code": self.code, "message": self.message, "hint": self.hint, "details": {}}
+        told: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint, "details": {}}
         return msgspec.json.encode({"error": told})
 
 

@@ -24,6 +24,8 @@ EVERY = 2.0
 #: Longest that Redis may think about one question.
 PATIENCE = 5.0
 LONGEST_PAUSE = 2.0
+#: Longest that the first request waits for it.
+FIRST = 1.0
 
 
 class Source:
@@ -33,17 +35,28 @@ class Source:
         self._url, self._copy, self._take = url, copy, take
         self._version = ""
         self._task: asyncio.Task[None] | None = None
-        #: Set once there are routes, or Redis has answered that there are none.
-        self.asked = asyncio.Event()
+        #: Set once it is known what Redis has, or that it does not answer.
+        self._settled = asyncio.Event()
 
     async def start(self) -> None:
-        """Take the copy on disk, if there is one, and go on listening."""
-        if self._task is not None:
+        """Go on listening; return once there are routes, from Redis or else from the copy on disk, if anywhere."""
+        if self._settled.is_set():
             return
-        self._task = asyncio.create_task(self._run(), name="routes")
-        body = await asyncio.to_thread(self._read_copy)
-        if body and not self._version:
-            await self._accept(body, "the copy on disk")
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="routes")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST):
+                await self._settled.wait()
+        if not self._settled.is_set():
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Take the copy unless there are routes: an older answer is better than none."""
+        if not self._version:
+            body = await asyncio.to_thread(self._read_copy)
+            if body and not self._version:
+                await self._accept(body, "the copy on disk")
+        self._settled.set()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -70,6 +83,7 @@ class Source:
                     await pubsub.get_message(timeout=EVERY)
             except (RedisError, OSError, TimeoutError) as error:
                 log.warning("Redis is away (%s); the last routes stay", type(error).__name__)
+                await self._settle()
             finally:
                 with suppress(RedisError, OSError):
                     await pubsub.aclose()
@@ -84,7 +98,7 @@ class Source:
             body = await client.hget(wire.ROUTES_KEY, "body")
             if body is not None and await self._accept(body, "Redis"):
                 await asyncio.to_thread(self._write_copy, body)
-        self.asked.set()
+        await self._settle()
 
     async def _accept(self, body: bytes, origin: str) -> bool:
         try:
@@ -94,7 +108,6 @@ class Source:
             return False
         self._version = routes.version
         await self._take(routes)
-        self.asked.set()
         return True
 
     def _read_copy(self) -> bytes:

@@ -36,6 +36,16 @@ def run(request):
 """
 
 
+async def eventually(check: Callable[[], Any], seconds: float = 30.0) -> None:
+    """Return as soon as `check()`, a function or a coroutine function, says true."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = check()
+            if await found if asyncio.iscoroutine(found) else found:
+                return
+            await asyncio.sleep(0.02)
+
+
 @dataclass
 class Board:
     """What the studio publishes."""
@@ -84,10 +94,14 @@ class Door:
 
     async def until(self, status: int, seconds: float = 30.0, **more: Any) -> Any:
         """The first answer with this status."""
-        async with asyncio.timeout(seconds):
-            while (answer := await self.score(**more)).status != status:
-                await asyncio.sleep(0.02)
-        return answer
+        answers: list[Any] = []
+
+        async def there() -> bool:
+            answers.append(await self.score(**more))
+            return bool(answers[-1].status == status)
+
+        await eventually(there, seconds)
+        return answers[-1]
 
 
 @pytest.fixture
