@@ -137,7 +137,7 @@ def test_building_stops_when_nobody_wants_it_any_more(wheels, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["-r /etc/passwd", "--index-url=http://x", "/opt/pkg", "./pkg", "x @ file:///etc", "a\n-r b", "-e ."]
+    "line", ["-r /etc/passwd", "--index-url=http://x", "/usr/pkg", "./pkg", "x @ file:///etc", "a\n-r b", "-e ."]
 )
 def test_what_would_read_the_nodes_files_is_refused(line):
     with pytest.raises(EnvironmentFailed, match="no package requirement"):

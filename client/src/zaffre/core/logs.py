@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
 
@@ -18,19 +19,19 @@ from zaffre.values import as_number, check_key, file_name, is_number, plain
 Document = Union[str, Mapping[str, Any]]
 
 
-class Logs:
+class Logs(ABC):
     """What a script calls; subclasses say where points, tags and files go."""
 
     _rows: Dict[str, int]
 
-    def _point(self, name: str, value: Any, step: Optional[int]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _point(self, name: str, value: Any, step: Optional[int]) -> None: ...
 
-    def _tag(self, name: str, text: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _tag(self, name: str, text: str) -> None: ...
 
-    def _file(self, path: str, content: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _file(self, path: str, content: bytes) -> None: ...
 
     # --- numbers ---------------------------------------------------------------------------------
     def log(self, name: str, value: Any, description: str = "", step: Optional[int] = None) -> None:

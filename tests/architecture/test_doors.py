@@ -1,0 +1,97 @@
+"""Every door, those of tomorrow too: closed to visitors, and asking for work that somebody does."""
+
+import ast
+import asyncio
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from studio.asgi import application, router
+from studio.celery import app as control
+from studio.urls import collect
+from tests.architecture.sources import ROOMS, calls, python
+from tests.kernel.asgi import Caller
+
+#: What a visitor may see, and why.
+OPEN = {
+    "healthz",  # machines ask whether the process lives
+    "readyz",
+    "login",
+}
+WORDS = {"str": "x", "int": "1", "path": "x/y", "slug": "x", "uuid": "0" * 8 + "-0000-4000-8000-" + "0" * 12}
+
+
+def _routes(patterns: list[object], prefix: str = "") -> Iterator[str]:
+    for one in patterns:
+        if isinstance(one, URLResolver):
+            yield from _routes(one.url_patterns, prefix + str(one.pattern))
+        elif isinstance(one, URLPattern):
+            yield prefix + str(one.pattern)
+
+
+def _address(route: str) -> str:
+    return "/" + re.sub(r"<(?:(\w+):)?\w+>", lambda found: WORDS[found[1] or "str"], route)
+
+
+ROUTES = sorted(set(_routes(get_resolver().url_patterns)))
+
+
+def test_there_are_routes_to_look_at():
+    assert len(ROUTES) > 60
+    assert len(collect("hot_routes")) > 10
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+def test_no_page_and_no_json_for_visitors(method):
+    client, opened = Client(), []
+    for route in ROUTES:
+        if route in OPEN:
+            continue
+        answer = getattr(client, method)(_address(route), content_type="application/json")
+        to_login = answer.status_code == 302 and answer["Location"].startswith("/login")
+        if not to_login and answer.status_code not in {401, 403, 404, 405}:
+            opened.append((route, answer.status_code))
+        if route.startswith(("api/", "agent/")) and answer.status_code not in {401, 405}:
+            opened.append((route, answer.status_code))
+    assert opened == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_raw_door_is_open_to_visitors():
+    async def ask() -> list[tuple[str, int]]:
+        opened = []
+        for route in collect("hot_routes"):
+            path = re.sub(r"<\w+>", "x", route.path)
+            assert router.match(route.method, path) is not None
+            answer = await Caller(application).call(route.method, path, b"{}")
+            if answer.status != 401:
+                opened.append((route.path, answer.status))
+        return opened
+
+    assert asyncio.run(ask()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_socket_is_open_to_visitors():
+    async def ask(path: str) -> int:
+        async with Caller(application).socket(path) as socket:
+            return (await socket.until("closed"))["code"]
+
+    for route in collect("live_routes"):
+        path = "/" + re.sub(r"<(?:\w+:)?\w+>", "x", str(route.pattern))
+        assert asyncio.run(ask(path)) == 4401, path
+
+
+def test_every_enqueued_task_is_one_that_the_worker_knows():
+    control.loader.import_default_modules()
+    asked = {}
+    for name, module in python(*ROOMS, "studio"):
+        for call in calls(module, "enqueue"):
+            if call.args and isinstance(call.args[0], ast.Constant):
+                asked[call.args[0].value] = name
+    assert asked, "somebody enqueues something"
+    assert {task: name for task, name in asked.items() if task not in control.tasks} == {}

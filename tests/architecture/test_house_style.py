@@ -1,0 +1,108 @@
+"""Sizes, names and words: what a reader may count on in every file."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.sources import PACKAGES, ROOT, calls, functions, python, tracked
+
+MOST_LINES, MOST_OF_A_FUNCTION = 400, 60
+CODE = (".py", ".js", ".css", ".html")
+#: Words that are a hole or the beginning of one, with the files that may use them.
+RED_FLAGS = {
+    r"\bmark_safe\(": set(),
+    r"\|safe\b": set(),
+    r"csrf_exempt": set(),
+    r"\bAllowAny\b": set(),
+    r"\bpickle\b": set(),
+    r"shell=True": set(),
+    r"yaml\.load\(": set(),
+    r"\.extractall\(": set(),
+    r"on_commit\([^)]*\.delay": set(),
+    r"\.delay\(": set(),
+    r"\bgroup_send\(": set(),
+    r"task_acks_late=True": set(),
+    r"filter\(\*\*request": set(),
+    r"order_by\(request": set(),
+}
+
+
+def ours(*ends: str) -> list[str]:
+    return [name for name in tracked() if name.endswith(ends) and not name.startswith(("tests/", "bench/", "docs/"))]
+
+
+def test_files_stay_readable():
+    long = {
+        name: lines
+        for name in ours(*CODE)
+        if "/migrations/" not in name and (lines := len((ROOT / name).read_text().splitlines())) > MOST_LINES
+    }
+    assert long == {}
+
+
+def test_functions_stay_readable():
+    long = {}
+    for name, module in python(*PACKAGES, "examples"):
+        for node in functions(module):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > MOST_OF_A_FUNCTION:
+                long[f"{name}:{node.name}"] = lines
+    assert long == {}
+
+
+@pytest.mark.parametrize("flag", RED_FLAGS)
+def test_red_flags_are_nowhere(flag):
+    pattern = re.compile(flag)
+    found = {name for name in ours(".py", ".html") if pattern.search((ROOT / name).read_text())}
+    assert found - RED_FLAGS[flag] == set()
+
+
+def test_migrations_are_named_by_hand_and_end_in_one():
+    folders: dict[Path, set[str]] = {}
+    for name in tracked():
+        path = Path(name)
+        if path.parent.name == "migrations" and path.stem != "__init__":
+            assert re.fullmatch(r"\d{4}_[a-z0-9_]+", path.stem), name
+            assert "auto" not in path.stem.split("_"), name
+            folders.setdefault(path.parent, set()).add(path.stem[:4])
+    assert folders
+    for folder, numbers in folders.items():
+        assert len(numbers) == len([one for one in tracked() if Path(one).parent == folder]) - 1, folder
+
+
+def test_templates_hold_no_script_and_no_style():
+    inline = re.compile(r"<script(?![^>]*\b(?:src=|type=\"application/json\"))|\bstyle=|\bon(?:click|load|change)=")
+    assert [name for name in ours(".html") if inline.search((ROOT / name).read_text())] == []
+
+
+def test_the_project_speaks_of_no_machine():
+    places = re.compile(r"(?<![\w.])/(?:root|opt|work|home)/[a-z]")
+    texts = [name for name in tracked() if name.endswith((*CODE, ".md", ".toml", ".txt", ".yml", ".in", ".json"))]
+    found = [
+        name
+        for name in texts
+        if name != "tests/architecture/test_house_style.py" and places.search((ROOT / name).read_text(errors="replace"))
+    ]
+    assert found == []
+
+
+def test_nothing_is_left_for_later():
+    marks = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b|NotImplementedError")
+    found = [name for name in ours(*CODE) if marks.search((ROOT / name).read_text())]
+    assert found == []
+
+
+def test_every_setting_is_written_down():
+    """Each variable of the environment that the settings or the start read stands in deploy/README.md."""
+    readers = ("envstr", "envbool", "envint", "envfloat", "envlist", "envsecret")
+    asked = {
+        call.args[0].value
+        for name, module in python("studio")
+        for call in calls(module, *readers)
+        if call.args and isinstance(call.args[0], ast.Constant)
+    }
+    told = (ROOT / "deploy" / "README.md").read_text()
+    assert asked
+    assert {name for name in asked if f"`{name}`" not in told} == set()
