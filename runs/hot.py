@@ -1,5 +1,6 @@
 """The raw door of nodes and running code: the long poll for work, and the bytes that a run needs or leaves."""
 
+import asyncio
 import time
 from typing import Annotated
 
@@ -61,22 +62,32 @@ async def claim(request: hot.Request) -> hot.Response:
     except msgspec.DecodeError as error:
         raise Invalid(f"The body is {{nonce, run?, attempt?, ticket?}}: {error}") from None
     wait = request.number("wait", 0, most=LONGEST_POLL) or 0
-    subscriber = None
+    if asked.run or not wait:
+        spec = await db.run(services.claim_run, actor=actor, nonce=asked.nonce, run_id=asked.run, ticket=asked.ticket)
+        return hot.json(spec) if spec is not None else hot.Response(204)
+    subscriber = await live.hub().subscribe([f"pool.{actor.target_id}"])
+    # A node that died while it waited must not be given a run: nobody would start it.
+    left = asyncio.create_task(request.left())
     try:
-        if wait and not asked.run:
-            subscriber = await live.hub().subscribe([f"pool.{actor.target_id}"])
-        end = time.monotonic() + wait
-        while True:
-            spec = await db.run(
-                services.claim_run, actor=actor, nonce=asked.nonce, run_id=asked.run, ticket=asked.ticket
-            )
-            left = end - time.monotonic()
-            if spec is not None:
-                return hot.json(spec)
-            if subscriber is None or left <= 0:
-                return hot.Response(204)
-            await subscriber.wait(min(left, LOOK))
-            subscriber.take()
+        return await _wait_for_work(subscriber, left, actor=actor, nonce=asked.nonce, seconds=wait)
     finally:
-        if subscriber is not None:
-            await live.hub().leave(subscriber)
+        left.cancel()
+        await live.hub().leave(subscriber)
+
+
+async def _wait_for_work(
+    subscriber: live.Subscriber, left: "asyncio.Task[None]", *, actor: Actor, nonce: str, seconds: float
+) -> hot.Response:
+    end = time.monotonic() + seconds
+    while not left.done():
+        spec = await db.run(services.claim_run, actor=actor, nonce=nonce)
+        if spec is not None:
+            return hot.json(spec)
+        rest = end - time.monotonic()
+        if rest <= 0:
+            return hot.Response(204)
+        bell = asyncio.create_task(subscriber.wait(min(rest, LOOK)))
+        await asyncio.wait({bell, left}, return_when=asyncio.FIRST_COMPLETED)
+        bell.cancel()
+        subscriber.take()
+    raise hot.Gone

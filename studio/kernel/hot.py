@@ -96,6 +96,11 @@ class Request:
         """The whole body. Raises TooLarge past `limit` bytes."""
         return b"".join([piece async for piece in self.stream(limit=limit)])
 
+    async def left(self) -> None:
+        """Return when the sender has gone away. For long waits after the whole body was read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def drain(self) -> None:
         """Read what the sender still sends, up to LINGER bytes and 5 seconds."""
         left = LINGER

@@ -33,9 +33,19 @@ class Caller:
     headers: dict[str, str] = field(default_factory=dict)
 
     async def call(
-        self, method: str, path: str, body: bytes | list[bytes] = b"", *, cut: bool = False, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: bytes | list[bytes] = b"",
+        *,
+        cut: bool = False,
+        gone_after: float = 0,
+        **headers: str,
     ) -> Answer:
-        """Send a request, the body in pieces when it is a list; `cut` breaks the connection after them."""
+        """Send a request, the body in pieces when it is a list; `cut` breaks the connection after them.
+
+        `gone_after` breaks it that many seconds after the whole body was sent.
+        """
         path, _, query = path.partition("?")
         pieces = body if isinstance(body, list) else [body]
         sent = {"host": "localhost", **self.headers, **{key.replace("_", "-"): value for key, value in headers.items()}}
@@ -61,6 +71,8 @@ class Caller:
             inbox.put_nowait({"type": "http.request", "body": piece, "more_body": more})
         if cut:
             inbox.put_nowait({"type": "http.disconnect"})
+        if gone_after:
+            asyncio.get_running_loop().call_later(gone_after, inbox.put_nowait, {"type": "http.disconnect"})
         out: list[dict[str, Any]] = []
 
         async def send(message: dict[str, Any]) -> None:

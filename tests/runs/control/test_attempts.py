@@ -1,5 +1,7 @@
 """Claims, leases, ends: what nodes say, and who wins when two of them say it."""
 
+import asyncio
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,6 +16,7 @@ from runs.services import reap, rehint
 from studio.kernel import credentials
 from studio.kernel.actors import SYSTEM
 from studio.kernel.models import Outbox
+from tests.kernel.asgi import Answer, Caller
 from tests.runs.control.conftest import WS, FakeCode, bearer
 from workspace.models import Membership
 
@@ -359,3 +362,27 @@ def test_why_a_run_waits(carl, node):
         node.claim()
     shown = carl.look(third)["queue"]
     assert (shown["position"], shown["code"]) == (1, "no_capacity")
+
+
+def test_a_node_that_died_while_it_waited_is_given_nothing(carl, node):
+    """Its connection is closed when a run comes: nobody would start what it was given."""
+    from studio.asgi import application
+
+    async def poll_and_die() -> Answer:
+        caller = Caller(application, {"authorization": f"Bearer {node.token}"})
+        body = json.dumps({"nonce": uuid.uuid4().hex}).encode()
+        return await caller.call("POST", "/agent/v1/nodes/claim?wait=30", body, gone_after=0.5)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(asyncio.run, poll_and_die())
+        assert waiting.result().status == 0, "it was gone before it was answered"
+    run = carl.submit()
+    assert carl.look(run)["status"] == "queued"
+    assert node.claim(wait=30)["attempt"] == 1
+
+
+def test_a_waiting_node_gets_a_run_as_soon_as_there_is_one(carl, node):
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(node.ask, wait=30)
+        run = carl.submit()
+        assert waiting.result().json()["run"] == run.pk
