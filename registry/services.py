@@ -155,7 +155,8 @@ def delete_model(slug: str, name: str, *, actor: Actor) -> None:
     if model is None:
         raise NotFound(f"There is no model {name[:64]!r} in {slug}.")
     # By the relation and not by its class: endpoints are built on models, and not the other way round.
-    deployments = [one for version in model.versions.all() for one in version.deployments.select_related("endpoint")]
+    versions = model.versions.only("pk", "model_id").prefetch_related("deployments__endpoint")
+    deployments = [one for version in versions for one in version.deployments.all()]
     using = sorted({one.endpoint.name for one in deployments if one.is_live})
     if using:
         raise Conflict(
