@@ -4,6 +4,7 @@ import ast
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -53,3 +54,25 @@ def functions(module: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDe
     for node in ast.walk(module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
+
+
+def words_given(module: ast.Module, call: ast.Call) -> list[str] | None:
+    """What the first argument of a call can be: a text, a constant of the module or of another one that it imports,
+    or the texts that a loop goes through. None when it cannot be told."""
+    given = call.args[0] if call.args else None
+    if isinstance(given, ast.Constant):
+        return [str(given.value)]
+    if not isinstance(given, ast.Name):
+        return None
+    for node in ast.walk(module):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(one, ast.Name) and one.id == given.id for one in node.targets
+        ):
+            return [str(node.value.value)] if isinstance(node.value, ast.Constant) else None
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and node.target.id == given.id:
+            texts = node.iter.elts if isinstance(node.iter, ast.Tuple | ast.List) else []
+            found = [one.value for one in texts if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            return found if found and len(found) == len(texts) else None
+        if isinstance(node, ast.ImportFrom) and node.module and any(one.name == given.id for one in node.names):
+            return [str(getattr(import_module(node.module), given.id))]
+    return None

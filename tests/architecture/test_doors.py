@@ -4,6 +4,8 @@ import ast
 import asyncio
 import re
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -11,9 +13,11 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from studio.asgi import application, router
 from studio.celery import app as control
+from studio.urls import ROOMS as COLLECTED
 from studio.urls import collect
-from tests.architecture.sources import ROOMS, calls, python
+from tests.architecture.sources import ROOMS, calls, python, words_given
 from tests.kernel.asgi import Caller
+from zaffre.protocol import SYNC_TASK, WAKE_TASK
 
 #: What a visitor may see, and why.
 OPEN = {
@@ -86,12 +90,56 @@ def test_no_socket_is_open_to_visitors():
         assert asyncio.run(ask(path)) == 4401, path
 
 
+def _asked(function: str) -> dict[str, str]:
+    """{task: where} of all calls of `enqueue` or `hint_pool`; a task that cannot be read off the code is "?"."""
+    found = {}
+    for name, module in python(*ROOMS, "studio"):
+        for call in calls(module, function):
+            given = words_given(module, call) if function == "enqueue" else words_given(module, _without_first(call))
+            found |= dict.fromkeys(given or ["?"], f"{name}:{call.lineno}")
+    return found
+
+
+def _without_first(call: ast.Call) -> ast.Call:
+    return ast.Call(call.func, call.args[1:], call.keywords)
+
+
 def test_every_enqueued_task_is_one_that_the_worker_knows():
     control.loader.import_default_modules()
-    asked = {}
-    for name, module in python(*ROOMS, "studio"):
-        for call in calls(module, "enqueue"):
-            if call.args and isinstance(call.args[0], ast.Constant):
-                asked[call.args[0].value] = name
-    assert asked, "somebody enqueues something"
-    assert {task: name for task, name in asked.items() if task not in control.tasks} == {}
+    asked = _asked("enqueue")
+    assert len(asked) >= 3
+    assert {task: where for task, where in asked.items() if task not in control.tasks} == {}
+
+
+def test_every_hint_is_one_that_nodes_know():
+    asked = _asked("hint_pool")
+    assert {task: where for task, where in asked.items() if task not in {WAKE_TASK, SYNC_TASK}} == {}
+    assert set(asked) == {WAKE_TASK, SYNC_TASK}
+
+
+def test_what_is_not_built_has_no_address():
+    """The original's other parts come one by one, each with its room. Until then nothing answers in their place."""
+    unbuilt = re.compile(
+        r"(?:^|/)(?:mlflow|nb|tb|notebooks?|pipelines?|sweeps?|automl|designer|label\w*|secrets?)(?:/|$)"
+    )
+    rooms = {"/".join(Path(name).parts[:2]) for name, _ in python(*ROOMS, "studio")}
+    everything = [
+        *ROUTES,
+        *(route.path for route in collect("hot_routes")),
+        *(str(one.pattern) for one in collect("live_routes")),
+    ]
+    assert [place for place in [*rooms, *everything] if unbuilt.search(place)] == []
+
+
+def test_every_room_with_addresses_is_asked_for_them():
+    """A room's urls.py that studio/urls.py does not name would be dead, and no test of doors would see it."""
+    rooms = {
+        name.removesuffix("/urls.py").replace("/", ".")
+        for name, _ in python(*ROOMS, "studio")
+        if name.endswith("/urls.py")
+    }
+    assert rooms - {"studio"} == set(COLLECTED)
+    lists = {"pages", "api_routes", "agent_routes", "live_routes", "hot_routes"}
+    for room in COLLECTED:
+        held = vars(import_module(f"{room}.urls"))
+        assert {name for name, value in held.items() if isinstance(value, list) and not name.startswith("_")} <= lists

@@ -1,8 +1,9 @@
 """The rules inside rooms that import-linter cannot see."""
 
 import ast
+import tomllib
 
-from tests.architecture.sources import DOORS, PACKAGES, ROOMS, calls, functions, layer, python
+from tests.architecture.sources import DOORS, PACKAGES, ROOMS, ROOT, calls, functions, layer, python
 
 #: Public functions of services and queries without an actor, and why that is right.
 WITHOUT_ACTOR = {
@@ -11,6 +12,9 @@ WITHOUT_ACTOR = {
     "workspace/compute/queries.py:actor_of_token",
     "workspace/compute/queries.py:actor_of_enrolment",
     "runs/queries.py:actor_of_token",
+    # The actor is all they are asked about.
+    "workspace/accounts/queries.py:user_of",
+    "workspace/accounts/queries.py:require_site_admin",
     # Whoever logs in is nobody before.
     "workspace/accounts/services.py:log_in",
     # Inside a workspace that the caller has opened for an actor already.
@@ -48,18 +52,26 @@ WITHOUT_ACTOR = {
     "runs/logs/services.py:drain",
     "runs/metrics/services.py:drain",
 }
+#: Rows that hold a role; who may do what because of it is workspace/access.py's to say.
+MAY_NAME_ROLES = {
+    "workspace/access.py",
+    "workspace/models.py",
+    # A workspace always has an owner: its founder, and the last one stays.
+    "workspace/services.py",
+    "workspace/accounts/services.py",
+}
 
 
 def test_services_and_queries_take_an_actor():
+    """By keyword, so that nobody passes something else in its place."""
     without = set()
     for name, module in python(*ROOMS):
         if layer(name) not in {"services", "queries"}:
             continue
         for node in module.body:
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                words = {one.arg for one in [*node.args.args, *node.args.kwonlyargs]}
-                if "actor" not in words:
-                    without.add(f"{name}:{node.name}")
+            public = isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+            if public and "actor" not in {one.arg for one in node.args.kwonlyargs}:
+                without.add(f"{name}:{node.name}")
     assert without - WITHOUT_ACTOR == set()
     assert WITHOUT_ACTOR - without == set(), "listed as an exception, and not there any more"
 
@@ -101,3 +113,24 @@ def test_imports_are_at_the_top():
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
     assert inner == []
+
+
+def test_the_contract_names_every_module_of_the_client_but_the_protocol():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    server = next(one for one in contracts if one["name"] == "the server imports only the protocol of the client")
+    own = ROOT / "client" / "src" / "zaffre"
+    found = {f"zaffre.{one.stem}" for one in own.iterdir() if one.suffix == ".py" or (one / "__init__.py").exists()}
+    assert set(server["forbidden_modules"]) == found - {"zaffre.__init__", "zaffre.protocol"}
+
+
+def test_only_the_rule_book_compares_roles():
+    compared = [
+        f"{name}:{node.lineno}"
+        for name, module in python(*ROOMS, "studio")
+        if name not in MAY_NAME_ROLES
+        for node in ast.walk(module)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Role"
+        if node.attr.isupper()
+    ]
+    assert compared == []
