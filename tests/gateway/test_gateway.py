@@ -1,11 +1,13 @@
 """The gateway before real replicas."""
 
 import asyncio
+import gzip
 import json
 import os
 import stat
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -327,3 +329,66 @@ def test_shares_of_deployments():
     again = table.build(wire.make({"w/e": wire.Endpoint((), (lane(9, 100, "a"),))}), built)
     assert again.upstreams[("a", "unix:/a")] is a
     assert table.choose(again.lanes["w/e"], now=0.0, but=a) is None
+
+
+async def serve_raw(path, reply: bytes):
+    """A replica that says exactly these bytes to every request, then hangs up."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(reply)
+        await writer.drain()
+        writer.close()
+
+    return await asyncio.start_unix_server(answer, path)
+
+
+@pytest.fixture
+def place():
+    with tempfile.TemporaryDirectory(prefix="zg-") as folder:
+        yield f"{folder}/r.sock"
+
+
+async def test_a_packed_answer_comes_back_packed(board, gate, place):
+    packed = gzip.compress(b'{"a": 1}')
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    async with await serve_raw(place, head.encode() + packed):
+        board.put(f"unix:{place}")
+        answer = await gate().score()
+    assert (answer.status, answer.body, answer.headers["content-encoding"]) == (200, packed, "gzip")
+
+
+async def test_a_redirect_is_not_followed_and_an_upgrade_not_made(board, gate, place):
+    reply = b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n"
+    async with await serve_raw(place, reply):
+        board.put(f"unix:{place}")
+        answer = await gate().score(connection="upgrade", upgrade="websocket")
+    assert answer.status == 302
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+async def test_half_an_answer_is_not_taken_for_a_whole_one(board, gate, place, length):
+    async with await serve_raw(place, f"HTTP/1.1 200 OK\r\n{length}\r\n\r\n5\r\nhalf\n\r\n".encode()):
+        board.put(f"unix:{place}")
+        gateway = gate().gateway
+        sent: list[dict] = []
+
+        async def send(message: dict) -> None:
+            sent.append(message)
+
+        async def receive() -> dict:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        headers = [(b"authorization", f"Bearer {KEY}".encode())]
+        scope = {"type": "http", "method": "POST", "path": "/score/lab/digits", "query_string": b"", "headers": headers}
+        await gateway(scope, receive, send)
+    assert sent[0]["status"] == 200
+    assert all(message.get("more_body") for message in sent[1:])  # the server cuts the connection
+
+
+@pytest.mark.parametrize("reply", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"])
+async def test_an_answer_that_is_none_is_502(board, gate, place, reply):
+    async with await serve_raw(place, reply):
+        board.put(f"unix:{place}")
+        answer = await gate().score()
+    assert (answer.status, answer.code) == (502, "replica_lost")
