@@ -97,7 +97,7 @@ class Progress(APIView):
     def post(self, request: Request, run: str) -> Response:
         body = parse(ProgressIn, request.data)
         found = services.report_progress(run, actor=actor_of(request), state=body["state"], step=body["step"])
-        return Response({"status": found.status, "desired": found.desired})
+        return Response({"status": found.status, "desired": found.desired, "valid_for": found.valid_for})
 
 
 class Result(APIView):

@@ -46,6 +46,9 @@ class Run(models.Model):
         SCRIPT = "script"
         INTERACTIVE = "interactive"
 
+    #: Seconds of the present attempt's lease; set on what a report of progress returns.
+    valid_for = 0.0
+
     id = models.CharField(primary_key=True, max_length=26)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="runs")
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="runs")

@@ -98,10 +98,10 @@ def _renewed(node_id: str, runs: Sequence[Key]) -> dict[Key, dict[str, Any]]:
 
 @transaction.atomic
 def report_progress(run_id: str, *, actor: Actor, state: str, step: dict[str, Any] | None = None) -> Run:
-    """An attempt tells that it is in `state` now, and how one of its steps goes.
+    """An attempt tells that it is in `state` now, and how one of its steps goes; that renews its lease, too.
 
-    Returns the run. Repeating is harmless; going back raises Conflict `backward`. Raises Conflict
-    `stale_attempt` or `final` for an attempt that lost its run.
+    Returns the run with `.valid_for`, the seconds of its lease. Repeating is harmless; going back raises Conflict
+    `backward`. Raises Conflict `stale_attempt` or `final` for an attempt that lost its run.
     """
     run = _locked(run_id, actor=actor)
     if state not in PROGRESS:
@@ -114,15 +114,28 @@ def report_progress(run_id: str, *, actor: Actor, state: str, step: dict[str, An
         changes["status"] = state
     told = step or {}
     launched = state in (RUNNING, FINALIZING) or (told.get("name") == "data" and told.get("state") == "done")
-    if launched:
-        # Set before the code starts (the node waits for this answer): from now on a lost attempt costs a retry.
-        Attempt.objects.filter(run=run, no=run.attempt_no, launched__isnull=True).update(launched=Now())
+    run.valid_for = _heard(run, launched=launched)
     if state == RUNNING:
         changes["started"] = Coalesce("started", Now())
     if changes:
         Run.objects.filter(pk=run.pk).update(**changes)
         tell(run, changes.get("status", run.status))
     return run
+
+
+def _heard(run: Run, *, launched: bool) -> float:
+    """Renew the lease of the present attempt; return its seconds.
+
+    From the report that comes before the code starts (the node waits for our answer) a lost attempt costs a
+    retry, and the lease is as long as that asks for: the code must not begin on the short one.
+    """
+    rows = Attempt.objects.filter(run=run, no=run.attempt_no)
+    if launched:
+        rows.filter(launched__isnull=True).update(launched=Now())
+    started = rows.filter(launched__isnull=False).exists()
+    lease = lease_of(launched=started, retries_left=run.retries_used < run.max_retries)
+    rows.update(lease_until=Now() + timedelta(seconds=lease), last_seen=Now())
+    return lease
 
 
 def _locked(run_id: str, *, actor: Actor) -> Run:

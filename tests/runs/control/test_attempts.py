@@ -133,7 +133,12 @@ def test_a_lease_is_short_until_the_code_starts_and_long_afterwards(carl, node, 
     carl.submit()
     spec = node.claim()
     assert node.renew(spec).json()["runs"][0]["valid_for"] == settings.LEASE_SECONDS
-    FakeCode(spec).start()
+    code = FakeCode(spec)
+    assert code.progress("preparing", "snapshot").json()["valid_for"] == settings.LEASE_SECONDS
+    # Told before the code starts, so that a studio that is away in this moment costs the code nothing.
+    assert code.progress("preparing", "data").json()["valid_for"] == settings.PATIENCE_SECONDS
+    held = Attempt.objects.get().lease_until - timezone.now()
+    assert held > timedelta(seconds=settings.LEASE_SECONDS)
     assert node.renew(spec).json()["runs"][0]["valid_for"] == settings.PATIENCE_SECONDS
 
 
@@ -296,7 +301,8 @@ def test_cancel_reaches_the_node_and_wins_over_a_good_end(carl, node):
     for _ in range(2):
         assert carl.client.post(f"{WS}/runs/{run.pk}/cancel").status_code == 202
     assert node.renew(spec).json()["runs"][0]["desired"] == "cancel"
-    assert code.progress("finalizing").json() == {"status": "cancel_requested", "desired": "cancel"}
+    told = code.progress("finalizing").json()
+    assert (told["status"], told["desired"]) == ("cancel_requested", "cancel")
     assert code.end(0).json() == {"status": "canceled"}
     again = carl.client.post(f"{WS}/runs/{run.pk}/cancel")
     assert again.json()["status"] == "canceled"

@@ -89,6 +89,9 @@ class Job:
     def renewed(self, sent: float, valid_for: float) -> None:
         """The studio extended the lease by `valid_for` seconds from the moment `sent`."""
         with self._lock:
+            # Two answers may cross: an older question counts only when it was granted more.
+            if sent < self.renewed_at and sent + valid_for <= self.renewed_at + self.valid_for:
+                return
             self.renewed_at, self.valid_for = sent, valid_for
         if self.launched:
             supervisors.renew(self.place, sent=sent, valid_for=valid_for)
@@ -158,11 +161,15 @@ class Job:
         body: Dict[str, Any] = {"state": state}
         if step is not None:
             body["step"] = step
+        # The lease counts from the first try: an earlier moment is a safe one.
+        sent = now()
         try:
-            answer = self.ask("POST", "/progress", body)
-            self.desire(_desired(answer))
+            told = _told(self.ask("POST", "/progress", body))
         except DoorError:
             return
+        if told.get("valid_for"):
+            self.renewed(sent, float(told["valid_for"]))
+        self.desire(told.get("desired"))
 
     def say(self, text: str) -> None:
         """Write a line of ours into the log, before the code has it for itself."""
@@ -180,9 +187,9 @@ class Job:
             return ""
 
 
-def _desired(answer: Any) -> Optional[str]:
+def _told(answer: Any) -> Dict[str, Any]:
     try:
         found = answer.json() if answer.body else {}
     except DoorError:
-        return None
-    return found.get("desired") if isinstance(found, dict) else None
+        return {}
+    return found if isinstance(found, dict) else {}
