@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 # Tools that read the settings but talk to no engine.
 OFFLINE := SECRET_KEY=only-for-tools-that-read-the-settings DATABASE_URL='postgresql:///none?host=/nonexistent'
 
-.PHONY: help up dev test test-unit test-stack test-browser check format lock messages clean tools
+.PHONY: help up dev test test-unit test-stack test-browser check bench format lock messages clean tools
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ check: tools ## Style, import contracts, types, templates, migrations, architect
 	$(BIN)/djlint templates --lint --quiet
 	$(BIN)/python -m tests.engines makemigrations --check --dry-run
 	$(PYTEST) tests/architecture
+
+bench: tools ## Measure how fast points are taken, beside the limit of the same PostgreSQL (ROUNDS=1)
+	$(BIN)/python -m bench.ingest --rounds $(or $(ROUNDS),1)
 
 format: tools ## Put the code into the project's style
 	$(BIN)/ruff check --fix .
