@@ -143,9 +143,11 @@ def install_packages(*, tools: bool) -> None:
     stamp = VENV / "zaffre-packages"
     with_tools = "tools " + digest([dev, *client], version)
     without = "base " + digest([base, *client], version)
-    if stamp.exists() and stamp.read_text() == with_tools and (tools or _is_part(base, dev)):
+    held = stamp.read_text() if stamp.exists() else ""
+    if held == with_tools and (tools or _is_part(base, dev)):
         return  # the larger set serves both purposes
-    lock, state = (dev, with_tools) if tools else (base, without)
+    # Who had the tools keeps them: a start must not take them away from tests that run beside it.
+    lock, state = (dev, with_tools) if tools or held.startswith("tools ") else (base, without)
     pins = sum(1 for line in lock.read_text().splitlines() if "==" in line and not line.lstrip().startswith("#"))
 
     def make() -> None:
