@@ -130,7 +130,7 @@ def _reloading(plan: Plan, words: tuple[str, ...]) -> tuple[str, ...]:
 
 def gateway(plan: Plan, env: dict[str, str]) -> Program:
     words = _uvicorn("studio.gateway.app:app", plan.host, plan.gateway_port, plan)
-    allowed = {key: value for key, value in env.items() if key not in {"DATABASE_URL", "SECRET_KEY"}}
+    allowed = {key: value for key, value in env.items() if key not in {"DATABASE_URL", "SECRET_KEY", "SECRET_KEY_FILE"}}
     return Program("gateway", words, env=allowed, cwd=ROOT, tier=SERVERS)
 
 
