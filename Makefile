@@ -42,9 +42,6 @@ check: tools ## Style, import contracts, types, templates, migrations, architect
 bench: tools ## Measure how fast points are taken, beside the limit of the same PostgreSQL (ROUNDS=1)
 	$(BIN)/python -m bench.ingest --rounds $(or $(ROUNDS),1)
 
-bench: tools ## Measure ingest beside what the same database does bare (some minutes)
-	$(BIN)/python -m bench.ingest
-
 format: tools ## Put the code into the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
