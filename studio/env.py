@@ -1,7 +1,10 @@
 """Reading settings from the environment, failing loudly when a value cannot be meant."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+SHORTEST_SECRET = 32
 
 
 class BadSetting(Exception):
@@ -44,18 +47,16 @@ def envlist(name: str, default: str) -> list[str]:
 def envsecret(name: str, file: Path) -> str:
     """Return the secret in variable `name`, in the file `<name>_FILE` names, or in `file`.
 
-    Raises BadSetting when none of the three holds one: there is no default secret.
+    Raises BadSetting when none of the three holds one, or a short one: there is no default secret.
     """
-    if os.environ.get(name):
-        return os.environ[name]
     source = Path(os.environ.get(f"{name}_FILE", file))
-    try:
-        value = source.read_text().strip()
-    except OSError:
-        value = ""
-    if len(value) < 32:
+    value = os.environ.get(name, "")
+    if not value:
+        with suppress(OSError):
+            value = source.read_text().strip()
+    if len(value) < SHORTEST_SECRET:
         raise BadSetting(
-            f"No {name}: set it in the environment, or put at least 32 characters into {source} "
-            f"(`make up` makes that file by itself)."
+            f"No {name}, or one that can be guessed: put at least {SHORTEST_SECRET} random characters into the "
+            f"environment or into {source} (`make up` makes that file by itself)."
         )
     return value
