@@ -76,8 +76,8 @@ def test_a_stranger_cannot_tell_a_hidden_workspace_from_a_missing_one(api, furni
     mallory = api("mallory")
 
     def ask(slug: str) -> tuple[int, bytes]:
-        body_bytes = _json(body or {})
-        answer = mallory.generic(method, f"/api/v1/workspaces/{slug}{path}", body_bytes, "application/json")
+        sent = {**body, "files": furnished} if body and "files" in body else body or {}
+        answer = mallory.generic(method, f"/api/v1/workspaces/{slug}{path}", _json(sent), "application/json")
         return answer.status_code, answer.content.replace(slug.encode(), b"<slug>")
 
     assert ask("lab") == ask("nix") == (404, ask("nix")[1])

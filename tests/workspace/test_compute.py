@@ -364,7 +364,7 @@ def as_pool(pool: ComputeTarget) -> redis.Redis:
     """The pool's own user, as somebody who stole the password would come."""
     parts = urlsplit(settings.REDIS_URL)
     where = {"unix_socket_path": parts.path} if parts.scheme == "unix" else {"host": parts.hostname, "port": parts.port}
-    return redis.Redis(username=broker.pool_user(pool.pk), password="a:p@ss/word?#%", **where)
+    return redis.Redis(username=broker.pool_user(pool.pk), password="a:p@ss/word?#%", retry=None, **where)
 
 
 #: A node's worker in a process of its own, as nodes have it: Celery keeps much of itself for the whole process.
