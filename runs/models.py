@@ -73,10 +73,10 @@ class Run(models.Model):
     log_tail = models.TextField(blank=True)
 
     config = models.JSONField(default=dict)
-    snapshot = models.ForeignKey(Snapshot, null=True, on_delete=models.PROTECT, related_name="runs")
-    target = models.ForeignKey(ComputeTarget, null=True, on_delete=models.PROTECT, related_name="runs")
+    snapshot = models.ForeignKey(Snapshot, null=True, on_delete=models.RESTRICT, related_name="runs")
+    target = models.ForeignKey(ComputeTarget, null=True, on_delete=models.RESTRICT, related_name="runs")
     environment_version = models.ForeignKey(
-        EnvironmentVersion, null=True, on_delete=models.PROTECT, related_name="runs"
+        EnvironmentVersion, null=True, on_delete=models.RESTRICT, related_name="runs"
     )
     #: {name: {dataset, version, version_id, mode}} as resolved at submit.
     inputs = models.JSONField(default=dict)

@@ -44,11 +44,11 @@ class Deployment(models.Model):
 
     endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="deployments")
     number = models.PositiveIntegerField()
-    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="deployments")
-    code = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="+")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, related_name="deployments")
+    code = models.ForeignKey(Snapshot, on_delete=models.RESTRICT, related_name="+")
     entry_script = models.CharField(max_length=300)
-    environment_version = models.ForeignKey(EnvironmentVersion, on_delete=models.PROTECT, related_name="+")
-    target = models.ForeignKey(ComputeTarget, on_delete=models.PROTECT, related_name="deployments")
+    environment_version = models.ForeignKey(EnvironmentVersion, on_delete=models.RESTRICT, related_name="+")
+    target = models.ForeignKey(ComputeTarget, on_delete=models.RESTRICT, related_name="deployments")
     replicas_wanted = models.PositiveIntegerField(default=1)
     traffic = models.PositiveIntegerField(default=0)  # percent
     state = models.CharField(max_length=14, choices=State.choices, default=State.TRANSITIONING)

@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                     "environment_version",
                     models.ForeignKey(
                         null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.RESTRICT,
                         related_name="runs",
                         to="environments.environmentversion",
                     ),
@@ -117,7 +117,7 @@ class Migration(migrations.Migration):
                     "snapshot",
                     models.ForeignKey(
                         null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.RESTRICT,
                         related_name="runs",
                         to="snapshots.snapshot",
                     ),
@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
                     "target",
                     models.ForeignKey(
                         null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.RESTRICT,
                         related_name="runs",
                         to="compute.computetarget",
                     ),

@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
                 (
                     "code",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="snapshots.snapshot"
+                        on_delete=django.db.models.deletion.RESTRICT, related_name="+", to="snapshots.snapshot"
                     ),
                 ),
                 (
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                 (
                     "environment_version",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.RESTRICT,
                         related_name="+",
                         to="environments.environmentversion",
                     ),
@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                 (
                     "model_version",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.RESTRICT,
                         related_name="deployments",
                         to="registry.modelversion",
                     ),
@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
                 (
                     "target",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.RESTRICT,
                         related_name="deployments",
                         to="compute.computetarget",
                     ),

@@ -8,6 +8,8 @@ import { ask, say, socketUrl } from "../wire.js";
 const FINAL = ["completed", "failed", "canceled"];
 const SHADES = 8;
 const POLL = 4000;
+// Milliseconds after an answer until htmx has wired up what it put in.
+const SETTLED = 100;
 
 class LiveRun extends HTMLElement {
   async connectedCallback() {
@@ -18,7 +20,9 @@ class LiveRun extends HTMLElement {
     this.seq = 0;
     this.pause = 1000;
     this.rereading = new Map();
-    this.chain = Promise.resolve();
+    this.pending = 0;
+    this.addEventListener("htmx:beforeRequest", () => (this.pending += 1));
+    this.addEventListener("htmx:afterRequest", () => this.answered());
     this.mark();
     await this.begin();
     if (!this.over && !FINAL.includes(this.status)) this.open();
@@ -93,8 +97,22 @@ class LiveRun extends HTMLElement {
     const before = this.status;
     this.status = run.status;
     if (before !== run.status) this.mark();
-    htmx.trigger(this, "zaffre-run");
+    this.refresh();
     if (FINAL.includes(run.status) && !FINAL.includes(before)) this.finish();
+  }
+  /** Have the parts of the page read themselves anew: once more afterwards for what comes meanwhile. */
+  refresh() {
+    // A part that is being replaced hears nothing, so the last word could be lost on it.
+    if (this.pending) {
+      this.again = true;
+      return;
+    }
+    this.again = false;
+    htmx.trigger(this, "zaffre-run");
+  }
+  answered() {
+    this.pending -= 1;
+    if (!this.pending && this.again) setTimeout(() => !this.over && this.refresh(), SETTLED);
   }
   mark() {
     const icon = document.querySelector("link[rel=icon]");

@@ -2,6 +2,8 @@
 
 import pytest
 
+from registry.endpoints.services import create_endpoint, deploy
+from registry.models import Model, ModelVersion
 from runs.models import Run
 from studio.kernel.models import Outbox
 from tests.runs.control.conftest import WS, FakeCode
@@ -153,3 +155,18 @@ def test_an_interactive_run_is_its_starters_own(carl, api):
         ended = carl.client.post(place, {"status": "completed"}, format="json")
         assert (ended.status_code, ended.json()["status"]) == (200, "completed")
     assert carl.client.post(place, {"status": "failed"}, format="json").status_code == 409
+
+
+def test_a_workspace_is_deleted_with_its_runs_models_and_endpoints(carl, api, node, people, lab):
+    run = carl.submit({"train.py": "print(1)", "score.py": ""})
+    FakeCode(node.claim()).start()
+    model = Model.objects.create(workspace=lab, name="m", latest=1)
+    ModelVersion.objects.create(model=model, version=1, files=[], size=0, run=run)
+    create_endpoint("lab", actor=people.actor("olga"), name="e")
+    words = {"model": "m:1", "snapshot": run.snapshot_id, "entry_script": "score.py", "environment": "system"}
+    deploy("lab", "e", actor=people.actor("olga"), **words)
+    assert api("carl").delete(WS).status_code == 403
+    assert api("olga").delete(WS).status_code == 204
+    assert not Run.objects.exists()
+    assert api("olga").get(WS).status_code == 404
+    assert Entry.objects.filter(action="workspace.delete", target="lab").exists()
