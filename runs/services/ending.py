@@ -101,7 +101,8 @@ def report_result(
 def _may_again(run: Run, attempt: Attempt, code: str) -> bool:
     if code == PREEMPTED:
         gone = Attempt.objects.filter(run=run, reason_code=PREEMPTED).count()
-        return run.max_retries > 0 and gone <= states.MOST_PREEMPTIONS
+        # Code that has not begun may begin elsewhere, whatever the policy says about a second try.
+        return (attempt.launched is None or run.max_retries > 0) and gone <= states.MOST_PREEMPTIONS
     return attempt.launched is None or run.retries_used < run.max_retries
 
 

@@ -349,6 +349,14 @@ def test_a_preempted_run_goes_on_elsewhere_if_it_may(carl, node, retries, status
     assert run.retries_used == 0
 
 
+def test_a_node_that_leaves_before_the_code_began_gives_the_run_back(carl, node):
+    run = carl.submit()
+    code = FakeCode(node.claim())
+    code.progress("preparing", "snapshot")
+    assert code.end(None, reason="preempted").json() == {"status": "queued"}
+    assert carl.look(run)["status"] == "queued"
+
+
 def test_old_hints_are_repeated_with_a_new_ticket(carl, node):
     run = carl.submit()
     first = ticket(run)
