@@ -108,16 +108,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 #: redis://… or unix:///path/to.sock
 REDIS_URL = envstr("REDIS_URL") or f"unix://{VAR_DIR}/run/valkey.sock"
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        # redis-py's own default closes an idle socket after five seconds (stack notes, trap T1).
-        "CONFIG": {
-            "hosts": [{"address": REDIS_URL, "socket_timeout": None, "max_connections": 65536}],
-            "prefix": "zaffre:channels",
-        },
-    }
-}
 BLOB_DIR = VAR_DIR / "blobs"
 #: What one version of a dataset may hold.
 DATASET_MAX_FILES = envint("ZAFFRE_DATASET_FILES", 20_000)
