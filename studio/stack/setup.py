@@ -166,6 +166,18 @@ def _is_part(base: Path, dev: Path) -> bool:
     return pins(base) <= pins(dev)
 
 
+def build_client() -> None:
+    """Build the client's wheel, which the studio gives to other machines under /client/."""
+    folder = ROOT / "client" / "dist"
+
+    def make() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        run(BIN / "uv", "build", "--quiet", "--wheel", "--python", BIN / "python", "--out-dir", folder, ROOT / "client")
+
+    state = digest([ROOT / "client" / "pyproject.toml", ROOT / "client" / "README.md", ROOT / "client" / "src"])
+    once("Build the client for other machines", folder / ".zaffre", state, make)
+
+
 # --- pages ---------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +217,7 @@ def prepare(*, tools: bool) -> None:
         raise SetupError(f"Zaffre needs Python 3.11 or newer; this is {sys.version.split()[0]} ({sys.executable}).")
     make_venv()
     install_packages(tools=tools)
+    build_client()
     build_pages()
     compile_messages()
 

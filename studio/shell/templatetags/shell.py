@@ -9,6 +9,7 @@ from django import template
 from django.http import HttpRequest
 from django.utils.translation import gettext, pgettext
 
+from studio.shell.client import install_command
 from studio.shell.navigation import address
 
 register = template.Library()
@@ -144,6 +145,12 @@ def site_url(context: template.Context) -> str:
     """The studio's address as the reader has it, for commands to copy."""
     request: HttpRequest = context["request"]
     return f"{request.scheme}://{request.get_host()}"
+
+
+@register.simple_tag(takes_context=True)
+def install_client(context: template.Context, extra: str = "") -> str:
+    """The command that installs the client from this studio, as the reader reaches it."""
+    return install_command(site_url(context), extra)
 
 
 @register.simple_tag
