@@ -78,13 +78,13 @@ def series(
     Raises Invalid for too many keys, and as get_run does.
     """
     run = get_run(slug, run_id, actor=actor)
-    asked = list(run.metrics) if keys is None else list(dict.fromkeys(keys))
-    if len(asked) > MAX_SERIES:
-        raise Invalid(
-            f"At most {MAX_SERIES} series are read at once, and {len(asked)} were asked for.",
-            hint="Name the ones to read with ?key=…",
-        )
-    found = points_since(run_id, actor=actor, keys=asked, since=since_seq)
+    known = list(run.metrics) if keys is None else list(dict.fromkeys(keys))
+    _refuse_many(len(known))
+    # Every key means those of the rows, not those of the run as it was a moment ago: a key that is new since then
+    # counts into `seq`, and who is told that number is not told the points again.
+    found = points_since(run_id, actor=actor, keys=None if keys is None else known, since=since_seq)
+    asked = list(dict.fromkeys([*known, *found.series]))
+    _refuse_many(len(asked))
     answer: dict[str, Any] = {}
     for key in asked:
         one = columns.thin(columns.by_step(found.series.get(key, columns.EMPTY)), points)
@@ -95,3 +95,11 @@ def series(
                 "time": one.time.tolist(),
             }
     return {"seq": found.seq, "series": answer}
+
+
+def _refuse_many(count: int) -> None:
+    if count > MAX_SERIES:
+        raise Invalid(
+            f"At most {MAX_SERIES} series are read at once, and {count} were asked for.",
+            hint="Name the ones to read with ?key=…",
+        )

@@ -6,7 +6,7 @@ import uuid
 import numpy as np
 import pytest
 
-from runs.metrics import columns
+from runs.metrics import columns, queries
 from runs.metrics.columns import Series
 from runs.metrics.models import MetricChunk
 from runs.metrics.tasks import merge_run
@@ -149,6 +149,22 @@ async def test_merging_while_points_come_loses_none(running, code: Caller, perso
     async with asyncio.timeout(120):
         await asyncio.gather(writer, merge(), watch())
     assert (await person("rio").get(f"{running.user}/metrics")).json()["metrics"]["a"]["count"] == 60
+
+
+async def test_a_key_that_is_new_in_the_middle_of_a_look_is_told(running, code: Caller, person, monkeypatch):
+    """Who is told a sequence number must have been told every point up to it."""
+    await log(code, running, ["a", 1, 1, 1])
+    real = queries.get_run
+
+    def look_then_log(*args, **kwargs):
+        run = real(*args, **kwargs)
+        run.metrics = {}  # as it was before the point
+        return run
+
+    monkeypatch.setattr(queries, "get_run", look_then_log)
+    told = (await person("rio").get(f"{running.user}/series")).json()
+    assert told["seq"] > 0
+    assert told["series"]["a"]["step"] == [1]
 
 
 async def test_many_small_batches_ask_for_a_merge(running, code: Caller, monkeypatch):
