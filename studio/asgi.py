@@ -47,8 +47,11 @@ _sockets_of_browsers = AllowedHostsOriginValidator(_sockets)
 async def application(scope: hot.Scope, receive: hot.Receive, send: hot.Send) -> None:
     """The ASGI entry: `uvicorn studio.asgi:application`."""
     if scope["type"] == "http":
+        refusal = hot.refuse_other_protocol(scope)
         found = router.match(scope["method"], scope["path"])
-        if found is not None:
+        if refusal is not None:
+            await hot.answer(refusal, send)
+        elif found is not None:
             await hot.serve(*found, scope, receive, send)
         elif gateway is not None and scope["path"].startswith(GATEWAY_PATHS):
             await gateway(scope, receive, send)

@@ -8,6 +8,7 @@ ZaffreError
 ├── TooLarge               413
 ├── RangeGap               416  a log piece that does not continue what is held
 ├── Invalid                422  a body or a field that cannot be meant
+├── OtherProtocol          426  a client or a node of a version that cannot be served
 ├── TooMany                429  a rate or a quota
 └── Unavailable            503  something behind us is away; try again
 
@@ -69,6 +70,11 @@ class RangeGap(ZaffreError):
 class Invalid(ZaffreError):
     status = 422
     code = "invalid"
+
+
+class OtherProtocol(ZaffreError):
+    status = 426
+    code = "protocol"
 
 
 class TooMany(ZaffreError):

@@ -18,8 +18,8 @@ from django.db import Error as DatabaseError
 from studio.kernel import credentials, db
 from studio.kernel.actors import Actor
 from studio.kernel.api import as_zaffre_error
-from studio.kernel.errors import Invalid, TooLarge, Unavailable, ZaffreError
-from zaffre.protocol import MAX_JSON_BODY
+from studio.kernel.errors import Invalid, OtherProtocol, TooLarge, Unavailable, ZaffreError
+from zaffre.protocol import MAX_JSON_BODY, PROTOCOL, PROTOCOL_HEADER, VERSION
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ async def serve(handler: Handler, names: dict[str, str], scope: Scope, receive: 
     except Exception as error:
         response = _refusal(error)
         await request.drain()
-    await _send(response, send)
+    await answer(response, send)
 
 
 def _refusal(error: Exception) -> Response:
@@ -193,7 +193,27 @@ def refused(error: ZaffreError, headers: Mapping[str, str] | None = None) -> Res
     return response
 
 
-async def _send(response: Response, send: Send) -> None:
+def refuse_other_protocol(scope: Scope) -> Response | None:
+    """The answer to a client or node that speaks another version of the protocol, None for all others.
+
+    Who names none, such as a browser or curl, is served.
+    """
+    name = PROTOCOL_HEADER.lower().encode()
+    told = next((value.decode("latin-1") for key, value in scope["headers"] if key == name), str(PROTOCOL))
+    if told == str(PROTOCOL):
+        return None
+    return refused(
+        OtherProtocol(
+            f"This studio speaks version {PROTOCOL} of the protocol, and the caller version {told[:10]}.",
+            hint="Install the client that this studio hands out; its pages show the command.",
+            needed=PROTOCOL,
+            version=VERSION,
+        )
+    )
+
+
+async def answer(response: Response, send: Send) -> None:
+    """Send an answer."""
     headers = {
         "Content-Type": response.content_type,
         "X-Content-Type-Options": "nosniff",

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.kernel.asgi import PATIENCE, Caller
+from zaffre.protocol import PROTOCOL
 
 
 @pytest.fixture
@@ -33,3 +34,12 @@ async def test_start_and_stop(app):
             await inbox.put({"type": f"lifespan.{what}"})
             assert (await outbox.get())["type"] == f"lifespan.{what}.complete"
         await task
+
+
+@pytest.mark.parametrize("path", ["/api/v1/me", "/agent/v1/nodes/hello", "/agent/v1/nodes/claim"])
+async def test_another_version_of_the_protocol_is_refused_with_the_one_that_is_needed(transactional_db, app, path):
+    refused = await Caller(app).post(path, {}, zaffre_protocol="99")
+    assert refused.status == 426
+    assert refused.json()["error"]["details"]["needed"] == PROTOCOL
+    served = await Caller(app).post(path, {}, zaffre_protocol=str(PROTOCOL))
+    assert served.status in {401, 405}
