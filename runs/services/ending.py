@@ -95,6 +95,7 @@ def report_result(
     if status == FAILED and not timed_out:
         changes |= {"reason_code": code or "script_failed", "reason": forms.clean_text(message, MAX_REASON)}
     _finish(run, status, **changes)
+    record(actor=actor, workspace=run.workspace, action="run.end", target=run.pk, fields={"status": status})
     return status
 
 

@@ -9,9 +9,10 @@ from django.db.models.functions import Cast, Extract, Now
 from runs.models import Attempt, Run
 from runs.services.ending import TIMEOUT, give_up
 from runs.services.telling import tell
-from studio.kernel.actors import Actor
+from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Forbidden
 from studio.kernel.states import advance
+from workspace.audit.services import record
 from zaffre.protocol import CANCEL_REQUESTED, DESIRED_CANCEL, FINALIZING, PREPARING, RUNNING, STARTING
 
 #: Attempts of one round; the rest waits for the next one.
@@ -53,6 +54,7 @@ def _end_late() -> int:
                 reason_code=TIMEOUT,
                 reason=reason,
             ):
+                record(actor=SYSTEM, workspace=run.workspace, action="run.time_out", target=run.pk)
                 tell(run, CANCEL_REQUESTED)
                 ended += 1
     return ended

@@ -18,6 +18,7 @@ from studio.kernel.actors import SYSTEM
 from studio.kernel.models import Outbox
 from tests.kernel.asgi import Answer, Caller
 from tests.runs.control.conftest import WS, FakeCode, bearer
+from workspace.audit.models import Entry
 from workspace.models import Membership
 
 
@@ -268,6 +269,7 @@ def test_a_failed_script_says_why(carl, node):
     assert shown["reason"] == {"code": "script_failed", "message": "The script ended with exit code 3."}
     assert (shown["exit_code"], shown["log_tail"]) == (3, "the end")
     assert Outbox.objects.filter(task="logs.compact_run", args=[run.pk]).exists()
+    assert Entry.objects.get(action="run.end", target=run.pk).fields == {"status": "failed"}
 
 
 def test_the_token_ends_with_the_run(carl, node):
