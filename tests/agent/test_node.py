@@ -37,6 +37,26 @@ def test_a_second_agent_in_the_same_folder_is_refused(studio, bring_agent):
     assert "stopped" in command("status", "--dir", str(agent.folder)).stdout
 
 
+def test_a_run_that_comes_while_the_agent_stops_is_given_back(studio, bring_agent):
+    real = studio.claim
+
+    def stop_then_answer(body, wait):
+        """The answer to a long poll that was under way when the agent was told to stop."""
+        with studio.changed:
+            studio.changed.wait_for(lambda: studio.runs, wait)
+        if studio.runs:
+            agent.process.terminate()
+            studio.wait(lambda: "stopping" in agent.said(), "the agent stops")
+        return real(body, 0)
+
+    studio.claim = stop_then_answer
+    agent = bring_agent(studio)
+    run = studio.submit({"train.py": "print('never')"})
+    assert agent.process.wait(60) == 0
+    assert run.result is not None and run.result["reason"] == "preempted"
+    assert run.log == b""
+
+
 def test_a_refused_invitation_is_explained(studio, tmp_path):
     refused = {"error": {"code": "unauthenticated", "message": "This token expired."}}
     studio.node_call = lambda *_: (401, refused)

@@ -15,7 +15,7 @@ from zaffre.agent.blobs import Blobs
 from zaffre.agent.claims import Claims
 from zaffre.agent.config import ConfigError, Identity, NodeConfig
 from zaffre.agent.disk import try_lock
-from zaffre.agent.door import Door, Refused, Stopped, rest
+from zaffre.agent.door import Door, DoorError, Refused, Stopped, rest
 from zaffre.agent.environments import Environments
 from zaffre.agent.hints import Hints
 from zaffre.agent.job import Workshop
@@ -178,9 +178,19 @@ class Node:
 
     def _take(self, spec: Dict[str, Any], sent: float) -> None:
         if self.end.is_set():
-            return  # its lease runs out, or the next start says that it is not here
+            self._give_back(spec)
+            return
         log.info("claimed run %s attempt %s", spec["run"], spec["attempt"])
         self.jobs.start(self.shop, spec, sent=sent, renew=self.leases.try_renew)
+
+    def _give_back(self, spec: Dict[str, Any]) -> None:
+        """An attempt that came while the agent stops: somebody else may have it at once, and not after its lease."""
+        body = {"exit_code": None, "signal": None, "reason": "preempted", "log_tail": ""}
+        try:
+            self.door.with_token(spec["token"]).call("POST", f"{AGENT}/runs/{spec['run']}/result", body, timeout=3.0)
+            log.info("gave run %s attempt %s back", spec["run"], spec["attempt"])
+        except DoorError as error:
+            log.warning("run %s could not be given back and waits for its lease: %s", spec["run"], error)
 
     def _freed(self) -> None:
         self.claims.freed()
