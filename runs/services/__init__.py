@@ -3,6 +3,7 @@
 from runs.services.claims import claim_run
 from runs.services.editing import delete_run, edit_run
 from runs.services.ending import cancel_run, report_result
+from runs.services.experiments import archive_experiment, create_experiment, rename_experiment, restore_experiment
 from runs.services.hints import rehint
 from runs.services.interactive import end_interactive, start_interactive
 from runs.services.leases import greet, renew, report_progress
@@ -10,17 +11,21 @@ from runs.services.reaper import reap
 from runs.services.submit import submit_run
 
 __all__ = [
+    "archive_experiment",
     "cancel_run",
     "claim_run",
+    "create_experiment",
     "delete_run",
     "edit_run",
     "end_interactive",
     "greet",
     "reap",
     "rehint",
+    "rename_experiment",
     "renew",
     "report_progress",
     "report_result",
+    "restore_experiment",
     "start_interactive",
     "submit_run",
 ]

@@ -16,10 +16,19 @@ from runs.services.hints import hint
 from runs.services.telling import tell
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Conflict, Forbidden, NotFound
-from studio.kernel.jobs import enqueue
+from studio.kernel.jobs import enqueue, hint_pool
 from studio.kernel.states import advance
 from workspace.audit.services import record
-from zaffre.protocol import CANCEL_REQUESTED, CANCELED, DESIRED_CANCEL, FAILED, FINAL_STATES, HELD_STATES, QUEUED
+from zaffre.protocol import (
+    CANCEL_REQUESTED,
+    CANCELED,
+    DESIRED_CANCEL,
+    FAILED,
+    FINAL_STATES,
+    HELD_STATES,
+    QUEUED,
+    SYNC_TASK,
+)
 
 MAX_TAIL, MAX_REASON, MAX_CODE = 8000, 3000, 40
 TIMEOUT, LOST, PREEMPTED = "timeout", "worker_lost", "preempted"
@@ -46,6 +55,8 @@ def cancel_run(slug: str, run_id: str, *, actor: Actor) -> Run:
         reason=reason,
     ):
         tell(run, CANCEL_REQUESTED)
+        # The node hears it at its next renewal; the hint makes that one now.
+        hint_pool(run.target_id or 0, SYNC_TASK)
     else:
         now = Run.objects.values_list("status", flat=True).get(pk=run.pk)
         if now in FINAL_STATES and now != CANCELED:

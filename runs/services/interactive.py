@@ -33,8 +33,12 @@ def start_interactive(
     snapshot: str | None = None,
     git: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
+    parent: str = "",
 ) -> Run:
-    """Begin a run that its submitter logs to from wherever the code is."""
+    """Begin a run that its submitter logs to from wherever the code is.
+
+    `parent` is the id of the run that it is a part of. Raises NotFound when there is none.
+    """
     workspace = get_workspace(slug, actor=actor, action="run.submit")
     group, number = open_experiment(workspace, experiment)
     moment = timezone.now()
@@ -45,6 +49,7 @@ def start_interactive(
         number=number,
         name=forms.clean_run_name(name) if name else pet_name(number),
         kind=Run.Kind.INTERACTIVE,
+        parent=get_run(slug, parent, actor=actor) if parent else None,
         status=Status.RUNNING,
         snapshot=snapshots.resolve(workspace, snapshot) if snapshot else None,
         git=forms.clean_git(git or {}),

@@ -80,8 +80,8 @@ def open_experiment(workspace: Workspace, name: str) -> tuple[Experiment, int]:
     """The experiment of this name, made when there is none, and the number of its next run."""
     name = clean_name(name, noun="an experiment")
     group, _ = Experiment.objects.get_or_create(workspace=workspace, name=name)
-    # The update locks the row: two submits at once get two numbers.
-    Experiment.objects.filter(pk=group.pk).update(run_counter=F("run_counter") + 1)
+    # The update locks the row: two submits at once get two numbers. A new run brings an archived experiment back.
+    Experiment.objects.filter(pk=group.pk).update(run_counter=F("run_counter") + 1, archived=None)
     return group, Experiment.objects.values_list("run_counter", flat=True).get(pk=group.pk)
 
 

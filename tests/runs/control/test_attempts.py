@@ -302,6 +302,7 @@ def test_cancel_reaches_the_node_and_wins_over_a_good_end(carl, node):
     code.start()
     for _ in range(2):
         assert carl.client.post(f"{WS}/runs/{run.pk}/cancel").status_code == 202
+    assert Outbox.objects.filter(lane="pool", task="zaffre.sync", pool_id=run.target_id).count() == 1
     assert node.renew(spec).json()["runs"][0]["desired"] == "cancel"
     told = code.progress("finalizing").json()
     assert (told["status"], told["desired"]) == ("cancel_requested", "cancel")

@@ -6,6 +6,7 @@ import logging
 import queue
 import secrets
 import threading
+import time
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from zaffre.agent.clock import now
@@ -35,6 +36,7 @@ class Claims:
         self.take, self.on_refused = take, on_refused
         self._hints: "queue.Queue[Optional[Hint]]" = queue.Queue(_MOST_HINTS)
         self._end = threading.Event()
+        self._taking = threading.Lock()
         self._freed = threading.Event()
         self._threads = [
             threading.Thread(target=self._poll, name="claims", daemon=True),
@@ -53,6 +55,14 @@ class Claims:
             self._hints.put_nowait(None)
         except queue.Full:
             log.debug("hints are waiting; their thread looks at the end flag")
+
+    def settle(self, seconds: float) -> None:
+        """After `stop`: wait that long for an answer that may be on its way, and until what came was dealt with."""
+        begun = now()
+        while self._threads[0].is_alive() and now() - begun < seconds:
+            time.sleep(0.02)
+        if self._taking.acquire(timeout=4.0):
+            self._taking.release()
 
     def hint(self, run: str, attempt: int, ticket: str) -> None:
         """Somebody says that this run waits for us. It may be repeated, late or false: the claim decides."""
@@ -120,4 +130,5 @@ class Claims:
             return
         if answer.status == 204 or not answer.body:
             return
-        self.take(answer.json(), sent)
+        with self._taking:
+            self.take(answer.json(), sent)

@@ -36,6 +36,7 @@ class Leases:
         self.timeout = max(0.5, min(heartbeat, lease / 10))
         self.on_refused, self.on_renewed = on_refused, on_renewed
         self._end = threading.Event()
+        self._poked = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
 
     def start(self) -> None:
@@ -43,12 +44,20 @@ class Leases:
 
     def stop(self) -> None:
         self._end.set()
+        self._poked.set()
         if self._thread.is_alive():
             self._thread.join(self.timeout + 5)
+
+    def poke(self) -> None:
+        """Something may be wanted, such as a cancel: ask now and not at the next beat."""
+        self._poked.set()
 
     def _run(self) -> None:
         failed = False
         while not self._end.is_set():
+            self._poked.clear()
+            if self._end.is_set():  # told between the two lines above
+                return
             begun = time.monotonic()
             try:
                 self.renew()
@@ -66,7 +75,7 @@ class Leases:
             pause = self.heartbeat * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             if failed:
                 pause = min(pause, 1.0)
-            self._end.wait(max(0.05, pause - (time.monotonic() - begun)))
+            self._poked.wait(max(0.05, pause - (time.monotonic() - begun)))
 
     def try_renew(self) -> None:
         """One renewal between the others; without an answer nothing is lost."""

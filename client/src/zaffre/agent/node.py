@@ -29,6 +29,8 @@ log = logging.getLogger("zaffre.agent")
 
 #: An orderly stop ends within 30 s; this much of it is for runs, the rest for the other parts.
 _STOP_SECONDS = 14.0
+#: An answer to the long poll may be on its way when the agent is told to stop.
+_LAST_ANSWER_SECONDS = 0.5
 
 
 class Node:
@@ -119,7 +121,7 @@ class Node:
             on_refused=self._refused,
         )
         self.hints = Hints(
-            identity.broker, node=identity.node_id or self.config.name, wake=self.claims.hint, sync=self.replicas.poke
+            identity.broker, node=identity.node_id or self.config.name, wake=self.claims.hint, sync=self._sync
         )
 
     def _greet(self) -> None:
@@ -171,6 +173,7 @@ class Node:
             self.jobs.stop_all(seconds=_STOP_SECONDS)
             for part in reversed(started):
                 part.stop()
+            self.claims.settle(_LAST_ANSWER_SECONDS)
             with suppress(OSError):  # sockets of runs that go on are in it
                 socket_folder(self.config.state).rmdir()
             if self._lock is not None:
@@ -182,6 +185,11 @@ class Node:
             return
         log.info("claimed run %s attempt %s", spec["run"], spec["attempt"])
         self.jobs.start(self.shop, spec, sent=sent, renew=self.leases.try_renew)
+
+    def _sync(self) -> None:
+        """Somebody says that the studio wants something else now."""
+        self.leases.poke()
+        self.replicas.poke()
 
     def _give_back(self, spec: Dict[str, Any]) -> None:
         """An attempt that came while the agent stops: somebody else may have it at once, and not after its lease."""
