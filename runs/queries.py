@@ -89,6 +89,15 @@ def get_experiment(slug: str, name: str, *, actor: Actor) -> Experiment:
     return found
 
 
+def get_experiment_by_id(slug: str, number: int, *, actor: Actor) -> Experiment:
+    """Return one experiment, archived or not. Raises NotFound when there is none of this id."""
+    workspace = get_workspace(slug, actor=actor, action="run.read")
+    found = Experiment.objects.filter(workspace=workspace, pk=number).first()
+    if found is None:
+        raise NotFound(f"There is no experiment {number} in {slug}.")
+    return found
+
+
 def run_out(run: Run) -> dict[str, Any]:
     """The run as doors show it. `run` as `get_run` and `list_runs` return it."""
     environment = run.environment_version
