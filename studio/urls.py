@@ -24,6 +24,7 @@ ROOMS = [
     "registry.endpoints",
     "studio.shell",
     "studio.console",
+    "studio.mlflow",
 ]
 
 

@@ -129,9 +129,10 @@ def number(value: float | str) -> float:
 
 
 def summed_up(before: dict[str, Any] | None, new: Series) -> dict[str, Any]:
-    """The summary {kind, last, last_step, min, max, count} after `new` points were logged.
+    """The summary {kind, last, last_step, latest, min, max, count} after `new` points were logged.
 
-    `last` is the point logged last, whatever its step. NaN counts as a point, but is neither least nor most.
+    `last` is the point logged last, whatever its step; `latest` is [step, time, value] of the highest step, which
+    is another one where points come out of order. NaN counts as a point, but is neither least nor most.
     """
     present = new.value[~np.isnan(new.value)]
     lows = [float(present.min())] if len(present) else []
@@ -145,7 +146,18 @@ def summed_up(before: dict[str, Any] | None, new: Series) -> dict[str, Any]:
         "kind": "scalar" if count == 1 else "list",
         "last": plain(float(new.value[-1])),
         "last_step": int(new.step[-1]),
+        "latest": _latest(before, new),
         "min": plain(min(lows)) if lows else None,
         "max": plain(max(highs)) if highs else None,
         "count": count,
     }
+
+
+def _latest(before: dict[str, Any] | None, new: Series) -> list[Any]:
+    """Of the points with the highest step those of the latest time, of these the highest value."""
+    at = int(np.lexsort((new.value, new.time, new.step))[-1]) if len(new) > 1 else 0
+    step, time, value = int(new.step[at]), int(new.time[at]), float(new.value[at])
+    held = before.get("latest") if before else None
+    if held and (held[0], held[1], number(held[2])) > (step, time, value):
+        return list(held)
+    return [step, time, plain(value)]

@@ -125,7 +125,10 @@ Handler = Callable[..., Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Route:
-    """A method and a path such as `/api/v1/workspaces/<ws>/blobs/<sha256>`, matched before Django is asked."""
+    """A method and a path such as `/api/v1/workspaces/<ws>/blobs/<sha256>`, matched before Django is asked.
+
+    A last part `<path:name>` takes all that is left; it has its turn after all paths without one.
+    """
 
     method: str
     path: str
@@ -142,15 +145,22 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._by_shape: dict[tuple[str, int], list[tuple[re.Pattern[str], Handler]]] = {}
+        self._open: dict[str, list[tuple[re.Pattern[str], Handler]]] = {}
         for each in routes:
             # Everything but the <names> is literal text.
-            parts = re.split(r"<(\w+)>", each.path)
+            front, _, rest = each.path.partition("<path:")
+            parts = re.split(r"<(\w+)>", front)
             pattern = "".join(f"(?P<{part}>[^/]+)" if at % 2 else re.escape(part) for at, part in enumerate(parts))
-            shape = (each.method, each.path.count("/"))
-            self._by_shape.setdefault(shape, []).append((re.compile(pattern), each.handler))
+            if rest:
+                whole = re.compile(f"{pattern}(?P<{rest.removesuffix('>')}>.+)", re.DOTALL)
+                self._open.setdefault(each.method, []).append((whole, each.handler))
+            else:
+                shape = (each.method, each.path.count("/"))
+                self._by_shape.setdefault(shape, []).append((re.compile(pattern), each.handler))
 
     def match(self, method: str, path: str) -> tuple[Handler, dict[str, str]] | None:
-        for pattern, handler in self._by_shape.get((method, path.count("/")), ()):
+        fitting = self._by_shape.get((method, path.count("/")), [])
+        for pattern, handler in (*fitting, *self._open.get(method, ())):
             if found := pattern.fullmatch(path):
                 return handler, found.groupdict()
         return None
@@ -164,12 +174,13 @@ async def serve(handler: Handler, names: dict[str, str], scope: Scope, receive: 
     except Gone:
         return
     except Exception as error:
-        response = _refusal(error)
+        response = refused(as_refusal(error))
         await request.drain()
     await answer(response, send)
 
 
-def _refusal(error: Exception) -> Response:
+def as_refusal(error: Exception) -> ZaffreError:
+    """The error of ours that stands for whatever was raised; a defect goes to the log and says nothing of itself."""
     known = as_zaffre_error(error)
     if known is None and isinstance(error, DatabaseError):
         # A connection that broke under a statement is an InterfaceError, not an OperationalError.
@@ -178,7 +189,7 @@ def _refusal(error: Exception) -> Response:
     if known is None:
         log.error("a hot function failed", exc_info=error)
         known = ZaffreError("Something broke on our side. It was written to the log.", code="broken")
-    return refused(known)
+    return known
 
 
 def refused(error: ZaffreError, headers: Mapping[str, str] | None = None) -> Response:

@@ -9,6 +9,7 @@ from tests.architecture.sources import DOORS, PACKAGES, ROOMS, ROOT, calls, func
 WITHOUT_ACTOR = {
     # They turn a credential into an actor.
     "workspace/accounts/queries.py:actor_of_token",
+    "workspace/accounts/queries.py:actor_of_proof",
     "workspace/compute/queries.py:actor_of_token",
     "workspace/compute/queries.py:actor_of_enrolment",
     "runs/queries.py:actor_of_token",
@@ -17,6 +18,7 @@ WITHOUT_ACTOR = {
     "workspace/accounts/queries.py:require_site_admin",
     # Whoever logs in is nobody before.
     "workspace/accounts/services.py:log_in",
+    "workspace/accounts/services.py:prove",
     # Inside a workspace that the caller has opened for an actor already.
     "workspace/environments/queries.py:resolve",
     "workspace/datasets/queries.py:resolve_version",

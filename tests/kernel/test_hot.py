@@ -39,6 +39,7 @@ ROUTER = hot.Router(
         hot.route("GET", "/x/broken", broken),
         hot.route("GET", "/x/away", away),
         hot.route("GET", "/x/taken", taken),
+        hot.route("GET", "/x/rest/<path:name>", hello),
         hot.route("GET", "/who", who),
         hot.route("POST", "/who", who),
     ]
@@ -60,6 +61,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         ("POST", "/x/a/hello/", False),
         ("POST", "/y/x/a/hello", False),
         ("GET", "/x/a/hello", False),
+        ("GET", "/x/rest/a/b.c/", True),
+        ("GET", "/x/rest/", False),
+        ("POST", "/x/rest/a/b", False),
         ("HEAD", "/x/taken", False),
         ("POST", "/x/a\n/hello", True),
     ],

@@ -1,5 +1,6 @@
 """Reading people and their tokens, and turning a token into an actor."""
 
+import hmac
 from datetime import timedelta
 
 from django.db.models import Q, QuerySet
@@ -35,6 +36,14 @@ def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:
         stale = Q(last_used__isnull=True) | Q(last_used__lt=now - NOTE_USE_AFTER)
         Token.objects.filter(stale, pk=token.pk).update(last_used=now)
     return token.user.as_actor(token_id=token.pk, address=address)
+
+
+def actor_of_proof(user_id: int, stamp: str, *, address: str = "") -> Actor:
+    """Return the person who proved a password. Raises Unauthenticated when it was changed or the account closed."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    if user is None or not hmac.compare_digest(user.get_session_auth_hash(), stamp):
+        raise Unauthenticated("The password was changed, or the account is closed.")
+    return user.as_actor(address=address)
 
 
 def user_of(actor: Actor) -> User:

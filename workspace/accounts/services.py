@@ -1,5 +1,6 @@
 """Logging in, tokens, and the accounts themselves."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
@@ -22,12 +23,35 @@ from workspace.models import Membership, Role, Workspace
 
 
 def log_in(request: HttpRequest, username: str, password: str) -> User:
-    """Begin a session for the person and return them.
+    """Begin a session for the person and return them. Raises as `prove` does."""
+    username, address = username.strip(), address_of(request)
+    user = _proven(request, username, password, address=address)
+    with transaction.atomic():
+        # Also gives the session a new key, so that one planted before the log-in is worthless.
+        login(request, user)
+        record(actor=user.as_actor(address=address), workspace=None, action="session.begin", target=username)
+    return user
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Who proved a password, and a stamp that changes with it (see queries.actor_of_proof)."""
+
+    user_id: int
+    stamp: str
+
+
+def prove(username: str, password: str, *, address: str) -> Proof:
+    """Say whose password this is, without a session: for programs that send it with every request.
 
     Raises TooMany after 5 failures of the account or 20 of the address in 15 minutes, else
     Unauthenticated with one and the same sentence, whether the name or the password was wrong.
     """
-    username, address = username.strip(), address_of(request)
+    user = _proven(None, username.strip(), password, address=address)
+    return Proof(user.pk, user.get_session_auth_hash())
+
+
+def _proven(request: HttpRequest | None, username: str, password: str, *, address: str) -> User:
     throttle.begin(username=username, address=address)
     user = _matching(request, username, password)
     if user is None:
@@ -41,14 +65,10 @@ def log_in(request: HttpRequest, username: str, password: str) -> User:
             "The user name or the password is wrong.", hint="Both are case-sensitive.", code="wrong_login"
         )
     throttle.succeeded(username=username, address=address)
-    with transaction.atomic():
-        # Also gives the session a new key, so that one planted before the log-in is worthless.
-        login(request, user)
-        record(actor=user.as_actor(address=address), workspace=None, action="session.begin", target=username)
     return user
 
 
-def _matching(request: HttpRequest, username: str, password: str) -> User | None:
+def _matching(request: HttpRequest | None, username: str, password: str) -> User | None:
     too_long = len(username) > forms.MAX_USERNAME or len(password) > forms.MAX_PASSWORD
     if too_long or "\0" in username or "\0" in password:
         return None

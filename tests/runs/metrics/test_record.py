@@ -38,7 +38,7 @@ async def test_points_come_back_as_they_were_logged(running, code: Caller, perso
     summary = (await person("rio").get(f"{running.user}/metrics")).json()
     assert summary["seq"] == found["seq"] > 0
     assert summary["metrics"]["loss"] == {
-        "kind": "list", "last": 0.25, "last_step": 2, "min": 0.25, "max": 0.5, "count": 2,
+        "kind": "list", "last": 0.25, "last_step": 2, "latest": [2, 2000, 0.25], "min": 0.25, "max": 0.5, "count": 2,
     }  # fmt: skip
 
 

@@ -66,9 +66,24 @@ def test_a_short_series_is_told_whole():
 
 def test_a_summary_ignores_nan_but_counts_it():
     first = columns.summed_up(None, line(np.array([math.nan])))
-    assert first == {"kind": "scalar", "last": "NaN", "last_step": 0, "min": None, "max": None, "count": 1}
+    assert first == {
+        "kind": "scalar", "last": "NaN", "last_step": 0, "latest": [0, 0, "NaN"], "min": None, "max": None, "count": 1,
+    }  # fmt: skip
     second = columns.summed_up(first, line(np.array([2.0, -math.inf])))
     assert (second["min"], second["max"], second["last"], second["count"]) == ("-Infinity", 2.0, "-Infinity", 3)
+
+
+def test_the_latest_point_is_the_one_of_the_highest_step():
+    def point(step: int, time: int, value: float) -> Series:
+        return Series(np.array([step]), np.array([time]), np.array([value]))
+
+    held = columns.summed_up(None, line(np.array([5.0, 6.0, 4.0])))
+    assert held["latest"] == [2, 20, 4.0]
+    for late in (point(1, 99, 7.0), point(2, 19, 7.0), point(2, 20, 3.0)):
+        held = columns.summed_up(held, late)
+        assert (held["latest"], held["last"]) == ([2, 20, 4.0], float(late.value[0]))
+    assert columns.summed_up(held, point(2, 20, 9.0))["latest"] == [2, 20, 9.0]
+    assert columns.summed_up(held, point(3, 0, math.nan))["latest"] == [3, 0, "NaN"]
 
 
 async def test_a_long_stored_series_is_thinned_with_its_spike(running, person):

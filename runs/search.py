@@ -1,0 +1,165 @@
+"""Searching runs: the comparisons of `runs.filters` as SQL with bound parameters.
+
+A key or a value from outside is always a parameter. What a run does not have matches nothing but IS NULL.
+"""
+
+from collections.abc import Sequence
+
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    Expression,
+    F,
+    FloatField,
+    Func,
+    IntegerField,
+    OrderBy,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast
+from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
+
+from runs.filters import Comparison, Field, Order
+from runs.models import Experiment, Run
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Invalid
+from workspace.access import get_workspace
+
+_COLUMNS = {"param": "params", "tag": "tags"}
+_ATTRIBUTES = {"run_id": "id", "run_name": "name", "name": "name", "status": "status"}
+_TIMES = {"start_time": "started", "end_time": "ended", "created": "created"}
+_NUMBERS = {"=": Exact, "<": LessThan, "<=": LessThanOrEqual, ">": GreaterThan, ">=": GreaterThanOrEqual}
+#: Not read for a table of runs: they may be long.
+_LONG = ("log_tail", "config", "steps", "inputs", "git", "description", "reason")
+
+
+def search_runs(
+    slug: str,
+    *,
+    actor: Actor,
+    experiments: Sequence[int],
+    where: Sequence[Comparison] = (),
+    order: Sequence[Order] = (),
+    archived: bool | None = False,
+    after: str | None = None,
+    skip: int = 0,
+    limit: int = 100,
+) -> list[Run]:
+    """Return at most `limit` runs of the experiments, the newest first where `order` leaves them equal.
+
+    `after` is the id of the last run of the page before when there is no order, else `skip` counts the runs before.
+    `archived` chooses by the experiment, None means both. The run's own code finds its own run only.
+    Raises Invalid for an attribute that is not searched by.
+    """
+    workspace = get_workspace(slug, actor=actor, action="run.read")
+    rows = Run.objects.filter(workspace=workspace, experiment__in=list(experiments))
+    if actor.kind == "run":
+        rows = rows.filter(pk=actor.run_id)
+    if archived is not None:
+        rows = rows.filter(experiment__archived__isnull=not archived)
+    for one in where:
+        rows = rows.filter(_condition(one))
+    if after:
+        rows = rows.filter(pk__lt=after.replace("\0", ""))
+    chosen = [_ordered(one) for one in order]
+    shown = rows.select_related("experiment", "submitted_by").defer(*_LONG)
+    return list(shown.order_by(*chosen, "-pk")[skip : skip + limit])
+
+
+def search_experiments(
+    slug: str, *, actor: Actor, where: Sequence[Comparison] = (), archived: bool | None = False
+) -> QuerySet[Experiment]:
+    """Return the experiments of the workspace, the newest first; `archived` None means all."""
+    workspace = get_workspace(slug, actor=actor, action="run.read")
+    rows = Experiment.objects.filter(workspace=workspace)
+    if archived is not None:
+        rows = rows.filter(archived__isnull=not archived)
+    for one in where:
+        if one.field.key != "name":
+            raise Invalid(f"Experiments cannot be searched by {one.field.key[:40]!r}.", code="bad_filter")
+        rows = rows.filter(_of_text(F("name"), one))
+    return rows.order_by("-pk")
+
+
+def _condition(one: Comparison) -> Q:
+    expression = _value_of(one.field)
+    if one.field.kind == "metric" or (one.field.key in _TIMES and one.field.kind == "attribute"):
+        number = Value(float(one.value) if isinstance(one.value, float) else 0.0, FloatField())
+        if one.op == "!=":
+            return Q(IsNull(expression, False)) & ~Q(Exact(expression, number))
+        return Q(_NUMBERS[one.op](expression, number))
+    return _of_text(expression, one)
+
+
+def _of_text(expression: Expression | F, one: Comparison) -> Q:
+    value = one.value
+    if one.op in {"IS NULL", "IS NOT NULL"}:
+        return Q(IsNull(expression, one.op == "IS NULL"))
+    if one.op in {"IN", "NOT IN"}:
+        inside = Q(In(expression, [_storable(text) for text in value] if isinstance(value, tuple) else []))
+        return inside if one.op == "IN" else Q(IsNull(expression, False)) & ~inside
+    text = Value(_storable(str(value)), TextField())
+    if one.op in {"LIKE", "ILIKE"}:
+        return Q(_Like(expression, text, arg_joiner=f" {one.op} "))
+    equal = Q(Exact(expression, text))
+    return equal if one.op == "=" else Q(IsNull(expression, False)) & ~equal
+
+
+class _Like(Func):
+    """`text LIKE pattern`, in which a backslash is a backslash."""
+
+    template = "(%(expressions)s ESCAPE '')"
+    output_field = BooleanField()
+    conditional = True
+
+
+class _Member(Func):
+    """`document ->> key`: NULL when there is no such key. Django's own takes the key "5" for an index."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = " ->> "
+
+
+class _Part(_Member):
+    arg_joiner = " -> "
+
+
+class _Milliseconds(Func):
+    template = "floor(extract(epoch from %(expressions)s) * 1000)"
+    output_field = FloatField()
+
+
+def _value_of(field: Field) -> Expression:
+    key = Value(_storable(field.key), TextField())
+    if field.kind == "metric":
+        latest = _Part(_Part(F("metrics"), key), Value("latest"))
+        last = _Member(latest, Value(2, IntegerField()), output_field=TextField())
+        # PostgreSQL takes NaN for the largest number; here it is none.
+        return Func(Cast(last, FloatField()), Value("NaN"), function="NULLIF", output_field=FloatField())
+    if field.kind in _COLUMNS:
+        return _Member(F(_COLUMNS[field.kind]), key, output_field=TextField())
+    if field.key in _TIMES:
+        return _Milliseconds(F(_TIMES[field.key]))
+    if field.key == "user_id":
+        return Cast(F("submitted_by__username"), TextField())
+    if field.key == "lifecycle_stage":
+        active = When(experiment__archived__isnull=True, then=Value("active"))
+        return Case(active, default=Value("deleted"), output_field=CharField())
+    if field.key not in _ATTRIBUTES:
+        raise Invalid(f"Runs cannot be searched by {field.key[:40]!r}.", code="bad_filter")
+    return Cast(F(_ATTRIBUTES[field.key]), TextField())
+
+
+def _ordered(order: Order) -> OrderBy:
+    """Missing values come last, whichever way."""
+    expression = _value_of(order.field)
+    return OrderBy(expression, descending=order.descending, nulls_last=True)
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -1,0 +1,79 @@
+"""Refusals as MLflow's client reads them: {"error_code", "message"} and a status that it does not take for a fault.
+
+The client repeats 408, 429 and 5xx for minutes, so nothing that will not change by itself is told with those.
+"""
+
+import functools
+import re
+
+from studio.kernel import hot
+from studio.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    RangeGap,
+    TooLarge,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+    ZaffreError,
+)
+
+_BY_CLASS: list[tuple[type[ZaffreError], int, str]] = [
+    (Unauthenticated, 401, "UNAUTHENTICATED"),
+    (Forbidden, 403, "PERMISSION_DENIED"),
+    (NotFound, 404, "RESOURCE_DOES_NOT_EXIST"),
+    (Conflict, 409, "RESOURCE_CONFLICT"),
+    (TooLarge, 400, "INVALID_PARAMETER_VALUE"),
+    (RangeGap, 400, "INVALID_PARAMETER_VALUE"),
+    (Invalid, 400, "INVALID_PARAMETER_VALUE"),
+    (TooMany, 429, "REQUEST_LIMIT_EXCEEDED"),
+    (Unavailable, 503, "TEMPORARILY_UNAVAILABLE"),
+]
+#: Conflicts that MLflow's client knows by another name.
+_BY_CODE = {
+    "taken": (400, "RESOURCE_ALREADY_EXISTS"),
+    "param_changed": (400, "INVALID_PARAMETER_VALUE"),
+    "no_endpoint": (404, "ENDPOINT_NOT_FOUND"),
+}
+
+
+def told(error: ZaffreError) -> hot.Response:
+    """The answer for an error."""
+    status, code = _BY_CODE.get(error.code) or next(
+        ((status, code) for kind, status, code in _BY_CLASS if isinstance(error, kind)),
+        (error.status if error.status == 507 else 500, "INTERNAL_ERROR"),
+    )
+    message = error.message if error.code != "param_changed" else f"Changing param values is not allowed. {error}"
+    answer = hot.json({"error_code": code, "message": f"{message} {error.hint}" if error.hint else message}, status)
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    if status in {429, 503}:
+        wait = re.sub(r"\D", "", str(error.details.get("retry_after", "")))
+        answer.headers["Retry-After"] = wait or "2"
+    if isinstance(error, TooLarge):
+        answer.headers["Connection"] = "close"
+    return answer
+
+
+def door(handler: hot.Handler) -> hot.Handler:
+    """A hot function whose errors are told in MLflow's words."""
+
+    @functools.wraps(handler)
+    async def wrapper(request: hot.Request, **names: str) -> hot.Response:
+        try:
+            return await handler(request, **names)
+        except hot.Gone:
+            raise
+        except Exception as error:
+            answer = told(hot.as_refusal(error))
+            await request.drain()
+            return answer
+
+    return wrapper
+
+
+def missing(what: str) -> Invalid:
+    """A parameter without which the call means nothing, in the words of MLflow's server."""
+    return Invalid(f"Missing value for required parameter '{what}'.")

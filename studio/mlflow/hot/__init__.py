@@ -1,0 +1,1 @@
+"""The raw doors, one file for each part of MLflow's interface."""

@@ -1,0 +1,114 @@
+"""…/mlflow/experiments/…"""
+
+from collections.abc import Sequence
+
+from runs import queries, search, services
+from runs.models import Experiment
+from studio.kernel import db, hot
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Invalid, NotFound
+from studio.mlflow import filters, wire
+from studio.mlflow.auth import actor_of
+from studio.mlflow.errors import door
+from studio.mlflow.shapes import NOTE_TAG, experiment_out
+
+#: What a client names that was never told of an experiment: MLflow's own server has it from the beginning.
+DEFAULT_ID, DEFAULT_NAME = "0", "Default"
+MOST = 50_000
+
+
+def find(ws: str, number: str, *, actor: Actor) -> Experiment:
+    """The experiment of an id as MLflow sends it. Raises NotFound."""
+    if number == DEFAULT_ID:
+        return queries.get_experiment(ws, DEFAULT_NAME, actor=actor)
+    if not (number.isascii() and number.isdigit() and len(number) <= 18):
+        raise NotFound(f"There is no experiment {number[:40]!r} in {ws}.")
+    return queries.get_experiment_by_id(ws, int(number), actor=actor)
+
+
+@door
+async def create(request: hot.Request, ws: str) -> hot.Response:
+    """POST experiments/create {name, tags?} → {experiment_id}"""
+    actor = await actor_of(request)
+    asked, _ = await wire.read(request, wire.CreateExperiment)
+    name = wire.needed(asked.name, "name")
+    if asked.artifact_location:
+        raise Invalid("The studio keeps artifacts itself: artifact_location cannot be chosen.")
+    note = _note(asked.tags or [])
+    made = await db.run(services.create_experiment, ws, actor=actor, name=name, description=note)
+    return hot.json({"experiment_id": str(made.pk)})
+
+
+def _note(tags: Sequence[wire.KeyValue]) -> str:
+    others = [tag.key for tag in tags if tag.key != NOTE_TAG]
+    if others:
+        raise Invalid(f"Experiments keep no tags but {NOTE_TAG}, and this one has {str(others[0])[:60]!r}.")
+    return next((tag.value or "" for tag in tags), "")
+
+
+@door
+async def get(request: hot.Request, ws: str) -> hot.Response:
+    """GET experiments/get?experiment_id= → {experiment}"""
+    actor = await actor_of(request)
+    number = wire.needed(wire.from_query(request, wire.ExperimentId).experiment_id, "experiment_id")
+    return hot.json({"experiment": experiment_out(await db.run(find, ws, number, actor=actor))})
+
+
+@door
+async def get_by_name(request: hot.Request, ws: str) -> hot.Response:
+    """GET experiments/get-by-name?experiment_name= → {experiment}, archived ones too"""
+    actor = await actor_of(request)
+    name = wire.needed(wire.from_query(request, wire.ExperimentName).experiment_name, "experiment_name")
+    return hot.json({"experiment": experiment_out(await db.run(queries.get_experiment, ws, name, actor=actor))})
+
+
+@door
+async def find_many(request: hot.Request, ws: str) -> hot.Response:
+    """GET or POST experiments/search → {experiments, next_page_token?}, the newest first"""
+    actor = await actor_of(request)
+    asked, _ = await wire.read(request, wire.SearchExperiments)
+    limit, skip = wire.page(asked.max_results, default=1000, most=MOST), wire.skipped(asked.page_token)
+    orders = {"", "creation_time DESC", "last_update_time DESC"}
+    if any(order.strip() not in orders for order in asked.order_by or []):
+        raise Invalid("Experiments are ordered by creation_time DESC only.")
+    where, archived = filters.of_experiments(asked.filter), wire.archived(asked.view_type)
+
+    def look() -> list[Experiment]:
+        found = search.search_experiments(ws, actor=actor, where=where, archived=archived)
+        return list(found[skip : skip + limit + 1])
+
+    found = await db.run(look)
+    more = {"next_page_token": f"s{skip + limit}"} if len(found) > limit else {}
+    return hot.json({"experiments": [experiment_out(one) for one in found[:limit]], **more})
+
+
+@door
+async def update(request: hot.Request, ws: str) -> hot.Response:
+    """POST experiments/update {experiment_id, new_name} → {}"""
+    actor = await actor_of(request)
+    asked, _ = await wire.read(request, wire.ExperimentId)
+    number, name = wire.needed(asked.experiment_id, "experiment_id"), wire.needed(asked.new_name, "new_name")
+
+    def change() -> None:
+        services.rename_experiment(ws, find(ws, number, actor=actor).pk, actor=actor, name=name)
+
+    await db.run(change)
+    return hot.json({})
+
+
+@door
+async def delete(request: hot.Request, ws: str) -> hot.Response:
+    """POST experiments/delete {experiment_id} → {}: it is archived, and can be restored"""
+    actor = await actor_of(request)
+    number = wire.needed((await wire.read(request, wire.ExperimentId))[0].experiment_id, "experiment_id")
+    await db.run(lambda: services.archive_experiment(ws, find(ws, number, actor=actor).pk, actor=actor))
+    return hot.json({})
+
+
+@door
+async def restore(request: hot.Request, ws: str) -> hot.Response:
+    """POST experiments/restore {experiment_id} → {}"""
+    actor = await actor_of(request)
+    number = wire.needed((await wire.read(request, wire.ExperimentId))[0].experiment_id, "experiment_id")
+    await db.run(lambda: services.restore_experiment(ws, find(ws, number, actor=actor).pk, actor=actor))
+    return hot.json({})

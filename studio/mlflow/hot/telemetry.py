@@ -1,0 +1,129 @@
+"""What is logged: metrics, params and tags in, the history of a metric out.
+
+MLflow's client repeats a request whose answer was cut, and sends the same bytes then; points carry their time. So the
+digest of the bytes names the batch, and a repeat adds nothing. Without points there is nothing that could count twice.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+
+from runs import queries
+from runs.metrics import columns, services
+from runs.metrics import queries as points
+from runs.metrics.wire import MSGPACK, decode
+from studio.kernel import db, hot
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Invalid
+from studio.mlflow import wire
+from studio.mlflow.auth import actor_of
+from studio.mlflow.errors import door
+from studio.mlflow.hot.runs import tags_of
+from studio.mlflow.shapes import NAME_TAG, points_out
+
+MOST_METRICS, MOST_PAIRS, MOST_ENTITIES = 1000, 100, 1000
+#: Longer values are cut: MLflow's own server does so, unless it is told otherwise.
+LONGEST_PARAM, LONGEST_TAG = 6000, 8000
+MOST_POINTS = 25_000
+
+
+@door
+async def log_metric(request: hot.Request, ws: str) -> hot.Response:
+    """POST runs/log-metric {run_id, key, value, timestamp, step?} → {}"""
+    actor = await actor_of(request)
+    asked, raw = await wire.read(request, wire.LogMetric)
+    one = wire.Metric(asked.key, asked.value, asked.timestamp, asked.step)
+    return await _log(ws, wire.run_id_of(asked), raw, actor=actor, metrics=[one])
+
+
+@door
+async def log_parameter(request: hot.Request, ws: str) -> hot.Response:
+    """POST runs/log-parameter {run_id, key, value} → {}"""
+    actor = await actor_of(request)
+    asked, raw = await wire.read(request, wire.LogPair)
+    pair = wire.KeyValue(asked.key, asked.value)
+    return await _log(ws, wire.run_id_of(asked), raw, actor=actor, params=[pair])
+
+
+@door
+async def log_batch(request: hot.Request, ws: str) -> hot.Response:
+    """POST runs/log-batch {run_id, metrics?, params?, tags?} → {}: all of it, or nothing"""
+    actor = await actor_of(request)
+    asked, raw = await wire.read(request, wire.LogBatch)
+    metrics, params, tags = asked.metrics or [], asked.params or [], asked.tags or []
+    for what, found, most in (("metrics", metrics, MOST_METRICS), ("params", params, MOST_PAIRS), ("tags", tags, 100)):
+        if len(found) > most:
+            raise Invalid(f"A batch logging request can contain at most {most} {what}. Got {len(found)} {what}.")
+    total = len(metrics) + len(params) + len(tags)
+    if total > MOST_ENTITIES:
+        raise Invalid(f"A batch logging request can contain at most {MOST_ENTITIES} entities. Got {total}.")
+    return await _log(ws, wire.run_id_of(asked), raw, actor=actor, metrics=metrics, params=params, tags=tags)
+
+
+async def _log(
+    ws: str,
+    run_id: str,
+    raw: bytes,
+    *,
+    actor: Actor,
+    metrics: Sequence[wire.Metric] = (),
+    params: Sequence[wire.KeyValue] = (),
+    tags: Sequence[wire.KeyValue] = (),
+) -> hot.Response:
+    body: dict[str, Any] = {
+        "batch": hashlib.sha256(raw).hexdigest() if metrics else uuid4().hex,
+        "points": [_point(at, metric) for at, metric in enumerate(metrics)],
+        "params": _params(params),
+        # The name of a run is no tag here; runs/set-tag and runs/update change it.
+        "tags": {key: value[:LONGEST_TAG] for key, value in tags_of(list(tags)).items() if key != NAME_TAG},
+    }
+    batch = decode(msgspec.msgpack.encode(body), MSGPACK)
+    line = await db.run(services.record, run_id, actor=actor, batch=batch, workspace=ws)
+    # Shielded: when the caller goes away, its points still count and its repeat is a duplicate.
+    done = await asyncio.shield(asyncio.wrap_future(line))
+    if done.refused:
+        raise Invalid(f"A run has at most {services.MAX_KEYS} metrics; {done.refused} points of further ones are lost.")
+    return hot.json({})
+
+
+def _point(at: int, metric: wire.Metric) -> list[Any]:
+    key = wire.needed(metric.key, f"metrics[{at}].key")
+    value = wire.needed(metric.value, f"metrics[{at}].value")
+    moment = wire.needed(metric.timestamp, f"metrics[{at}].timestamp")
+    for what, number in (("step", metric.step or 0), ("timestamp", moment)):
+        if not -(2**63) <= number < 2**63:
+            raise Invalid(f"metrics[{at}].{what} is a number of 64 bits.")
+    return [key, columns.plain(value), metric.step or 0, moment]
+
+
+def _params(pairs: Sequence[wire.KeyValue]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for at, pair in enumerate(pairs):
+        key, value = wire.needed(pair.key, f"params[{at}].key"), (pair.value or "")[:LONGEST_PARAM]
+        if found.setdefault(key, value) != value:
+            raise Invalid(f"Duplicate parameter keys have been submitted: {key[:250]!r} with two values.")
+    return found
+
+
+@door
+async def history(request: hot.Request, ws: str) -> hot.Response:
+    """GET metrics/get-history?run_id=&metric_key=&max_results=&page_token= → {metrics, next_page_token?}"""
+    actor = await actor_of(request)
+    asked = wire.from_query(request, wire.History)
+    run_id, key = wire.run_id_of(asked), wire.needed(asked.metric_key, "metric_key")
+    limit, skip = wire.page(asked.max_results, default=MOST_POINTS, most=MOST_POINTS), wire.skipped(asked.page_token)
+
+    def look() -> tuple[list[dict[str, Any]], bool]:
+        queries.get_run(ws, run_id, actor=actor)
+        found = points.points_since(run_id, actor=actor, keys=[key]).series.get(key, columns.EMPTY)
+        # The order of MLflow's server: by time, then by step. It stays from page to page.
+        chosen = found.take(np.lexsort((found.step, found.time))[skip : skip + limit])
+        return list(points_out(key, chosen)), len(found) > skip + limit
+
+    metrics, more = await db.run(look)
+    return hot.json({"metrics": metrics, **({"next_page_token": f"s{skip + limit}"} if more else {})})

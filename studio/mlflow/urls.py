@@ -1,0 +1,42 @@
+from django.urls import path
+
+from studio.kernel.hot import route
+from studio.mlflow import views
+from studio.mlflow.hot import artifacts, elsewhere, experiments, runs, telemetry
+
+#: MLflow's pages and some tools use the second form of the same addresses.
+_PREFIXES = ("/mlflow/<ws>/api/2.0", "/mlflow/<ws>/ajax-api/2.0")
+_CALLS = [
+    ("POST", "mlflow/experiments/create", experiments.create),
+    ("GET", "mlflow/experiments/get", experiments.get),
+    ("GET", "mlflow/experiments/get-by-name", experiments.get_by_name),
+    ("GET", "mlflow/experiments/search", experiments.find_many),
+    ("POST", "mlflow/experiments/search", experiments.find_many),
+    ("POST", "mlflow/experiments/update", experiments.update),
+    ("POST", "mlflow/experiments/delete", experiments.delete),
+    ("POST", "mlflow/experiments/restore", experiments.restore),
+    ("POST", "mlflow/runs/create", runs.create),
+    ("GET", "mlflow/runs/get", runs.get),
+    ("POST", "mlflow/runs/update", runs.update),
+    ("POST", "mlflow/runs/search", runs.find_many),
+    ("POST", "mlflow/runs/set-tag", runs.set_tag),
+    ("POST", "mlflow/runs/delete-tag", runs.delete_tag),
+    ("POST", "mlflow/runs/log-metric", telemetry.log_metric),
+    ("POST", "mlflow/runs/log-parameter", telemetry.log_parameter),
+    ("POST", "mlflow/runs/log-batch", telemetry.log_batch),
+    ("GET", "mlflow/metrics/get-history", telemetry.history),
+    ("POST", "mlflow/logged-models/search", elsewhere.find_logged_models),
+    ("GET", "mlflow/artifacts/list", artifacts.find_in_run),
+    ("GET", "mlflow-artifacts/artifacts", artifacts.find_many),
+    ("PUT", "mlflow-artifacts/artifacts/<path:path>", artifacts.put),
+    ("GET", "mlflow-artifacts/artifacts/<path:path>", artifacts.get),
+]
+
+hot_routes = [
+    *(route(method, f"{prefix}/{call}", door) for prefix in _PREFIXES for method, call, door in _CALLS),
+    # Last: what no line above has taken.
+    *(route(method, "/mlflow/<ws>/<path:path>", elsewhere.no_endpoint) for method in ("GET", "POST", "PUT")),
+    *(route(method, "/mlflow/<ws>/<path:path>", elsewhere.no_endpoint) for method in ("PATCH", "DELETE")),
+]
+
+pages = [path("mlflow/<str:ws>/", views.link, name="mlflow")]

@@ -1,0 +1,180 @@
+"""Bodies and query strings of MLflow's calls, with proto's freedom: numbers as text, null as absent, others ignored."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from studio.kernel import hot
+from studio.kernel.errors import Invalid
+from studio.mlflow.errors import missing
+from zaffre.protocol import MAX_JSON_BODY
+
+T = TypeVar("T")
+_LISTS = {"experiment_ids", "order_by"}
+View = str | int | None
+
+
+class KeyValue(msgspec.Struct):
+    key: str | None = None
+    value: str | None = None
+
+
+class Metric(msgspec.Struct):
+    key: str | None = None
+    value: float | None = None
+    timestamp: int | None = None
+    step: int | None = None
+
+
+class CreateExperiment(msgspec.Struct):
+    name: str | None = None
+    artifact_location: str | None = None
+    tags: list[KeyValue] | None = None
+
+
+class ExperimentId(msgspec.Struct):
+    experiment_id: str | None = None
+    new_name: str | None = None
+
+
+class ExperimentName(msgspec.Struct):
+    experiment_name: str | None = None
+
+
+class SearchExperiments(msgspec.Struct):
+    max_results: int | None = None
+    page_token: str | None = None
+    filter: str | None = None
+    order_by: list[str] | None = None
+    view_type: View = None
+
+
+class CreateRun(msgspec.Struct):
+    experiment_id: str | None = None
+    run_name: str | None = None
+    tags: list[KeyValue] | None = None
+
+
+class OfRun(msgspec.Struct):
+    run_id: str | None = None
+    run_uuid: str | None = None
+
+
+class UpdateRun(OfRun):
+    status: str | int | None = None
+    run_name: str | None = None
+
+
+class SearchRuns(msgspec.Struct):
+    experiment_ids: list[str] | None = None
+    filter: str | None = None
+    run_view_type: View = None
+    max_results: int | None = None
+    order_by: list[str] | None = None
+    page_token: str | None = None
+
+
+class LogMetric(OfRun):
+    key: str | None = None
+    value: float | None = None
+    timestamp: int | None = None
+    step: int | None = None
+
+
+class LogPair(OfRun):
+    key: str | None = None
+    value: str | None = None
+
+
+class LogBatch(OfRun):
+    metrics: list[Metric] | None = None
+    params: list[KeyValue] | None = None
+    tags: list[KeyValue] | None = None
+
+
+class History(OfRun):
+    metric_key: str | None = None
+    page_token: str | None = None
+    max_results: int | None = None
+
+
+class ListArtifacts(OfRun):
+    path: str | None = None
+
+
+async def read(request: hot.Request, kind: type[T]) -> tuple[T, bytes]:
+    """What is asked, from the body or for GET from the query string, and the raw body. Raises Invalid, TooLarge."""
+    if request.method == "GET":
+        return from_query(request, kind), b""
+    raw = await request.body(limit=MAX_JSON_BODY)
+    try:
+        asked = msgspec.json.decode(raw or b"{}", type=kind, strict=False)
+        if b"\\u0000" in raw:
+            _refuse_nul(msgspec.json.decode(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"The body is not what this call takes: {error}") from None
+    return asked, raw
+
+
+def from_query(request: hot.Request, kind: type[T]) -> T:
+    found = {key: values if key in _LISTS else values[-1] for key, values in request.query.items()}
+    _refuse_nul(found)
+    try:
+        return msgspec.convert(found, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The query is not what this call takes: {error}") from None
+
+
+def _refuse_nul(value: Any) -> None:
+    texts: list[Any] = [value]
+    while texts:
+        one = texts.pop()
+        if isinstance(one, str) and "\0" in one:
+            raise Invalid("The character NUL cannot be stored.")
+        if isinstance(one, dict):
+            texts += [*one, *one.values()]
+        elif isinstance(one, list):
+            texts += one
+
+
+def run_id_of(asked: OfRun) -> str:
+    """Raises Invalid when neither of the two names of a run's id is given."""
+    found = asked.run_id or asked.run_uuid
+    if not found:
+        raise missing("run_id")
+    return found
+
+
+def needed(value: T | None, what: str) -> T:
+    """The value. Raises Invalid when it is missing or empty."""
+    if value is None or value == "":
+        raise missing(what)
+    return value
+
+
+def page(asked: int | None, *, default: int, most: int) -> int:
+    """How many are asked for. Raises Invalid outside of 1 to `most`."""
+    wanted = default if asked is None else asked
+    if not 1 <= wanted <= most:
+        raise Invalid(f"Invalid value {wanted} for parameter 'max_results' supplied: it is 1 to {most}.")
+    return wanted
+
+
+def skipped(token: str | None) -> int:
+    """How many the pages before have shown. Raises Invalid for a token that is not ours."""
+    if not token:
+        return 0
+    if not (token[0] == "s" and token[1:].isascii() and token[1:].isdigit() and len(token) <= 10):
+        raise Invalid(f"Invalid page token {token[:40]!r}.")
+    return int(token[1:])
+
+
+def archived(view: View) -> bool | None:
+    """False for active ones, True for deleted ones, None for both. Raises Invalid."""
+    words: dict[View, bool | None] = {
+        None: False, "": False, "ACTIVE_ONLY": False, "DELETED_ONLY": True, "ALL": None, 1: False, 2: True, 3: None,
+        "1": False, "2": True, "3": None,
+    }  # fmt: skip
+    if view not in words:
+        raise Invalid(f"Invalid view type {str(view)[:40]!r}: it is ACTIVE_ONLY, DELETED_ONLY or ALL.")
+    return words[view]

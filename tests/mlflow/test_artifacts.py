@@ -1,0 +1,92 @@
+"""Files of a run through MLflow's proxy of artifacts."""
+
+import pytest
+
+from runs.artifacts.models import Artifact
+from tests.mlflow.conftest import API, FILES, Door, Enter, refusal
+from tests.runs.telemetry import ask
+
+
+async def root(door: Door) -> tuple[str, str]:
+    info = (await door.run())["info"]
+    assert info["artifact_uri"].startswith("mlflow-artifacts:/")
+    return f"{FILES}/{info['artifact_uri'].removeprefix('mlflow-artifacts:/')}", info["run_id"]
+
+
+async def put(door: Door, path: str, body: bytes | list[bytes]) -> object:
+    return await door.caller.call("PUT", path, body)
+
+
+async def test_files_come_back_and_are_listed(carl: Door, enter: Enter):
+    base, run_id = await root(carl)
+    big = [bytes([at]) * 700_000 for at in range(5)]
+    for path, body in {"a.txt": b"hello", "deep/er/b.bin": big, "deep/c": b"", "MLmodel": b"x"}.items():
+        answer = await put(carl, f"{base}/{path}", body)
+        assert (answer.status, answer.body) == (200, b"{}")
+    got = await enter("rio").caller.get(f"{base}/deep/er/b.bin")
+    assert (got.status, got.body) == (200, b"".join(big))
+    assert got.headers["content-length"] == "3500000"
+    assert got.headers["content-disposition"].startswith("attachment")
+    assert got.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in got.headers["content-security-policy"]
+    assert (await carl.caller.get(f"{base}/deep/c")).body == b""
+    assert (await carl.caller.get(f"{base}/MLmodel")).headers["content-type"] == "text/plain"
+    place = base.removeprefix(f"{FILES}/")
+    listed = (await carl.caller.get(f"{FILES}?path={place}")).json()["files"]
+    assert sorted(listed, key=lambda one: one["path"]) == [
+        {"path": "MLmodel", "is_dir": False, "file_size": 1},
+        {"path": "a.txt", "is_dir": False, "file_size": 5},
+        {"path": "deep", "is_dir": True},
+    ]
+    assert [one["path"] for one in (await carl.caller.get(f"{FILES}?path={place}/deep")).json()["files"]] == ["c", "er"]
+    assert (await carl.caller.get(f"{FILES}?path={place}/a.txt")).json() == {"files": []}
+    inside = (await carl.get("artifacts/list", run_id=run_id, path="deep/er")).json()
+    assert inside["files"] == [{"path": "deep/er/b.bin", "is_dir": False, "file_size": 3_500_000}]
+    assert inside["root_uri"] == f"mlflow-artifacts:/{place}"
+
+
+async def test_a_file_sent_again_has_the_new_bytes(carl: Door):
+    base, _ = await root(carl)
+    for body in (b"one", b"two"):
+        await put(carl, f"{base}/a", body)
+    assert (await carl.caller.get(f"{base}/a")).body == b"two"
+
+
+async def test_a_cut_upload_leaves_nothing(carl: Door):
+    base, run_id = await root(carl)
+    await carl.caller.call("PUT", f"{base}/a", b"half", cut=True)
+    assert refusal(await carl.caller.get(f"{base}/a")) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert await ask(lambda: Artifact.objects.filter(run=run_id).count()) == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["../x", "a/../../x", "/x", "a//b", "a/./b", "a\\b", "C:/x", "a\0b", "x" * 1100, "a/\x07", "y" * 300, ""]
+)
+async def test_a_path_that_is_none(carl: Door, path):
+    base, run_id = await root(carl)
+    for answer in (await put(carl, f"{base}/{path}", b"x"), await carl.caller.get(f"{base}/{path}")):
+        assert refusal(answer) in {(400, "INVALID_PARAMETER_VALUE"), (404, "RESOURCE_DOES_NOT_EXIST")}
+    assert await ask(lambda: Artifact.objects.filter(run=run_id).count()) == 0
+
+
+async def test_places_that_are_no_run(carl: Door):
+    base, run_id = await root(carl)
+    experiment = base.split("/")[-3]
+    for place in (
+        f"{experiment}/{run_id}/models/x",
+        f"{experiment}/models/m-1/artifacts/x",
+        f"999/{run_id}/artifacts/x",
+        f"{experiment}/nobody/artifacts/x",
+        "x",
+    ):
+        for answer in (await put(carl, f"{FILES}/{place}", b"x"), await carl.caller.get(f"{FILES}/{place}")):
+            assert refusal(answer) == (404, "RESOURCE_DOES_NOT_EXIST"), place
+    assert refusal(await carl.caller.get(f"{FILES}?path=../..")) == (400, "INVALID_PARAMETER_VALUE")
+    assert refusal(await carl.caller.get(FILES)) == (400, "INVALID_PARAMETER_VALUE")
+    assert refusal(await carl.caller.get(f"{API}/artifacts/list?run_id={run_id}&path=../x"))[0] == 400
+
+
+async def test_an_ended_run_takes_no_more_files(carl: Door):
+    base, run_id = await root(carl)
+    await carl.post("runs/update", run_id=run_id, status="FINISHED")
+    assert refusal(await put(carl, f"{base}/a", b"x")) == (409, "RESOURCE_CONFLICT")

@@ -1,0 +1,203 @@
+"""The language of searches: what it says, and that nothing said in it can do more than search."""
+
+import pytest
+
+from runs.filters import Comparison, Field, parse_filter, parse_order
+from studio.kernel.errors import Invalid
+from tests.mlflow.conftest import Door, refusal
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", []),
+        ("  ", []),
+        ("metrics.loss<-.5e1", [Comparison(Field("metric", "loss"), "<", -5.0)]),
+        ("metric.`a b` >= 1 AND params.x = 'it''s'", [
+            Comparison(Field("metric", "a b"), ">=", 1.0), Comparison(Field("param", "x"), "=", "it's"),
+        ]),
+        ('tags."and or" ilike "%a%"', [Comparison(Field("tag", "and or"), "ILIKE", "%a%")]),
+        ("tags.mlflow.parentRunId = 'x'", [Comparison(Field("tag", "mlflow.parentRunId"), "=", "x")]),
+        ("params.in is not null and params.`is` IS NULL", [
+            Comparison(Field("param", "in"), "IS NOT NULL", None), Comparison(Field("param", "is"), "IS NULL", None),
+        ]),
+        ("run_id NOT IN ('a', 'b')", [Comparison(Field("attribute", "run_id"), "NOT IN", ("a", "b"))]),
+        ("attributes.`Run ID` = 'a'", [Comparison(Field("attribute", "run_id"), "=", "a")]),
+    ],
+)  # fmt: skip
+def test_what_a_filter_says(text, wanted):
+    assert parse_filter(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("x", 1),
+        ("metrics.a > 1 or metrics.b > 2", 14),
+        ("metrics.a > 1 and", 17),
+        ("metrics.a = 'x'", 0),
+        ("params.a > '1'", 0),
+        ("params.a = 1", 0),
+        ("foo.a = 'x'", 0),
+        ("status IS NULL", 0),
+        ("color = 'x'", 0),
+        ("run_id IN ()", 11),
+        ("params.a = 'x", 11),
+        ("datasets.name = 'x'", 0),
+        ("metrics.a = 1;--", 13),
+        ("'", 0),
+        ("x" * 10_001, 0),
+        ("(" * 5000, 0),
+        (" and ".join(["metrics.a = 1"] * 101), 0),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(text, at):
+    with pytest.raises(Invalid) as refused:
+        parse_filter(text)
+    assert (refused.value.code, refused.value.details["position"]) == ("bad_filter", at)
+
+
+def test_an_order():
+    assert parse_order("metrics.`a b` desc").descending
+    assert not parse_order("start_time").descending
+    with pytest.raises(Invalid):
+        parse_order("metrics.a DESC, metrics.b")
+
+
+async def several(carl: Door) -> dict[str, str]:
+    """Three ended or running runs: {run id: name}."""
+    found = {}
+    for name, loss, more in (("one", 0.5, "50%"), ("two", 0.25, "5"), ("three", "NaN", "x_y")):
+        run_id = (await carl.run("0", run_name=name, tags=[{"key": "team", "value": more}]))["info"]["run_id"]
+        metrics = [{"key": "loss", "value": loss, "timestamp": 1}, {"key": "5", "value": 5, "timestamp": 1}]
+        params = [{"key": "5", "value": name}, {"key": "a\\b", "value": "c\\d"}] if name != "two" else []
+        assert (await carl.post("runs/log-batch", run_id=run_id, metrics=metrics, params=params)).status == 200
+        found[run_id] = name
+    two = next(run_id for run_id, name in found.items() if name == "two")
+    assert (await carl.post("runs/update", run_id=two, status="FAILED")).status == 200
+    return found
+
+
+CASES = [
+    ("", ["three", "two", "one"]),
+    ("metrics.loss < 0.3", ["two"]),
+    ("metrics.loss != 0.5", ["two"]),
+    ("metrics.loss > 0", ["two", "one"]),
+    ("metrics.`5` = 5", ["three", "two", "one"]),
+    ("metrics.loss >= -1e400", ["two", "one"]),
+    ("params.`5` = 'one'", ["one"]),
+    ("params.`5` != 'one'", ["three"]),
+    ("params.`5` IS NULL", ["two"]),
+    ("params.`5` IS NOT NULL", ["three", "one"]),
+    ("params.`a\\b` LIKE 'c\\_'", ["three", "one"]),
+    ("params.`a\\b` LIKE 'c\\'", []),
+    ("tags.team LIKE '5%'", ["two", "one"]),
+    ("tags.team ILIKE 'X_Y'", ["three"]),
+    ("tags.team = '50%'", ["one"]),
+    ("tags.nothing = ''", []),
+    ("run_name = 'one'", ["one"]),
+    ("run_name IN ('one', 'three') and metrics.loss > 0", ["one"]),
+    ("run_name NOT IN ('one', 'three')", ["two"]),
+    ("status = 'RUNNING'", ["three", "one"]),
+    ("status != 'RUNNING'", ["two"]),
+    ("status LIKE 'F%'", ["two"]),
+    ("status = 'running'", []),
+    ("attributes.status IN ('FAILED', 'KILLED')", ["two"]),
+    ("start_time > 1000000000000 and end_time > 1", ["two"]),
+    ("start_time > 1e300", []),
+    ("user_id = 'carl' and lifecycle_stage = 'active'", ["three", "two", "one"]),
+    ("user_id = 'olga'", []),
+    ("params.`5` = ''' or 1=1 --'", []),
+    ("tags.`team' or '1'='1` = 'x'", []),
+    ("tags.`%s` = '%s' and tags.`%(x)s` LIKE '%s%%'", []),
+]
+
+
+async def test_what_is_found(carl: Door):
+    names = await several(carl)
+    wrong = {}
+    for text, wanted in CASES:
+        answer = await carl.post("runs/search", experiment_ids=["0"], filter=text)
+        assert answer.status == 200, (text, answer.body)
+        found = [names[one["info"]["run_id"]] for one in answer.json()["runs"]]
+        if found != wanted:
+            wrong[text] = found
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    ("order", "wanted"),
+    [
+        (["metrics.loss DESC"], ["one", "two", "three"]),
+        (["metrics.loss ASC"], ["two", "one", "three"]),
+        (["params.`5`"], ["one", "three", "two"]),
+        (["attributes.end_time", "run_name DESC"], ["two", "three", "one"]),
+        (["tags.`5' desc; --`"], ["three", "two", "one"]),
+    ],
+)
+async def test_the_order_and_pages_of_one(carl: Door, order, wanted):
+    names = await several(carl)
+    seen, token = [], None
+    while True:
+        more = {"page_token": token} if token else {}
+        answer = await carl.post("runs/search", experiment_ids=["0"], order_by=order, max_results=1, **more)
+        page = answer.json()
+        seen += [names[one["info"]["run_id"]] for one in page["runs"]]
+        token = page.get("next_page_token")
+        if not token:
+            break
+    assert seen == wanted
+
+
+async def test_pages_of_the_newest_first(carl: Door):
+    names = await several(carl)
+    first = (await carl.post("runs/search", experiment_ids=["0"], max_results=2)).json()
+    await carl.run("0", run_name="four")
+    token = first["next_page_token"]
+    rest = (await carl.post("runs/search", experiment_ids=["0"], max_results=2, page_token=token)).json()
+    # A run that began meanwhile moves nothing.
+    assert [names[one["info"]["run_id"]] for one in [*first["runs"], *rest["runs"]]] == ["three", "two", "one"]
+    assert "next_page_token" not in rest
+
+
+async def test_deleted_experiments_and_their_runs(carl: Door):
+    await several(carl)
+    await carl.post("experiments/delete", experiment_id="0")
+    counts = {}
+    for view in ("ACTIVE_ONLY", "DELETED_ONLY", "ALL"):
+        answer = await carl.post("runs/search", experiment_ids=["0"], run_view_type=view)
+        counts[view] = [one["info"]["lifecycle_stage"] for one in answer.json()["runs"]]
+    assert counts == {"ACTIVE_ONLY": [], "DELETED_ONLY": ["deleted"] * 3, "ALL": ["deleted"] * 3}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"filter": "artifact_uri = 'x'"},
+        {"filter": "metrics.a"},
+        {"filter": 5},
+        {"order_by": ["nothing DESC"]},
+        {"order_by": ["metrics.a"] * 21},
+        {"order_by": "metrics.a"},
+        {"max_results": 0},
+        {"max_results": 50_001},
+        {"max_results": "many"},
+        {"page_token": "x"},
+        {"page_token": "s5"},
+        {"page_token": "s5", "order_by": ["metrics.a"], "max_results": -1},
+        {"page_token": "s" + "9" * 30, "order_by": ["metrics.a"]},
+        {"run_view_type": "SOME"},
+        {"experiment_ids": [5]},
+        {"filter": "tags.a = 'x\0'"},
+    ],
+)
+async def test_a_search_that_cannot_be_meant(carl: Door, body):
+    answer = await carl.post("runs/search", **{"experiment_ids": ["0"], **body})
+    assert refusal(answer) == (400, "INVALID_PARAMETER_VALUE")
+
+
+async def test_experiments_that_are_none_find_nothing(carl: Door):
+    await several(carl)
+    for ids in ([], ["x"], ["999999"], ["9" * 30], ["-1"], ["²"]):
+        answer = await carl.post("runs/search", experiment_ids=ids)
+        assert (answer.status, answer.json()["runs"]) == (200, []), ids
