@@ -1,15 +1,13 @@
 """Reading models, their versions and files."""
 
-from difflib import get_close_matches
-
 from django.db.models import QuerySet
 
 from registry.models import Model, ModelVersion
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Invalid, NotFound
+from studio.kernel.errors import NotFound
 from workspace.access import get_workspace
-from workspace.forms import split_reference
 from workspace.models import Workspace
+from workspace.references import find_version
 from zaffre.protocol import FileEntry
 
 READ = "model.read"
@@ -59,25 +57,7 @@ def resolve(workspace: Workspace, reference: str) -> ModelVersion:
 
     Raises Invalid that names the nearest model when there is no such one.
     """
-    name, number = split_reference(reference, noun="a model")
-    versions = ModelVersion.objects.filter(model__workspace=workspace, model__name=name)
-    if number is not None:
-        versions = versions.filter(version=number)
-    found = versions.select_related("model").order_by("-version").first()
-    if found is not None:
-        return found
-    latest = dict(workspace.models.values_list("name", "latest"))
-    if name in latest:
-        raise Invalid(
-            f"The model {name} has no version {number}: its newest is {latest[name]}.",
-            code="no_such_version",
-            field="model",
-        )
-    near = get_close_matches(name, latest, n=1, cutoff=0.5)
-    raise Invalid(
-        f"There is no model {name!r} in {workspace.slug}." + (f" Did you mean {near[0]!r}?" if near else ""),
-        code="no_such_model",
-        hint=f"There are: {', '.join(sorted(latest)[:10])}." if latest else "Register one first.",
-        field="model",
-        nearest=near[0] if near else None,
+    versions = ModelVersion.objects.filter(model__workspace=workspace)
+    return find_version(
+        versions, reference, noun="model", latest=workspace.models.all(), place=workspace.slug, field="model"
     )

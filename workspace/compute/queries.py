@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 
 from django.conf import settings
 from django.db.models import Count, ExpressionWrapper, Q, QuerySet, Sum
@@ -12,10 +11,11 @@ from django.utils import timezone
 
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Invalid, NotFound, Unauthenticated
+from studio.kernel.errors import NotFound, Unauthenticated
 from workspace.access import get_workspace
 from workspace.compute.models import ComputeTarget, Enrolment, Node
 from workspace.models import Workspace
+from workspace.references import no_such
 
 READ = "compute.read"
 
@@ -78,15 +78,14 @@ def resolve(workspace: Workspace, name: str) -> ComputeTarget:
     found = workspace.targets.filter(name=name.replace("\0", "")).first()
     if found is not None:
         return found
-    names = sorted(workspace.targets.values_list("name", flat=True))
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
-    raise Invalid(
-        f"There is no compute target {name[:64]!r} in {workspace.slug}."
-        + (f" Did you mean {near[0]!r}?" if near else ""),
-        code="no_such_target",
-        hint=f"There are: {', '.join(names[:10])}." if names else "This workspace has no compute.",
+    raise no_such(
+        name,
+        workspace.targets.values_list("name", flat=True),
+        noun="compute target",
+        place=workspace.slug,
         field="target",
-        nearest=near[0] if near else None,
+        none="This workspace has no compute.",
+        code="no_such_target",
     )
 
 

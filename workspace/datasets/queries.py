@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from studio.kernel import blobs
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Invalid, NotFound
+from studio.kernel.errors import NotFound
 from workspace.access import get_workspace
 from workspace.datasets import preview as previews
 from workspace.datasets.models import Dataset, DatasetVersion
-from workspace.forms import split_reference
 from workspace.models import Workspace
+from workspace.references import find_version
 from zaffre.protocol import FileEntry
 
 READ = "dataset.read"
@@ -112,25 +111,7 @@ def resolve_version(workspace: Workspace, reference: str) -> DatasetVersion:
 
     Raises Invalid that names the nearest dataset when there is no such one.
     """
-    name, version = split_reference(reference, noun="a dataset")
-    versions = DatasetVersion.objects.filter(dataset__workspace=workspace, dataset__name=name)
-    if version is not None:
-        versions = versions.filter(version=version)
-    found = versions.select_related("dataset").order_by("-version").first()
-    if found is not None:
-        return found
-    latest = dict(workspace.datasets.values_list("name", "latest"))
-    if name in latest:
-        raise Invalid(
-            f"The dataset {name} has no version {version}: its newest is {latest[name]}.",
-            code="no_such_version",
-            field="inputs",
-        )
-    near = get_close_matches(name, latest, n=1, cutoff=0.5)
-    raise Invalid(
-        f"There is no dataset {name!r} in {workspace.slug}." + (f" Did you mean {near[0]!r}?" if near else ""),
-        code="no_such_dataset",
-        hint=f"There are: {', '.join(sorted(latest)[:10])}." if latest else "Register one first.",
-        field="inputs",
-        nearest=near[0] if near else None,
+    versions = DatasetVersion.objects.filter(dataset__workspace=workspace)
+    return find_version(
+        versions, reference, noun="dataset", latest=workspace.datasets.all(), place=workspace.slug, field="inputs"
     )

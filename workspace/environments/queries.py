@@ -1,15 +1,13 @@
 """Reading environments."""
 
-from difflib import get_close_matches
-
 from django.db.models import QuerySet
 
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Invalid, NotFound
+from studio.kernel.errors import NotFound
 from workspace.access import get_workspace
 from workspace.environments.models import Environment, EnvironmentVersion
-from workspace.forms import split_reference
 from workspace.models import Workspace
+from workspace.references import find_version
 
 READ = "environment.read"
 
@@ -48,25 +46,12 @@ def resolve(workspace: Workspace, reference: str) -> EnvironmentVersion:
 
     Raises Invalid that names the nearest environment when there is no such one.
     """
-    name, version = split_reference(reference, noun="an environment")
-    versions = EnvironmentVersion.objects.filter(environment__workspace=workspace, environment__name=name)
-    if version is not None:
-        versions = versions.filter(version=version)
-    found = versions.select_related("environment").order_by("-version").first()
-    if found is not None:
-        return found
-    latest = dict(workspace.environments.values_list("name", "latest"))
-    if name in latest:
-        raise Invalid(
-            f"The environment {name} has no version {version}: its newest is {latest[name]}.",
-            code="no_such_version",
-            field="environment",
-        )
-    near = get_close_matches(name, latest, n=1, cutoff=0.5)
-    raise Invalid(
-        f"There is no environment {name!r} in {workspace.slug}." + (f" Did you mean {near[0]!r}?" if near else ""),
-        code="no_such_environment",
-        hint=f"There are: {', '.join(sorted(latest)[:10])}." if latest else "Register one first.",
+    versions = EnvironmentVersion.objects.filter(environment__workspace=workspace)
+    return find_version(
+        versions,
+        reference,
+        noun="environment",
+        latest=workspace.environments.all(),
+        place=workspace.slug,
         field="environment",
-        nearest=near[0] if near else None,
     )

@@ -1,0 +1,56 @@
+"""Finding what somebody named, and telling the nearest name when there is no such thing."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+
+from studio.kernel.errors import Invalid
+from workspace.forms import split_reference
+
+Version = TypeVar("Version", bound=Model)
+
+
+def find_version(
+    versions: QuerySet[Version], reference: str, *, noun: str, latest: QuerySet[Model], place: str, field: str
+) -> Version:
+    """Return the version that `name` or `name:version` means among `versions`, whose parents are called `noun`.
+
+    `latest` are the parents, with `name` and `latest`; `place` is where they are, for the error. Raises Invalid
+    `no_such_version` or `no_such_<noun>`, naming the nearest one.
+    """
+    name, number = split_reference(reference, noun=f"{_article(noun)} {noun}")
+    rows = versions.filter(**{f"{noun}__name": name})
+    if number is not None:
+        rows = rows.filter(version=number)
+    found = rows.select_related(noun).order_by("-version").first()
+    if found is not None:
+        return found
+    known = dict(latest.values_list("name", "latest"))
+    if name in known:
+        raise Invalid(
+            f"The {noun} {name} has no version {number}: its newest is {known[name]}.",
+            code="no_such_version",
+            field=field,
+        )
+    raise no_such(name, known, noun=noun, place=place, field=field, none="Register one first.")
+
+
+def no_such(
+    name: str, known: Iterable[str], *, noun: str, place: str, field: str, none: str, code: str = ""
+) -> Invalid:
+    """The error for a name that is not there; `none` says what to do when there is nothing at all."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    return Invalid(
+        f"There is no {noun} {name[:64]!r} in {place}." + (f" Did you mean {near[0]!r}?" if near else ""),
+        code=code or f"no_such_{noun}",
+        hint=f"There are: {', '.join(names[:10])}." if names else none,
+        field=field,
+        nearest=near[0] if near else None,
+    )
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
