@@ -137,7 +137,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["studio.kernel.api.TokenAuthentication", "studio.kernel.api.SessionActor"],
     "DEFAULT_PERMISSION_CLASSES": ["studio.kernel.api.SignedIn"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["studio.kernel.api.BoundedJSON"],
     "EXCEPTION_HANDLER": "studio.kernel.api.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }

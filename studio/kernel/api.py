@@ -3,14 +3,15 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 log = logging.getLogger(__name__)
+
+#: The largest JSON body of all doors (20 000 files with long paths) and its deepest nesting.
+MOST_JSON = 8 * 1024 * 1024
+MOST_DEPTH = 64
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -107,7 +112,17 @@ def as_zaffre_error(error: Exception) -> ZaffreError | None:
         return Invalid(f"The body is not valid JSON: {error}", code="bad_json")
     if isinstance(error, drf.APIException):
         return _named(error.status_code, str(error.default_code), str(error.detail))
-    if isinstance(error, OperationalError):
+    if isinstance(error, (DataError, UnicodeEncodeError)):
+        # A NUL or half a surrogate pair in a text, a number that no column holds: the caller's mistake, wherever
+        # it was found.
+        log.warning("a value could not be stored: %s", type(error).__name__, exc_info=True)
+        return Invalid("Something in this request cannot be stored, such as a NUL character.", code="unstorable")
+    if isinstance(error, RecursionError):
+        # Of a decoder: nothing of ours goes that deep.
+        log.warning("a request was nested too deeply", exc_info=True)
+        return Invalid("The body is nested too deeply.", code="bad_json")
+    # A connection that broke under a statement is an InterfaceError.
+    if isinstance(error, (OperationalError, InterfaceError)):
         log.exception("the database did not answer")
         return Unavailable("The database is not answering right now.", hint="Try again in a few seconds.")
     if isinstance(error, OSError) and error.errno == 28:
@@ -159,6 +174,40 @@ def once(request: Request, make: Callable[[], tuple[dict[str, Any], int]]) -> Re
     return Response(earlier.body, status=earlier.status)
 
 
+class BoundedJSON(BaseParser):
+    """What `request.data` is read with: JSON of a size and a depth that harm nobody."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        """Raises TooLarge before more than the limit is read, Invalid `bad_json`."""
+        return decode_json(stream.read(MOST_JSON + 1), MOST_JSON)
+
+
+def decode_json(raw: bytes, limit: int) -> Any:
+    """The value of a JSON body. Raises TooLarge, and Invalid `bad_json` for what is none or is nested too deeply."""
+    if len(raw) > limit:
+        raise TooLarge(f"The body has more than {limit} bytes, the most that is taken here.")
+    try:
+        value = json.loads(raw, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"The body is not valid JSON: {str(error)[:200]}", code="bad_json") from None
+    level, depth = [value], 0
+    while level := [one for part in level if isinstance(part, (dict, list)) for one in _inside(part)]:
+        depth += 1
+        if depth > MOST_DEPTH:
+            raise Invalid(f"The body is nested deeper than {MOST_DEPTH} levels.", code="bad_json")
+    return value
+
+
+def _inside(part: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return part.values() if isinstance(part, dict) else part
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
 def body_limit(request: Request, limit: int) -> bytes:
     """The raw body, refused with TooLarge over `limit` bytes."""
     length = int(request.META.get("CONTENT_LENGTH") or 0)
@@ -169,18 +218,13 @@ def body_limit(request: Request, limit: int) -> bytes:
 
 def json_body(request: Request, limit: int = MAX_JSON_BODY) -> Any:
     """The decoded body, refused with TooLarge before it is read whole. Use it instead of `request.data`."""
-    raw = body_limit(request, limit)
-    if len(raw) > limit:
-        raise TooLarge(f"The body has more than {limit} bytes, the most that is taken here.")
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise Invalid(f"The body is not valid JSON: {str(error)[:200]}", code="bad_json") from None
+    return decode_json(body_limit(request, limit), limit)
 
 
 def page_limit(request: Request, default: int = 100, most: int = 1000) -> int:
     """The `limit` of a listing. Raises Invalid when it is not a number from 1 to `most`."""
     raw = request.query_params.get("limit", str(default))
-    if not raw.isdigit() or not 1 <= int(raw) <= most:
+    # Digits of other scripts are digits for Python, and a very long number is an error of its own.
+    if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and 1 <= int(raw) <= most):
         raise Invalid(f"limit is a number from 1 to {most}, not {raw[:20]!r}.")
     return int(raw)

@@ -23,7 +23,7 @@ def check(files: Iterable[Mapping[str, Any]], *, workspace_id: int, max_files: i
             raise Invalid(f"The entry for {path} has no valid sha256.", path=path)
         if path in entries:
             raise Invalid(f"The path {path} appears twice.", path=path)
-        entries[path] = FileEntry(path=path, sha256=sha256, mode=0o755 if int(item.get("mode", 0)) & 0o100 else 0o644)
+        entries[path] = FileEntry(path=path, sha256=sha256, mode=_mode(item.get("mode")))
     for path in entries:
         parent = path.rpartition("/")[0]
         while parent:
@@ -52,6 +52,11 @@ def check(files: Iterable[Mapping[str, Any]], *, workspace_id: int, max_files: i
             biggest=[{"path": entry["path"], "size": entry["size"]} for entry in biggest],
         )
     return [entries[path] for path in sorted(entries)]
+
+
+def _mode(told: object) -> int:
+    """One of the two modes that are kept; what is no number means nothing."""
+    return 0o755 if isinstance(told, int) and told & 0o100 else 0o644
 
 
 def digest(files: Iterable[FileEntry]) -> str:
