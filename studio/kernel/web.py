@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.http import urlencode
@@ -56,11 +57,18 @@ class ErrorPages:
         known = as_zaffre_error(error)
         if known is None:
             return None
+        again = {"Retry-After": "2"} if known.status == 503 else {}
         if request.path.startswith(("/api/", "/agent/")):
-            return JsonResponse(known.body(), status=known.status)
+            return JsonResponse(known.body(), status=known.status, headers=again)
         if isinstance(known, Unauthenticated):
             return redirect(f"/login?{urlencode({'next': request.get_full_path()})}")
-        return render(request, "errors/refused.html", {"error": known}, status=known.status)
+        if known.status == 503:
+            # The page would ask the same database who reads it.
+            request.user = AnonymousUser()
+        response = render(request, "errors/refused.html", {"error": known}, status=known.status)
+        for name, value in again.items():
+            response[name] = value
+        return response
 
 
 class SignedInRequest(HttpRequest):
