@@ -54,6 +54,8 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
         raise NotFound(f"A run's page has no tab {tab[:40]!r}.")
     row = queries.get_run(ws, run, actor=request.actor)
     shown: dict[str, Any] = {"row": row, "run": queries.run_in_full(row), "tab": tab, "final": row.is_final}
+    # The script's own failure: the node did its step well, so the step itself does not say it.
+    shown["failed_step"] = Status.RUNNING if row.status == Status.FAILED and (row.exit_code or row.signal) else ""
     if tab in {"outputs", "images"}:
         files = list(list_artifacts(ws, run, actor=request.actor, prefix=""))
         shown["artifacts"] = files

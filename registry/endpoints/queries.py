@@ -1,6 +1,7 @@
 """Reading endpoints, and which bytes a replica may fetch."""
 
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -11,11 +12,14 @@ from registry.models import ModelVersion
 from runs.snapshots.models import Snapshot
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, NotFound
-from workspace.access import get_workspace
+from workspace.access import can, get_workspace
 
 READ = "endpoint.read"
 #: Deployments of an endpoint that are shown, the newest first.
 SHOWN = 50
+#: A request to try an endpoint with is small, and a few are enough.
+SAMPLE_BYTES = 64 * 1024
+SAMPLES = 5
 
 
 def list_endpoints(slug: str, *, actor: Actor) -> QuerySet[Endpoint]:
@@ -41,6 +45,15 @@ def list_deployments(slug: str, name: str, *, actor: Actor) -> list[Deployment]:
     )
     replicas = Prefetch("replicas", Replica.objects.select_related("node").order_by("pk"))
     return list(rows.defer("model_version__files").prefetch_related(replicas).order_by("-number")[:SHOWN])
+
+
+def samples(deployment: Deployment, *, actor: Actor) -> list[str]:
+    """Return paths of small JSON files in a deployment's code, to try it with; none for who may not read code."""
+    if not can(deployment.endpoint.workspace, actor=actor, action="snapshot.read"):
+        return []
+    files = deployment.code.files
+    fit = (one["path"] for one in files if one["path"].endswith(".json") and one["size"] <= SAMPLE_BYTES)
+    return list(islice(fit, SAMPLES))
 
 
 def endpoint_out(endpoint: Endpoint) -> dict[str, Any]:

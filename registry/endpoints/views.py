@@ -7,14 +7,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from registry.endpoints import queries, services
-from studio.kernel.errors import Conflict, Invalid
+from studio.kernel.errors import Invalid
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 
 
 @signed_in
 def endpoints(request: SignedInRequest, ws: str) -> HttpResponse:
-    return render(request, "endpoints/list.html", {"endpoints": queries.list_endpoints(ws, actor=request.actor)})
+    found = queries.list_endpoints(ws, actor=request.actor)
+    shown = [(one, queries.endpoint_out(one)["state"]) for one in found]
+    return render(request, "endpoints/list.html", {"endpoints": shown})
 
 
 @signed_in
@@ -23,7 +25,15 @@ def endpoint(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     found = queries.get_endpoint(ws, name, actor=request.actor)
     rows = found.deployments.select_related("model_version__model", "environment_version__environment", "target")
     deployments = list(rows.prefetch_related("replicas__node").order_by("-number")[:20])
-    shown = {"endpoint": found, "deployments": deployments, "newest": deployments[0] if deployments else None}
+    newest = deployments[0] if deployments else None
+    serving = next((one for one in deployments if one.traffic > 0), newest)
+    shown = {
+        "endpoint": found,
+        "deployments": deployments,
+        "newest": newest,
+        "serving": serving,
+        "samples": queries.samples(serving, actor=request.actor) if serving else [],
+    }
     return render(request, "endpoints/endpoint.html", shown)
 
 
@@ -34,13 +44,11 @@ def deploy(request: SignedInRequest, ws: str) -> HttpResponse:
     form, actor = request.POST, request.actor
     name = form.get("endpoint", "").strip()
 
-    def work() -> None:
-        try:
-            services.create_endpoint(ws, actor=actor, name=name)
-        except Conflict as known:
-            if known.code != "taken":
-                raise
-        services.deploy(
+    back = reverse("model", args=[ws, form.get("model", "").partition(":")[0] or "-"])
+    there = reverse("endpoint", args=[ws, name or "-"])
+    return post(
+        request,
+        lambda: services.make_and_deploy(
             ws,
             name,
             actor=actor,
@@ -48,11 +56,11 @@ def deploy(request: SignedInRequest, ws: str) -> HttpResponse:
             snapshot=form.get("snapshot", ""),
             entry_script=form.get("entry_script", ""),
             environment=form.get("environment", ""),
-        )
-
-    back = reverse("model", args=[ws, form.get("model", "").partition(":")[0] or "-"])
-    there = reverse("endpoint", args=[ws, name or "-"])
-    return post(request, work, said=_("The deployment was made. Its replica is starting."), to=there, back=back)
+        ),
+        said=_("The deployment was made. Its replica is starting."),
+        to=there,
+        back=back,
+    )
 
 
 @require_POST

@@ -56,6 +56,8 @@ async function find() {
 }
 
 if (dialog) {
+  const key = document.querySelector("[data-find-key]");
+  if (key && /^Mac|iP/.test(navigator.platform)) key.textContent = "⌘K";
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "k") {
       event.preventDefault();

@@ -11,7 +11,7 @@ from runs.models import Experiment, Run
 from studio.kernel.actors import Actor
 from studio.shell.navigation import address
 from workspace.access import can, get_workspace
-from workspace.compute.models import ComputeTarget
+from workspace.compute.models import ComputeTarget, Node
 from workspace.datasets.models import Dataset
 from workspace.environments.models import Environment
 from workspace.models import Membership, Workspace
@@ -63,11 +63,12 @@ def find(slug: str, text: str, *, actor: Actor) -> list[dict[str, str]]:
 
 
 def lately(slug: str, *, actor: Actor) -> dict[str, Any]:
-    """The newest runs and the endpoints of a workspace, for its home; empty for who may not read them."""
+    """The newest runs, the endpoints and whether there are machines, for the home; empty for who may not read them."""
     space = get_workspace(slug, actor=actor, action="workspace.read")
     if not can(space, actor=actor, action="run.read"):
-        return {"runs": [], "endpoints": []}
+        return {"runs": [], "endpoints": [], "machines": False}
     runs = Run.objects.filter(workspace=space).select_related("experiment").order_by("-pk")[:8]
     newest = Deployment.objects.filter(endpoint=OuterRef("pk")).order_by("-number").values("state")[:1]
     endpoints = Endpoint.objects.filter(workspace=space).annotate(newest=Subquery(newest)).order_by("name")[:8]
-    return {"runs": list(runs), "endpoints": list(endpoints)}
+    machines = Node.objects.filter(target__workspace=space, removed__isnull=True).exists()
+    return {"runs": list(runs), "endpoints": list(endpoints), "machines": machines}

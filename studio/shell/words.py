@@ -13,6 +13,7 @@ def words() -> dict[str, str]:
         "step": _("step"),
         "log": _("Log"),
         "nolog": _("Nothing was written yet."),
+        "line": _("1 line"),
         "lines": _("{count} lines"),
         "toend": _("Jump to end · {count} new lines"),
         "toend0": _("Jump to end"),
@@ -21,6 +22,7 @@ def words() -> dict[str, str]:
             "Files are checked in the browser, which it allows only over https or on localhost. "
             "Use `zaffre dataset create` on the command line, or open the studio over https."
         ),
+        "chosen1": _("1 file, {size}"),
         "chosen": _("{count} files, {size}"),
         "choosefirst": _("Choose files and a name first."),
         "hashing": _("Reading file {at} of {count}…"),

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from registry.endpoints.models import Endpoint
 from tests.conftest import PASSWORD
 from workspace.accounts.models import Token
 from workspace.datasets.models import Dataset, DatasetVersion
@@ -138,3 +139,22 @@ def test_lists_cost_the_same_for_many_rows(browser, lab, people):
         return len(asked)
 
     assert cost(3) == cost(30) <= 20
+
+
+def test_a_refused_deployment_leaves_no_endpoint(browser, lab):
+    asked = {
+        "endpoint": "scores",
+        "model": "none:1",
+        "snapshot": "x",
+        "entry_script": "score.py",
+        "environment": "system",
+    }
+    page = browser("olga").post("/w/lab/endpoints/deploy", asked)
+    assert page.status_code == 302
+    assert not Endpoint.objects.exists()
+
+
+def test_an_environment_shows_its_requirements_one_a_line(browser, lab):
+    olga = browser("olga")
+    olga.post("/w/lab/environments/new", {"name": "mine", "requirements": "numpy==2.4.0\nscipy==1.17.0"})
+    assert "numpy==2.4.0\nscipy==1.17.0" in olga.get("/w/lab/environments/mine").content.decode()

@@ -11,11 +11,11 @@ _WIDTH, _EVERY = 28, 0.1
 
 
 def size_text(size: float) -> str:
-    """Bytes as people read them: 512 B, 3.4 KB, 300 MB."""
-    for unit in ("B", "KB", "MB", "GB"):
+    """Bytes as people read them: 512 B, 3.4 kB, 300 MB, as on the pages."""
+    for unit in ("B", "kB", "MB", "GB"):
         if size < 1000 or unit == "GB":
             return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1024
+        size /= 1000
     return ""  # never reached
 
 

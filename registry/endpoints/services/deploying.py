@@ -5,7 +5,7 @@ from django.db.models import Max
 
 from registry import queries as models
 from registry.endpoints.models import Deployment, Replica
-from registry.endpoints.services.making import locked
+from registry.endpoints.services.making import create_endpoint, locked
 from registry.endpoints.services.placing import add_replicas, place
 from registry.endpoints.services.telling import hint_nodes, reroute, tell
 from registry.forms import nearest
@@ -13,7 +13,7 @@ from registry.models import Model
 from runs.snapshots import queries as snapshots
 from runs.snapshots.models import Snapshot
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Invalid
+from studio.kernel.errors import Conflict, Invalid
 from workspace.access import get_workspace
 from workspace.audit.services import record
 from workspace.compute import queries as compute
@@ -73,6 +73,27 @@ def deploy(
     tell(slug, name)
     reroute()
     return deployment
+
+
+@transaction.atomic
+def make_and_deploy(
+    slug: str, name: str, *, actor: Actor, model: str, snapshot: str, entry_script: str, environment: str
+) -> Deployment:
+    """`deploy`, to an endpoint that is made when there is none of this name; a refused one leaves none behind."""
+    try:
+        create_endpoint(slug, actor=actor, name=name)
+    except Conflict as known:
+        if known.code != "taken":
+            raise
+    return deploy(
+        slug,
+        name,
+        actor=actor,
+        model=model,
+        snapshot=snapshot,
+        entry_script=entry_script,
+        environment=environment,
+    )
 
 
 def _script(entry_script: str, code: Snapshot) -> str:

@@ -38,7 +38,7 @@ class FileDrop extends HTMLElement {
   }
   choose(files) {
     this.files = files;
-    this.say(say("chosen", { count: files.length, size: bytes(files.reduce((sum, file) => sum + file.size, 0)) }));
+    this.say(say(files.length === 1 ? "chosen1" : "chosen", { count: files.length, size: bytes(files.reduce((sum, file) => sum + file.size, 0)) }));
   }
   say(text, bad = false) {
     this.note.textContent = text;

@@ -118,7 +118,8 @@ class LogTail extends HTMLElement {
     this.button.hidden = this.follow;
     this.button.textContent = this.unseen ? say("toend", { count: this.unseen }) : say("toend0");
     const note = this.closest(".card")?.querySelector("[data-lines]");
-    if (note && this.number) note.textContent = say("lines", { count: this.number - 1 + this.held.length });
+    const count = this.number - 1 + this.held.length;
+    if (note && this.number) note.textContent = say(count === 1 ? "line" : "lines", { count });
   }
   line(at, html) {
     const row = document.createElement("div");

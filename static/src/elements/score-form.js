@@ -17,6 +17,19 @@ class ScoreForm extends HTMLElement {
         this.send();
       }
     });
+    this.offer();
+  }
+  /** Files of the deployed code that may be requests; the only one there is stands in the box from the start. */
+  offer() {
+    const all = [...this.querySelectorAll("[data-sample]")];
+    for (const one of all) one.addEventListener("click", () => this.fill(one.dataset.sample));
+    const first = this.box.value;
+    if (all.length === 1) this.fill(all[0].dataset.sample, () => this.box.value === first);
+  }
+  async fill(url, still = () => true) {
+    const answer = await fetch(url).catch(() => null);
+    const text = answer?.ok ? await answer.text() : "";
+    if (text && still()) this.box.value = text;
   }
   show(kind, head, text) {
     this.head.className = `pill ${kind}`;

@@ -127,6 +127,18 @@ def pretty(value: Any) -> str:
 
 
 @register.filter
+def lines(items: Any) -> str:
+    """One item a line. A tag of a template ends where its line ends, so `join` cannot be given a line's end."""
+    return "\n".join(str(item) for item in items or [])
+
+
+@register.filter
+def share(value: Any) -> str:
+    """A part of 1 as a percentage; empty when it is not known."""
+    return f"{100 * value:.0f} %" if isinstance(value, (int, float)) else ""
+
+
+@register.filter
 def may(frame: Any, action: str) -> bool:
     """{% if frame|may:"run.submit" %}: asks the rule book."""
     return bool(frame.may(action))

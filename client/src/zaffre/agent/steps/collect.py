@@ -5,7 +5,7 @@ from __future__ import annotations
 from zaffre.agent.door import DoorError
 from zaffre.agent.leftovers import resend_points
 from zaffre.agent.outputs import upload
-from zaffre.agent.steps.step import Step
+from zaffre.agent.steps.step import Step, amount
 
 
 class Collect(Step):
@@ -22,6 +22,6 @@ class Collect(Step):
         except DoorError as error:  # the result must be told all the same
             self.note = f"not collected: {error}"
             return
-        self.note = f"{found.files} files, {found.size} bytes" if found.files else "no files"
+        self.note = amount(found.files, "file", found.size) if found.files else "no files"
         if found.left_out:
             self.note += f"; left out: {', '.join(found.left_out[:5])}"

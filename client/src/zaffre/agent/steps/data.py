@@ -8,7 +8,7 @@ from zaffre.agent.blobs import DamagedContent
 from zaffre.agent.disk import UnsafePath, safe_parts
 from zaffre.agent.door import DoorError, Stopped
 from zaffre.agent.job import StepFailed
-from zaffre.agent.steps.step import Step
+from zaffre.agent.steps.step import Step, amount
 
 
 class Data(Step):
@@ -38,7 +38,7 @@ class Data(Step):
                 raise StepFailed("data_failed", f"The input {name!r} was refused by the node: {error}.") from None
             except (DoorError, DamagedContent, OSError) as error:
                 raise StepFailed("data_failed", f"The input {name!r} could not be fetched: {error}") from error
-        self.note = f"{len(inputs)} inputs, {total} bytes" if inputs else "no inputs"
+        self.note = amount(len(inputs), "input", total) if inputs else "no inputs"
 
     def stop(self) -> None:
         shutil.rmtree(str(self.job.place.inputs), ignore_errors=True)

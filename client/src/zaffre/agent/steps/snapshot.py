@@ -8,7 +8,7 @@ from zaffre.agent.blobs import DamagedContent
 from zaffre.agent.disk import UnsafePath
 from zaffre.agent.door import DoorError, Stopped
 from zaffre.agent.job import StepFailed
-from zaffre.agent.steps.step import Step
+from zaffre.agent.steps.step import Step, amount
 
 
 class Snapshot(Step):
@@ -30,7 +30,7 @@ class Snapshot(Step):
             raise StepFailed("snapshot_failed", f"The snapshot was refused by the node: {error}.") from None
         except (DoorError, DamagedContent, OSError) as error:
             raise StepFailed("snapshot_failed", f"The snapshot could not be fetched: {error}") from error
-        self.note = f"{len(files)} files, {size} bytes"
+        self.note = amount(len(files), "file", size)
 
     def stop(self) -> None:
         shutil.rmtree(str(self.job.place.work), ignore_errors=True)

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from zaffre.agent.job import Job
+from zaffre.progress import size_text
+
+
+def amount(count: int, noun: str, size: int) -> str:
+    """A note on the run's page: `1 file, 7 B`, `5 files, 5.5 kB`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}, {size_text(size)}"
 
 
 class Step:
