@@ -160,8 +160,8 @@ def once(request: Request, make: Callable[[], tuple[dict[str, Any], int]]) -> Re
                 body = json.loads(json.dumps(body, default=str))
                 IdempotencyKey.objects.create(owner=owner, key=key, fingerprint=fingerprint, status=status, body=body)
             return Response(body, status=status)
-        except IntegrityError:
-            # Twins at the same moment: the other one committed, ours was rolled back whole.
+        except (IntegrityError, ZaffreError):
+            # Twins at the same moment: the other one committed, ours was rolled back whole or found it done.
             earlier = IdempotencyKey.objects.filter(owner=owner, key=key).first()
             if earlier is None:
                 raise
