@@ -13,15 +13,16 @@ from runs.fencing import refuse_late
 from runs.models import Attempt, Run, Status
 from runs.queries import get_run
 from runs.services.hints import hint
-from runs.services.telling import tell
+from runs.services.telling import put_away, tell
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Conflict, Forbidden, NotFound
-from studio.kernel.jobs import enqueue, hint_pool
+from studio.kernel.jobs import hint_pool
 from studio.kernel.states import advance
 from workspace.audit.services import record
 from zaffre.protocol import (
     CANCEL_REQUESTED,
     CANCELED,
+    COMPLETED,
     DESIRED_CANCEL,
     FAILED,
     FINAL_STATES,
@@ -42,17 +43,19 @@ def cancel_run(slug: str, run_id: str, *, actor: Actor) -> Run:
     """
     run = get_run(slug, run_id, actor=actor, action="run.cancel")
     rows = Run.objects.filter(pk=run.pk)
-    reason = f"Canceled by {actor.name}."
+    # The code may be there from an attempt that was lost before.
+    why = {"reason_code": "", "reason": f"Canceled by {actor.name}."}
     # Nobody but its submitter executes an interactive run: there is no node to wait for.
     at_once = {QUEUED, *(HELD_STATES if run.kind == Run.Kind.INTERACTIVE else ())}
-    if advance(rows, frm=at_once, status=CANCELED, desired=DESIRED_CANCEL, ended=Now(), reason=reason):
+    if advance(rows, frm=at_once, status=CANCELED, desired=DESIRED_CANCEL, ended=Now(), **why):
+        put_away(run)
         tell(run, CANCELED)
     elif advance(
         rows,
         frm=set(HELD_STATES) - {CANCEL_REQUESTED},
         status=CANCEL_REQUESTED,
         desired=DESIRED_CANCEL,
-        reason=reason,
+        **why,
     ):
         tell(run, CANCEL_REQUESTED)
         # The node hears it at its next renewal; the hint makes that one now.
@@ -103,6 +106,8 @@ def report_result(
     timed_out = run.reason_code == TIMEOUT
     status = states.outcome(canceling=canceling, timed_out=timed_out, reason=code, exit_code=exit_code)
     changes: dict[str, Any] = {**facts, "log_tail": forms.clean_text(log_tail, MAX_TAIL)}
+    if status == COMPLETED:
+        changes |= {"reason_code": "", "reason": ""}  # why an earlier attempt was lost
     if status == FAILED and not timed_out:
         changes |= {"reason_code": code or "script_failed", "reason": forms.clean_text(message, MAX_REASON)}
     _finish(run, status, **changes)
@@ -180,6 +185,5 @@ def _finish(run: Run, status: str, **changes: Any) -> None:
     Run.objects.filter(pk=run.pk).update(
         status=status, ended=Now(), steps=steps, started=F("started"), not_before=None, ticket_hash="", **changes
     )
-    for task in ("logs.compact_run", "metrics.merge_run"):
-        enqueue(task, run.pk)
+    put_away(run)
     tell(run, status)

@@ -11,12 +11,11 @@ from runs import forms
 from runs.models import Run, Status
 from runs.queries import get_run
 from runs.services.submit import open_experiment
-from runs.services.telling import tell
+from runs.services.telling import put_away, tell
 from runs.snapshots import queries as snapshots
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid
 from studio.kernel.ids import pet_name, ulid
-from studio.kernel.jobs import enqueue
 from studio.kernel.states import advance
 from workspace.access import get_workspace
 from workspace.audit.services import record
@@ -77,8 +76,7 @@ def end_interactive(slug: str, run_id: str, *, actor: Actor, status: str, messag
     changes = {"reason": reason, "reason_code": "said_failed"} if status == Status.FAILED else {}
     if advance(Run.objects.filter(pk=run.pk), frm=HELD_STATES, status=status, ended=Now(), **changes):
         record(actor=actor, workspace=run.workspace, action="run.end", target=run.pk, fields={"status": status})
-        for task in ("logs.compact_run", "metrics.merge_run"):
-            enqueue(task, run.pk)
+        put_away(run)
         tell(run, status)
     elif run.status != status:
         raise Conflict(f"The run has ended already, as {run.status}.", code="final", status=run.status)
