@@ -108,13 +108,17 @@ class Hub:
         for topic in topics:
             self._topics.setdefault(topic, set()).add(subscriber)
             self._confirmed.setdefault(topic, asyncio.Event())
-        await self._tell("subscribe", new)
         try:
+            await self._tell("subscribe", new)
             async with asyncio.timeout(patience):
                 for topic in topics:
                     await self._confirmed[topic].wait()
         except TimeoutError:
             subscriber.behind = True
+        except BaseException:
+            # Its owner went away while it waited, and never gets what it would have to leave.
+            await self.leave(subscriber)
+            raise
         return subscriber
 
     async def leave(self, subscriber: Subscriber) -> None:

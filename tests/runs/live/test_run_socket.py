@@ -289,3 +289,24 @@ async def test_many_waiting_frames_become_one(running, code: Caller, person, mon
             subscriber.offer(topic, frame)
         frame = await socket.until("points")
         assert frame["data"]["a"][0] == list(range(1, 20))
+
+
+@pytest.mark.parametrize("feed", [False, True])
+async def test_code_watches_its_own_run_only(running, code: Caller, feed):
+    async with code.socket("/ws/w/lab/feed" if feed else running.ws, origin="") as socket:
+        if feed:
+            assert (await socket.until("closed")) == {"t": "closed", "code": 4403}
+        else:
+            await socket.send(t="hello", seq=0, log=0)
+            assert (await socket.until("run"))["run"]["id"] == running.id
+
+
+async def test_a_watcher_that_goes_while_it_joins_is_forgotten(monkeypatch):
+    hub = live.Hub()
+    monkeypatch.setattr(hub, "start", lambda: None)  # as while Redis is away
+    joining = asyncio.create_task(hub.subscribe(["run.x"], patience=60))
+    await asyncio.sleep(0)
+    joining.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await joining
+    assert hub._topics == {}
