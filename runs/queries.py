@@ -56,10 +56,13 @@ def list_runs(
 ) -> list[Run]:
     """Return at most `limit` runs, the newest first; `after` is the id of the last one of the page before.
 
-    `text` is part of a name. Raises Invalid for a status that there is not, NotFound for an unknown experiment.
+    `text` is part of a name. The run's own code finds its own run only. Raises Invalid for a status that there
+    is not, NotFound for an unknown experiment.
     """
     workspace = get_workspace(slug, actor=actor, action="run.read")
     rows = Run.objects.filter(workspace=workspace)
+    if actor.kind == "run":
+        rows = rows.filter(pk=actor.run_id)
     if experiment is not None:
         rows = rows.filter(experiment=get_experiment(slug, experiment, actor=actor))
     if status:

@@ -9,6 +9,7 @@ from runs.metrics import queries as metrics
 from runs.metrics.services import frame
 from runs.queries import get_run, run_in_full
 from studio.kernel.actors import Actor
+from studio.kernel.errors import Forbidden
 from workspace.access import get_workspace
 
 #: Bytes of log in one frame, before base64: 64 kB on the wire.
@@ -34,8 +35,10 @@ class LogPiece:
 
 
 def may_watch(slug: str, *, actor: Actor) -> None:
-    """Raise unless the actor may see the runs of this workspace."""
+    """Raise unless the actor may see the runs of this workspace. Code sees its own run and no others."""
     get_workspace(slug, actor=actor, action="run.read")
+    if actor.kind == "run":
+        raise Forbidden("The token of a run is for this run only.")
 
 
 def look(slug: str, run_id: str, *, actor: Actor) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from runs import forms
+from runs.fencing import refuse_late
 from runs.models import Run
 from runs.queries import get_run
 from runs.services.telling import tell
@@ -29,11 +30,14 @@ def edit_run(
 ) -> Run:
     """Rename, describe or tag a run; a tag that is None is taken away.
 
-    Raises Conflict `immutable` for a property that has another value already: properties are written once.
+    Raises Conflict `immutable` for a property that has another value already: properties are written once; and as
+    `runs.fencing` does for code that lost its run.
     """
     get_run(slug, run_id, actor=actor, action="run.edit")
     rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "experiment")
     run = rows.get(pk=run_id)
+    if actor.kind == "run":
+        refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
     changes: dict[str, Any] = {}
     if name is not None:
         changes["name"] = forms.clean_run_name(name)

@@ -179,6 +179,45 @@ def test_a_lost_attempt_is_fenced_and_the_next_one_counts(carl, node, join):
     assert old.end().json()["error"]["code"] == "stale_attempt"
     assert new.end().json() == {"status": "completed"}
     assert Attempt.objects.get(no=1).reason_code == "worker_lost"
+    assert carl.look(run)["reason"] is None, "what happened to the first attempt is no reason of the end"
+
+
+def test_a_lost_attempt_cannot_rename_its_run(carl, node):
+    run = carl.submit(max_retries=1)
+    old = FakeCode(node.claim())
+    old.start()
+    code = bearer(old.spec["token"])
+    assert code.patch(old.at, {"tags": {"a": "1"}}, format="json").status_code == 200
+    outlive(run)
+    assert reap(actor=SYSTEM) == 1
+    for address in (old.at, f"{WS}/runs/{run.pk}"):
+        answer = code.patch(address, {"name": "stolen", "tags": {"a": "2"}}, format="json")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "stale_attempt")
+    assert carl.look(run)["tags"] == {"a": "1"}
+
+
+def test_a_run_that_is_canceled_between_two_attempts_is_put_away(carl, node):
+    run = carl.submit(max_retries=1)
+    FakeCode(node.claim()).start()
+    outlive(run)
+    reap(actor=SYSTEM)
+    assert carl.client.post(f"{WS}/runs/{run.pk}/cancel").json()["reason"] == {
+        "code": "",
+        "message": "Canceled by carl.",
+    }
+    assert set(Outbox.objects.filter(lane="control").values_list("task", flat=True)) >= {
+        "logs.compact_run",
+        "metrics.merge_run",
+    }
+
+
+def test_code_finds_no_other_run_of_its_workspace(carl, node):
+    carl.submit(environment_variables={"PASSWORD": "hunter2"})
+    code = FakeCode(node.claim())
+    other = carl.submit(environment_variables={"PASSWORD": "swordfish"})
+    listed = bearer(code.spec["token"]).get(f"{WS}/runs").json()["runs"]
+    assert [one["id"] for one in listed] == [code.spec["run"]]
+    assert bearer(code.spec["token"]).get(f"{WS}/runs/{other.pk}").status_code == 404
 
 
 def test_a_run_that_may_not_be_retried_fails_when_it_is_lost(carl, node):
