@@ -26,11 +26,13 @@ def _shown(rows: QuerySet[Run]) -> QuerySet[Run]:
 
 
 def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read") -> Run:
-    """Return the run if the actor may do `action` to it. Raises NotFound, Forbidden."""
+    """Return the run, with the name of its `node`, if the actor may do `action` to it. Raises NotFound, Forbidden."""
     workspace = get_workspace(slug, actor=actor, action=action)
     run = None
     if "\0" not in run_id:
-        run = _shown(Run.objects.filter(workspace=workspace, pk=run_id)).select_related("snapshot").first()
+        node = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no")).values("node__name")[:1]
+        rows = _shown(Run.objects.filter(workspace=workspace, pk=run_id)).annotate(node=Subquery(node))
+        run = rows.select_related("snapshot").first()
     if run is None or (actor.kind == "run" and actor.run_id != run.pk):
         raise NotFound(f"There is no run {run_id[:40]!r} in {slug}.")
     return run
