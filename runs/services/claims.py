@@ -23,6 +23,8 @@ from workspace.datasets.models import DatasetVersion
 from zaffre.protocol import DESIRED_RUN, HELD_STATES, QUEUED, RunSpec
 
 MAX_NONCE = 64
+#: Runs that one claim ends because they must not start: the node's other calls wait for its lock meanwhile.
+MOST_TURNED_AWAY = 100
 
 
 @transaction.atomic
@@ -71,7 +73,7 @@ def _pick(node: Node, run_id: str, ticket: str) -> Run | None:
     rows = rows.filter(Q(not_before__isnull=True) | Q(not_before__lte=Now()))
     if run_id:
         rows = rows.filter(pk=run_id)
-    while True:
+    for _ in range(MOST_TURNED_AWAY):
         # Rows that another node is claiming in this moment are skipped, not waited for.
         run = rows.select_for_update(skip_locked=True, of=("self",)).select_related("workspace", "experiment").first()
         if run is None:
@@ -81,6 +83,7 @@ def _pick(node: Node, run_id: str, ticket: str) -> Run | None:
         if (refusal := _refusal(run)) is None:
             return run
         _turn_away(run, *refusal)
+    return None
 
 
 def _refusal(run: Run) -> tuple[str, str, str] | None:

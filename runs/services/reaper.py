@@ -1,7 +1,9 @@
 """The reaper: what nobody hears from is given up, what runs too long is ended. One at a time, in the relay."""
 
+import logging
+
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, FloatField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Extract, Now
@@ -14,6 +16,8 @@ from studio.kernel.errors import Forbidden
 from studio.kernel.states import advance
 from workspace.audit.services import record
 from zaffre.protocol import CANCEL_REQUESTED, DESIRED_CANCEL, FINALIZING, PREPARING, RUNNING, STARTING
+
+log = logging.getLogger(__name__)
 
 #: Attempts of one round; the rest waits for the next one.
 MOST = 500
@@ -29,8 +33,13 @@ def reap(*, actor: Actor) -> int:
     over = Attempt.objects.filter(ended__isnull=True, lease_until__lt=Now()).order_by("lease_until")[:MOST]
     touched = 0
     for attempt in over:
-        with transaction.atomic():
-            touched += give_up(attempt, why="Its lease ended without a word.")
+        try:
+            with transaction.atomic():
+                touched += give_up(attempt, why="Its lease ended without a word.")
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("attempt %d of run %s cannot be given up", attempt.no, attempt.run_id)
     return touched + _end_late()
 
 

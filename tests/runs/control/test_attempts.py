@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from runs.models import Attempt, Run
-from runs.services import reap, rehint
+from runs.services import claims, reap, reaper, rehint
 from studio.kernel import credentials
 from studio.kernel.actors import SYSTEM
 from studio.kernel.models import Outbox
@@ -218,6 +218,33 @@ def test_code_finds_no_other_run_of_its_workspace(carl, node):
     listed = bearer(code.spec["token"]).get(f"{WS}/runs").json()["runs"]
     assert [one["id"] for one in listed] == [code.spec["run"]]
     assert bearer(code.spec["token"]).get(f"{WS}/runs/{other.pk}").status_code == 404
+
+
+def test_one_attempt_that_cannot_be_given_up_keeps_no_other(carl, node, monkeypatch):
+    real, lost = reaper.give_up, [carl.submit(), carl.submit()]
+    for run in lost:
+        FakeCode(node.claim()).start()
+        outlive(run)
+
+    def give_up(attempt, *, why):
+        if attempt.run_id == lost[0].pk:
+            raise ValueError("a defect")
+        return real(attempt, why=why)
+
+    monkeypatch.setattr(reaper, "give_up", give_up)
+    assert reap(actor=SYSTEM) == 1
+    assert [carl.look(run)["status"] for run in lost] == ["running", "failed"]
+
+
+def test_a_claim_ends_only_so_many_runs_that_must_not_start(carl, node, people, monkeypatch):
+    monkeypatch.setattr(claims, "MOST_TURNED_AWAY", 2)
+    for _ in range(3):
+        carl.submit()
+    Membership.objects.filter(user=people.carl).delete()
+    assert node.ask().status == 204
+    assert Run.objects.filter(status="canceled").count() == 2
+    assert node.ask().status == 204
+    assert Run.objects.filter(status="canceled").count() == 3
 
 
 def test_a_run_that_may_not_be_retried_fails_when_it_is_lost(carl, node):
