@@ -22,12 +22,14 @@ from runs.metrics.store import LockedRun
 from runs.metrics.wire import Batch
 from studio.kernel.actors import Actor
 from studio.kernel.bells import ring_soon
-from studio.kernel.errors import Conflict, NotFound, ZaffreError
+from studio.kernel.errors import Conflict, Invalid, NotFound, ZaffreError
 from studio.kernel.groupcommit import GroupCommit
 from studio.kernel.jobs import enqueue
 
 #: Keys of one run. Points of further ones are refused and counted in the answer; the run goes on.
 MAX_KEYS = 10_000
+#: Parameters of a run, and tags that its code gives it.
+MAX_FACTS = 1000
 #: A frame with more points is sent empty: watchers then read the database.
 MAX_FRAME_POINTS = 5_000
 #: Chunks that this process added to a run before it asks for a merge.
@@ -105,7 +107,10 @@ def _refusal(item: _Item, held: _Held | None) -> ZaffreError | None:
             raise NotFound("There is no such run any more.")
         refuse_late(status=held.run.status, attempt_no=held.run.attempt_no, actor=item.actor)
         params = {key: _text(value) for key, value in item.batch.params.items()}
-        _refuse_changed(params, held.run.params | held.params)
+        known, tags = held.run.params | held.params, held.run.tags | held.tags
+        _refuse_changed(params, known)
+        _refuse_too_many("parameters", len(known), len(known.keys() | params.keys()))
+        _refuse_too_many("tags", len(tags), len(tags.keys() | item.batch.tags.keys()))
     except ZaffreError as error:
         return error
     # Kept at once: a later batch of the same group must not say otherwise.
@@ -158,6 +163,16 @@ def _refuse_changed(params: dict[str, str], known: dict[str, str]) -> None:
                 hint="A parameter says what a run was started with. Use a tag for what changes.",
                 key=key,
             )
+
+
+def _refuse_too_many(what: str, before: int, after: int) -> None:
+    # Each is in every listing of runs. A run that has more for another reason is left in peace.
+    if after > max(before, MAX_FACTS):
+        raise Invalid(
+            f"The run would have {after} {what}, and at most {MAX_FACTS} are kept.",
+            code="too_many_facts",
+            hint="Log what changes from step to step as a metric, and long lists as a file in outputs/.",
+        )
 
 
 def _store(held: dict[str, _Held]) -> None:

@@ -17,7 +17,7 @@ from runs.metrics.columns import Series
 
 # The order keeps two processes that lock the same runs from waiting for each other.
 _LOCK = """
-SELECT id, status, attempt_no, desired, metrics, params FROM runs_run
+SELECT id, status, attempt_no, desired, metrics, params, tags FROM runs_run
 WHERE id = ANY(%b::varchar[]) ORDER BY id FOR NO KEY UPDATE
 """
 _KNOWN = (
@@ -62,6 +62,7 @@ class LockedRun:
     desired: str
     metrics: dict[str, Any]
     params: dict[str, str]
+    tags: dict[str, str]
 
 
 @contextmanager
@@ -77,8 +78,8 @@ def lock_runs(ids: Sequence[str]) -> dict[str, LockedRun]:
     with _cursor() as cursor:
         cursor.execute(_LOCK, [list(ids)], prepare=True)
         return {
-            id_: LockedRun(id_, status, no, desired, msgspec.json.decode(metrics), msgspec.json.decode(params))
-            for id_, status, no, desired, metrics, params in cursor
+            id_: LockedRun(id_, status, no, desired, *(msgspec.json.decode(facts) for facts in more))
+            for id_, status, no, desired, *more in cursor
         }
 
 

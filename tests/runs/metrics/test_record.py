@@ -245,3 +245,13 @@ async def test_a_person_logs_to_their_own_interactive_run(make_run, app, people)
         answers[name] = (await caller.post(f"{run.user}/metrics", batch(["x", 1, 1, 1]))).status
     assert answers == {"carl": 200, "olga": 403, "rio": 403, "mallory": 404}
     assert await ask(lambda: MetricChunk.objects.filter(run_id=run.id).count()) == 1
+
+
+@pytest.mark.parametrize("what", ["params", "tags"])
+async def test_a_run_is_told_so_many_facts_and_no_more(running, code: Caller, person, what, monkeypatch):
+    monkeypatch.setattr(services, "MAX_FACTS", 3)
+    assert (await code.post(f"{running.agent}/metrics", batch(**{what: {"a": "1", "b": "2", "c": "3"}}))).status == 200
+    full = await code.post(f"{running.agent}/metrics", batch(["loss", 1.0, 1, 1], **{what: {"d": "4"}}))
+    assert (full.status, full.code) == (422, "too_many_facts")
+    known = await code.post(f"{running.agent}/metrics", batch(["loss", 1.0, 1, 1], **{what: {"a": "1"}}))
+    assert known.status == 200
