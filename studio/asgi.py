@@ -22,11 +22,15 @@ django_app = get_asgi_application()
 from runs.logs import services as logs  # noqa: E402
 from runs.metrics import services as metrics  # noqa: E402
 from studio.kernel import hot, live  # noqa: E402
+from studio.kernel.api import MOST_JSON  # noqa: E402
+from studio.kernel.errors import TooLarge  # noqa: E402
 from studio.urls import collect  # noqa: E402
 
 log = logging.getLogger(__name__)
 App = Callable[[hot.Scope, hot.Receive, hot.Send], Awaitable[None]]
 
+#: The largest body that is not for a hot function: JSON, with room for a form around it.
+MOST_BODY = 2 * MOST_JSON
 #: Paths that the gateway answers; it also runs as a process of its own, on the next port.
 GATEWAY_PATHS = ("/score/",)
 
@@ -56,11 +60,31 @@ async def application(scope: hot.Scope, receive: hot.Receive, send: hot.Send) ->
         elif gateway is not None and scope["path"].startswith(GATEWAY_PATHS):
             await gateway(scope, receive, send)
         else:
-            await django_app(scope, receive, send)
+            await _pages_and_json(scope, receive, send)
     elif scope["type"] == "websocket":
         await _websocket(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _lifespan(scope, receive, send)
+
+
+async def _pages_and_json(scope: hot.Scope, receive: hot.Receive, send: hot.Send) -> None:
+    """Django's part, with a bound: it takes a whole body to disk before anybody asks who sends it."""
+    size = 0
+
+    async def bounded() -> dict[str, Any]:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        return message if size <= MOST_BODY else {"type": "http.disconnect"}
+
+    told = next((value for key, value in scope["headers"] if key == b"content-length"), b"0")
+    if told.isdigit() and int(told) > MOST_BODY:
+        size = int(told)
+        await hot.Request(scope, receive).drain()
+    else:
+        await django_app(scope, bounded, send)
+    if size > MOST_BODY:
+        await hot.answer(hot.refused(TooLarge(f"At most {MOST_BODY} bytes are taken here.", limit=MOST_BODY)), send)
 
 
 async def _websocket(scope: hot.Scope, receive: hot.Receive, send: hot.Send) -> None:

@@ -43,3 +43,26 @@ async def test_another_version_of_the_protocol_is_refused_with_the_one_that_is_n
     assert refused.json()["error"]["details"]["needed"] == PROTOCOL
     served = await Caller(app).post(path, {}, zaffre_protocol=str(PROTOCOL))
     assert served.status in {401, 405}
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_nobody_fills_the_disk_before_saying_who_it_is(transactional_db, app, announced, monkeypatch):
+    from studio import asgi as entry
+
+    given: list[int] = []
+    real = entry.django_app
+
+    async def counted(scope, receive, send):
+        async def next_piece():
+            message = await receive()
+            given.append(len(message.get("body", b"")))
+            return message
+
+        await real(scope, next_piece, send)
+
+    pieces = [bytes(1024 * 1024)] * 40
+    headers = {"content_length": str(40 * 1024 * 1024)} if announced else {"transfer_encoding": "chunked"}
+    monkeypatch.setattr(entry, "django_app", counted)
+    answer = await Caller(app).call("POST", "/api/v1/tokens", pieces, content_type="application/json", **headers)
+    assert (answer.status, answer.code) == (413, "too_large")
+    assert sum(given) <= entry.MOST_BODY
