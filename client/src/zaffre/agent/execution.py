@@ -96,7 +96,8 @@ def _told(job: Job) -> Dict[str, Any]:
     """The outcome of code that has run."""
     result = job.place.result or {}
     code, number = result.get("exit_code"), result.get("signal")
-    reason: Optional[str] = result.get("reason") or job.stop_reason
+    # Not `job.stop_reason`: a wish that came when the code had ended by itself did not end it.
+    reason: Optional[str] = result.get("reason")
     message: Optional[str] = result.get("message")
     if reason == "fenced":
         reason, message = "lease_lost", "The node could not reach the studio in time, so it ended the code."

@@ -145,9 +145,10 @@ class Job:
         return self.dropped.is_set() or self.leaving.is_set()
 
     def ask(self, method: str, path: str, value: Any = None, **more: Any) -> Any:
-        """Call the studio as this run until it answers. Raises Dropped, Left, or Refused for other refusals."""
+        """Call the studio as this run until it answers, however long that takes: what the attempt has to tell is
+        nowhere else. Raises Dropped, Left, or Refused for other refusals."""
         try:
-            return self.door.insist(method, self.address + path, value, until=self.over, **more)
+            return self.door.insist(method, self.address + path, value, until=self.over, patience=float("inf"), **more)
         except Refused as error:
             if error.fences:
                 self.drop()
