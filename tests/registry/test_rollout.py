@@ -66,6 +66,23 @@ def test_it_waits_for_a_node_and_says_so(carl, join):
     assert carl.look()["deployments"][0]["reason"] == ""
 
 
+def test_one_deployment_that_cannot_be_looked_after_keeps_no_other(carl, join, monkeypatch):
+    carl.post("endpoints", name="letters")
+    carl.deploy()
+    carl.deploy("letters")
+    real, first = upkeep.place, newest().pk - 1
+
+    def place(deployment):
+        if deployment.pk == first:
+            raise ValueError("a defect")
+        return real(deployment)
+
+    monkeypatch.setattr(upkeep, "place", place)
+    node = join("a")
+    go()
+    assert [spec["endpoint"] for spec in node.round()] == ["letters"]
+
+
 def test_replicas_go_to_the_nodes_that_have_the_fewest(carl, join):
     a, b = join("a"), join("b")
     carl.deploy(replicas=4)

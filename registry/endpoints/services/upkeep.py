@@ -1,11 +1,12 @@
 """Keeping deployments what they should be: the relay's part. The database is the record, and doing this twice is
 harmless."""
 
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Prefetch, QuerySet
 from django.db.models.functions import Now
 
@@ -17,6 +18,8 @@ from registry.endpoints.services.telling import hint_nodes, reroute, tell
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden
 from studio.kernel.states import advance
+
+log = logging.getLogger(__name__)
 
 #: Seconds for which a replaced replica lives on to finish its requests, after the gateways know of the new one.
 DRAIN = 30.0
@@ -35,14 +38,24 @@ def tick(*, actor: Actor) -> None:
     """
     _only_the_studio(actor)
     for deployment in _watched():
-        if _changes(deployment, _verdict(deployment)):
-            advance_deployment(deployment.pk)
-        elif any(one.node_id is None for one in deployment.wanted_replicas):  # type: ignore[attr-defined]
-            with transaction.atomic():
-                place(deployment)
+        try:
+            _look_after(deployment)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            # It must not keep the others from their nodes, nor the gateways from their routes.
+            log.exception("deployment %s cannot be looked after", deployment.pk)
     routes.send()
     # Not before the gateways could know that another deployment answers.
     _end_drained()
+
+
+def _look_after(deployment: Deployment) -> None:
+    if _changes(deployment, _verdict(deployment)):
+        advance_deployment(deployment.pk)
+    elif any(one.node_id is None for one in deployment.wanted_replicas):  # type: ignore[attr-defined]
+        with transaction.atomic():
+            place(deployment)
 
 
 def publish_routes(*, actor: Actor) -> bool:
