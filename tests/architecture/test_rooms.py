@@ -42,6 +42,7 @@ WITHOUT_ACTOR = {
     # Parts of another service's transaction, after its check.
     "runs/services/ending.py:give_up",
     "runs/services/hints.py:hint",
+    "runs/services/telling.py:put_away",
     "runs/services/telling.py:tell",
     "registry/endpoints/services/placing.py:add_replicas",
     "registry/endpoints/services/placing.py:place",
