@@ -18,12 +18,6 @@ function move(by) {
   all[next].querySelector("a")?.focus();
 }
 
-function mark() {
-  const row = rows().find((one) => "at" in one.dataset);
-  const box = row?.querySelector("input[type=checkbox]");
-  if (box) box.click();
-}
-
 function go(key) {
   document.querySelector(`[data-go="${key}"]`)?.click();
 }
@@ -44,9 +38,4 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "?") document.getElementById("keys")?.showModal();
   else if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
-  else if (event.key === "x") mark();
-});
-
-document.addEventListener("change", (event) => {
-  if (event.target.matches("td input[type=checkbox]")) event.target.closest("tr").classList.toggle("sel", event.target.checked);
 });

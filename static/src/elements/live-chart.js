@@ -4,18 +4,16 @@ import { say } from "../wire.js";
 export const MOST = 2000;
 const HEIGHT = 168;
 
-/** Ticks with as many digits as tell them apart: uPlot's own cut 0.0028 to 0.003. */
-function ticks(_plot, splits) {
-  const span = Math.abs(splits.at(-1) - splits[0]) / Math.max(1, splits.length - 1);
-  const top = Math.max(...splits.map(Math.abs));
-  const digits = span && top ? Math.min(9, Math.max(1, Math.ceil(Math.log10(top / span)) + 1)) : 3;
-  const near0 = top / 1e9;
-  return splits.map((one) => {
-    if (Math.abs(one) <= near0) return "0";
-    const text = Number(one.toPrecision(digits));
-    return Math.abs(text) >= 1e5 || Math.abs(text) < 1e-4 ? text.toExponential().replace("e+", "e") : String(text);
+/** Ticks as they are, which uPlot has rounded: its own texts cut 0.0028 to 0.003. */
+const ticks = (_plot, splits) =>
+  splits.map((one) => {
+    const value = Number(one.toPrecision(9));
+    const size = Math.abs(value);
+    return size && (size >= 1e6 || size < 1e-4) ? value.toExponential().replace("e+", "e") : String(value);
   });
-}
+
+/** As wide as the longest tick. */
+const room = (_plot, texts) => Math.max(40, 16 + 6.5 * Math.max(0, ...(texts || []).map((one) => one.length)));
 
 const number = (value) => (typeof value === "number" && Number.isFinite(value) ? value : null);
 
@@ -91,7 +89,7 @@ class LiveChart extends HTMLElement {
     const ink = colour("--ink-3");
     const line = colour("--line");
     const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px Inter Variable, sans-serif" };
-    const stroke = colour(`--s${this.getAttribute("colour") || 1}`);
+    const stroke = colour("--s1");
     this.replaceChildren();
     this.plot = new uPlot(
       {
@@ -100,7 +98,7 @@ class LiveChart extends HTMLElement {
         cursor: { sync: { key: "run" }, y: false },
         legend: { show: false },
         scales: { x: { time: false } },
-        axes: [{ ...axis, size: 26, gap: 3 }, { ...axis, size: 52, values: ticks }],
+        axes: [{ ...axis, size: 26, gap: 3 }, { ...axis, size: room, values: ticks }],
         padding: [8, 12, 0, 0],
         series: [{ label: say("step") }, { label: this.getAttribute("key"), stroke, width: 1.6, spanGaps: true, points: { show: this.x.length < 60, size: 4 } }],
       },

@@ -6,10 +6,12 @@ import htmx from "htmx.org";
 import { ask, say, socketUrl } from "../wire.js";
 
 const FINAL = ["completed", "failed", "canceled"];
-const SHADES = 8;
 const POLL = 4000;
 // Milliseconds after an answer until htmx has wired up what it put in.
 const SETTLED = 100;
+
+/** The order of charts, the same while points arrive and after a reload: short names first, as in tables of runs. */
+const inOrder = (one, other) => one.length - other.length || (one < other ? -1 : 1);
 
 class LiveRun extends HTMLElement {
   async connectedCallback() {
@@ -50,20 +52,20 @@ class LiveRun extends HTMLElement {
     if (!this.board) return;
     const told = await ask("GET", `${this.api}/series?points=1000`);
     this.seq = told.seq;
-    for (const [key, series] of Object.entries(told.series)) this.chart(key)?.hold(series);
+    for (const key of Object.keys(told.series).sort(inOrder)) this.chart(key)?.hold(told.series[key]);
   }
   chart(key) {
     if (!this.board) return null;
-    const found = [...this.board.querySelectorAll("live-chart")].find((one) => one.getAttribute("key") === key);
+    const all = [...this.board.querySelectorAll("live-chart")];
+    const found = all.find((one) => one.getAttribute("key") === key);
     if (found) return found;
-    const count = this.board.querySelectorAll("live-chart").length;
-    if (count >= Number(this.board.dataset.most || 100)) return null;
+    if (all.length >= Number(this.board.dataset.most || 100)) return null;
     const card = this.querySelector("template[data-chart]").content.cloneNode(true);
     card.querySelector("[data-key]").textContent = key;
     const made = card.querySelector("live-chart");
     made.setAttribute("key", key);
-    made.setAttribute("colour", (count % SHADES) + 1);
-    this.board.insertBefore(card, this.board.querySelector("[data-after]"));
+    const next = all.find((one) => inOrder(one.getAttribute("key"), key) > 0);
+    this.board.insertBefore(card, next ? next.closest(".card") : this.board.querySelector("[data-after]"));
     this.board.querySelector("[data-none]")?.remove();
     return made;
   }
