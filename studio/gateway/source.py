@@ -84,6 +84,10 @@ class Source:
             except (RedisError, OSError, TimeoutError) as error:
                 log.warning("Redis is away (%s); the last routes stay", type(error).__name__)
                 await self._settle()
+            except Exception:
+                # This loop is what makes revoked keys useless: nothing that Redis holds may end it.
+                log.exception("the routes cannot be followed; the last ones stay")
+                await self._settle()
             finally:
                 with suppress(RedisError, OSError):
                     await pubsub.aclose()

@@ -276,6 +276,19 @@ async def test_what_redis_lost_or_spoilt_changes_nothing(board, gate, start):
     await door.until(503)
 
 
+async def test_nonsense_in_redis_does_not_end_the_listening(board, gate, start):
+    board.put(start(GOOD).ready())
+    door = gate()
+    assert (await door.score()).status == 200
+    board.client.hset(wire.ROUTES_KEY, mapping={"version": b"\xff\xfe", "body": b"{}"})
+    board.client.publish(wire.ROUTES_BELL, "x")
+    for _ in range(20):
+        assert (await door.score()).status == 200
+        await asyncio.sleep(0.01)
+    board.put("unix:/nowhere.sock")  # a revoked key or a new replica must still arrive
+    await door.until(503)
+
+
 async def test_with_and_without_a_lifespan(board, start):
     """The entry that servers use; `app` finds its Redis in the environment, as in production."""
     board.put(start(GOOD).ready())
