@@ -41,5 +41,28 @@ window.addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("button[type=submit]:disabled")) button.disabled = false;
 });
 
+// Of the end of a log the last lines say most.
+const toEnd = (root) => {
+  for (const text of root.querySelectorAll("pre.tail")) text.scrollTop = text.scrollHeight;
+};
+toEnd(document);
+document.addEventListener("toggle", ({ target }) => target.matches?.("details[open]") && toEnd(target), true);
+
+// What a reader opened stays open, where they were in it, while its part of the page is read anew.
+const kept = new Map();
+document.addEventListener("htmx:beforeSwap", ({ target }) => {
+  for (const one of target.querySelectorAll("details[id][open]")) kept.set(one.id, one.querySelector("pre")?.scrollTop ?? 0);
+});
+document.addEventListener("htmx:afterSettle", () => {
+  for (const [id, place] of kept) {
+    const one = document.getElementById(id);
+    const text = one?.querySelector("pre");
+    if (one) one.open = true;
+    // The opening itself goes to the end, a moment later.
+    if (text) setTimeout(() => (text.scrollTop = place));
+  }
+  kept.clear();
+});
+
 // A dialog whose form was refused opens again with what was wrong.
 document.querySelector("dialog[data-open]")?.showModal();

@@ -68,7 +68,10 @@ def test_a_wanted_replica_answers_and_an_unwanted_one_ends(studio, bring_agent):
     answer = ask(ready["address"], 4)
     assert (answer["answer"], answer["secret"]) == (10.0, None)
     assert answer["cwd"].endswith("azureml-app")
-    assert ready["log_tail"] == ""
+    with pytest.raises(AssertionError):
+        ask(ready["address"], "four")
+    studio.wait(lambda: "can't multiply" in studio.reports["REP1"]["log_tail"], "what the script raised is told")
+    assert studio.reports["REP1"]["state"] == "ready"
     with studio.changed:
         studio.replicas.clear()
     studio.wait(lambda: not psutil.pid_exists(answer["pid"]), "the replica ends")

@@ -31,6 +31,17 @@ def silent(**which: object) -> None:
     Replica.objects.filter(**which).update(last_seen=timezone.now() - timedelta(hours=1))
 
 
+def test_a_log_that_grows_is_shown_and_moves_no_route(carl, join):
+    node = join("a")
+    carl.deploy()
+    node.round()
+    node.round("ready")
+    before = Outbox.objects.count()
+    node.round("ready", log_tail="ValueError: no such row")
+    assert carl.look()["deployments"][0]["replicas"][0]["log_tail"] == "ValueError: no such row"
+    assert Outbox.objects.count() == before
+
+
 def test_from_nothing_to_healthy(carl, join):
     node = join("a")
     carl.deploy()

@@ -49,8 +49,10 @@ def _take(*, actor: Actor, epoch: str, told: Mapping[str, Mapping[str, Any]]) ->
         # The state may have changed since it was read; then it is looked at in the next round.
         rows = Replica.objects.filter(pk=replica.pk, state=replica.state, wanted=replica.wanted)
         seen = {"last_seen": Now()} if replica.pk in told else {}
-        if any(getattr(replica, field) != value for field, value in after.items()):
-            if rows.update(**after, **seen):
+        news = {field for field, value in after.items() if getattr(replica, field) != value}
+        if news:
+            # What its log says moves no traffic.
+            if rows.update(**after, **seen) and news != {"log_tail"}:
                 changed[replica.deployment_id] = None
                 tell(replica.deployment.endpoint.workspace.slug, replica.deployment.endpoint.name)
         elif seen:

@@ -77,7 +77,7 @@ class Replica:
             "state": state,
             "address": f"unix:{self.socket}" if state == READY else "",
             "reason": self.reason,
-            "log_tail": self.tail() if state == FAILED or self.reason else "",
+            "log_tail": self.tail(),
         }
 
     def tail(self) -> str:
