@@ -68,6 +68,14 @@ def test_watch_register_deploy_and_score(page: "Page", studio: Studio):
     page.press("score-form textarea", "Control+Enter")
     page.wait_for_selector("score-form [data-head].ok")
     assert '"sum": 6' in page.inner_text("score-form [data-body]")
+    page.fill("score-form textarea", '{"data": "x"}')
+    page.click("score-form button[type=submit]")
+    page.wait_for_selector("score-form [data-head].bad")
+    page.wait_for_selector("#deployments pre:has-text('TypeError')", state="attached")
+    page.click("#deployments details summary")
+    with page.expect_response("**/endpoints/sums"):  # the page reads its parts anew, and what is open stays open
+        pass
+    page.wait_for_selector("#deployments details[open] pre:has-text('TypeError')")
 
 
 def test_a_lost_connection_costs_no_line_and_no_point(page: "Page", studio: Studio):

@@ -100,7 +100,7 @@ class LiveChart extends HTMLElement {
         scales: { x: { time: false } },
         axes: [{ ...axis, size: 26, gap: 3 }, { ...axis, size: room, values: ticks }],
         padding: [8, 12, 0, 0],
-        series: [{ label: say("step") }, { label: this.getAttribute("key"), stroke, width: 1.6, spanGaps: true, points: { show: this.x.length < 60, size: 4 } }],
+        series: [{ label: say("step") }, { label: this.getAttribute("key"), stroke, width: 1.6, spanGaps: true, points: { show: () => this.x.length < 60, size: 4 } }],
       },
       [this.x, this.y],
       this,

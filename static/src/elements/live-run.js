@@ -59,7 +59,10 @@ class LiveRun extends HTMLElement {
     const all = [...this.board.querySelectorAll("live-chart")];
     const found = all.find((one) => one.getAttribute("key") === key);
     if (found) return found;
-    if (all.length >= Number(this.board.dataset.most || 100)) return null;
+    if (all.length >= Number(this.board.dataset.most || 100)) {
+      if (inOrder(all.at(-1).getAttribute("key"), key) < 0) return null;
+      all.pop().closest(".card").remove(); // The first ones in order are shown, whichever came first.
+    }
     const card = this.querySelector("template[data-chart]").content.cloneNode(true);
     card.querySelector("[data-key]").textContent = key;
     const made = card.querySelector("live-chart");
