@@ -1,8 +1,9 @@
 """PostgreSQL and Valkey for the tests, started when pytest loads this plugin and stopped when it leaves.
 
 It is named by `-p tests.engines` in pyproject.toml, so that it runs before pytest-django reads the
-settings. Workers of pytest-xdist inherit the addresses and start nothing. With DATABASE_URL or
-REDIS_URL set, those servers are used and only the rest is started.
+settings. With DATABASE_URL or REDIS_URL set, those servers are used and only the rest is started. Workers
+of pytest-xdist share the PostgreSQL, where each has a database of its own, and start a Valkey each: the
+gateways' routes and the pools' users are the server's, and one worker's would overwrite the other's.
 """
 
 import atexit
@@ -55,7 +56,13 @@ def _stop() -> None:
         shutil.rmtree(_folders.pop(), ignore_errors=True)
 
 
+#: Set for workers when the Valkey that they inherit is one of ours.
+_OURS = "ZAFFRE_TESTS_STARTED_VALKEY"
+
+
 def _begin() -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ and os.environ.get(_OURS):
+        del os.environ["REDIS_URL"]
     os.environ.setdefault("SECRET_KEY", "the tests' own secret, of no use to anyone else")
     missing = [name for name in ("DATABASE_URL", "REDIS_URL", "ZAFFRE_VAR") if not os.environ.get(name)]
     if not missing:
@@ -72,6 +79,7 @@ def _begin() -> None:
         server = prepare_valkey(home / "valkey", home / "valkey")
         _start(server, home)
         os.environ["REDIS_URL"] = server.url
+        os.environ[_OURS] = "1"
 
 
 _begin()
