@@ -68,7 +68,8 @@ def lately(slug: str, *, actor: Actor) -> dict[str, Any]:
     if not can(space, actor=actor, action="run.read"):
         return {"runs": [], "endpoints": [], "machines": False}
     runs = Run.objects.filter(workspace=space).select_related("experiment").order_by("-pk")[:8]
-    newest = Deployment.objects.filter(endpoint=OuterRef("pk")).order_by("-number").values("state")[:1]
-    endpoints = Endpoint.objects.filter(workspace=space).annotate(newest=Subquery(newest)).order_by("name")[:8]
+    # The one that answers, else the newest one, as everywhere.
+    shown = Deployment.objects.filter(endpoint=OuterRef("pk")).order_by("-traffic", "-number").values("state")[:1]
+    endpoints = Endpoint.objects.filter(workspace=space).annotate(state=Subquery(shown)).order_by("name")[:8]
     machines = Node.objects.filter(target__workspace=space, removed__isnull=True).exists()
     return {"runs": list(runs), "endpoints": list(endpoints), "machines": machines}

@@ -137,7 +137,7 @@ def test_an_update_takes_over_when_it_is_ready_and_the_old_one_drains(carl, join
     assert replicas(deployment=old)[0].state == "stopped"
 
 
-def test_a_model_that_does_not_load_never_takes_traffic(carl, join):
+def test_a_model_that_does_not_load_never_takes_traffic(carl, join, browser):
     node = join("a")
     carl.deploy()
     node.round()
@@ -152,6 +152,8 @@ def test_a_model_that_does_not_load_never_takes_traffic(carl, join):
     assert served() == first
     shown = carl.look()
     assert shown["state"] == "healthy"
+    for page in ("", "endpoints", "endpoints/digits"):
+        assert "Healthy" in browser("rio").get(f"/w/lab/{page}").content.decode()
     assert shown["deployments"][0]["reason"] == "init() raised an exception."
     assert shown["deployments"][0]["replicas"][0]["log_tail"] == "ValueError: no\ufffd model"
     assert bad not in {one["id"] for one in node.round()}
