@@ -144,7 +144,7 @@ def test_an_update_and_a_bad_one_fail_no_request(service):
         service.wait(good, "healthy")
         until(lambda: all(body.get("version") == 2 for _, body in answers[-20:]), "the new one answers")
         long.join(30)
-    assert {status for status, _ in answers} == {200}
+    assert [one for one in answers if one[0] != 200] == []
     assert service.deployment(1)["state"] == "retired"
 
 
