@@ -1,6 +1,9 @@
 """The routes of all endpoints, as the gateways get them: read from the database, put into Redis whole."""
 
+from collections.abc import Iterator
+
 from django.db import connection, transaction
+from django.db.models import F, FilteredRelation, Q
 
 from registry.endpoints.models import Deployment, Endpoint, Replica
 from studio.gateway import wire
@@ -12,21 +15,23 @@ MAX_NOTE = 300
 
 
 def current() -> wire.Routes:
-    """The routes as the database has them now. Three statements, whatever the number of endpoints."""
+    """The routes as the database has them now. Two statements, whatever the number of endpoints.
+
+    Deployments and their replicas come from one statement: with two, a take-over that commits in between shows the
+    replicas of before and the shares of after, and the endpoint would have nobody to answer until the next round.
+    """
     serving: dict[int, list[wire.Replica]] = {}
-    ready = Replica.objects.filter(wanted=True, state=Replica.State.READY, deployment__traffic__gt=0)
-    for pk, deployment, address in ready.order_by("pk").values_list("pk", "deployment_id", "address"):
-        serving.setdefault(deployment, []).append(wire.Replica(pk, address))
-    deployments: dict[int, list[Deployment]] = {}
-    rows = Deployment.objects.filter(state__in=[*Deployment.LIVE, Deployment.State.FAILED])
-    for row in rows.order_by("number").only("endpoint_id", "number", "traffic", "state", "reason"):
-        deployments.setdefault(row.endpoint_id, []).append(row)
+    deployments: dict[int, dict[int, Deployment]] = {}
+    for row, replica in _live():
+        deployments.setdefault(row.endpoint_id, {})[row.pk] = row
+        if replica is not None and row.traffic > 0:
+            serving.setdefault(row.pk, []).append(replica)
     found = {}
     endpoints = Endpoint.objects.select_related("workspace").only(
         "name", "workspace__slug", "primary_hash", "secondary_hash"
     )
     for one in endpoints:
-        its = deployments.get(one.pk, [])
+        its = list(deployments.get(one.pk, {}).values())
         carrying = [each for each in its if each.traffic > 0]
         found[f"{one.workspace.slug}/{one.name}"] = wire.Endpoint(
             keys=(one.primary_hash, one.secondary_hash),
@@ -36,6 +41,15 @@ def current() -> wire.Routes:
             note="" if any(each.pk in serving for each in carrying) else _note(carrying or its),
         )
     return wire.make(found)
+
+
+def _live() -> Iterator[tuple[Deployment, wire.Replica | None]]:
+    """Each deployment that may answer, once for each of its replicas that can, or once without."""
+    able = FilteredRelation("replicas", condition=Q(replicas__wanted=True, replicas__state=Replica.State.READY))
+    rows = Deployment.objects.filter(state__in=[*Deployment.LIVE, Deployment.State.FAILED])
+    shown = rows.annotate(able=able, replica=F("able__pk"), at=F("able__address"))
+    for row in shown.only("endpoint_id", "number", "traffic", "state", "reason").order_by("number", "able__pk"):
+        yield row, wire.Replica(row.replica, row.at) if row.replica else None
 
 
 def _note(deployments: list[Deployment]) -> str:

@@ -121,6 +121,8 @@ class Gateway:
         except Lost:
             if not call.repeatable:
                 raise lost from None
+        # By the routes of now: they may have changed because the first one ended.
+        lanes = self._table.lanes.get(name, ())
         second = table.choose(lanes, now=asyncio.get_running_loop().time(), but=first)
         if second is None:
             raise lost

@@ -1,9 +1,11 @@
 """Deployments from waiting to healthy, failed and retired, with nodes that say what agents say."""
 
 import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection, connections
 from django.utils import timezone
 
 from registry.endpoints import routes
@@ -63,6 +65,37 @@ def test_from_nothing_to_healthy(carl, join):
     shown = carl.look()
     assert (shown["state"], shown["deployments"][0]["replicas"][0]["node"]) == ("healthy", "a")
     assert "address" not in str(shown) and ".sock" not in str(shown)
+
+
+@pytest.mark.parametrize("statement", [1, 2])
+def test_routes_that_are_read_during_a_take_over_name_somebody(carl, join, statement):
+    node = join("a")
+    carl.deploy()
+    node.round()
+    node.round("ready")
+    carl.deploy()
+    node.round()
+    done = 0
+
+    def take_over() -> None:
+        node.round("ready")
+        connections.close_all()
+
+    def between(execute, *about):
+        nonlocal done
+        answer = execute(*about)
+        done += 1
+        if done == statement:
+            other = threading.Thread(target=take_over)
+            other.start()
+            other.join(30)
+        return answer
+
+    with connection.execute_wrapper(between):
+        found = served()
+    assert [number for number, (_, addresses) in found.items() if addresses] != []
+    assert found in [{1: found.get(1)}, {2: found.get(2)}]
+    assert list(served()) == [2]
 
 
 def test_it_waits_for_a_node_and_says_so(carl, join):
