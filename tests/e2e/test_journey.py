@@ -85,7 +85,7 @@ def test_a_lost_connection_costs_no_line_and_no_point(page: "Page", studio: Stud
         """() => { window.Real = window.WebSocket;
         window.WebSocket = function (url) { return new window.Real(url.replace('/ws/', '/nowhere/')); };
         window.WebSocket.OPEN = 1;
-        document.querySelector('live-run').socket.close(); }"""
+        document.querySelector('live-run').socket.socket.close(); }"""
     )
     page.wait_for_selector("[data-lost]:not([hidden])")
     page.evaluate("() => { window.WebSocket = window.Real; }")

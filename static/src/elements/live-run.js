@@ -3,7 +3,8 @@
 // It knows how far it is (sequence of points, offset of the log), so a lost connection costs time
 // only: the next one begins exactly there. While there is none, it asks the JSON door.
 import htmx from "htmx.org";
-import { ask, say, socketUrl } from "../wire.js";
+import { LiveSocket } from "../live-socket.js";
+import { ask, say } from "../wire.js";
 
 const FINAL = ["completed", "failed", "canceled"];
 const POLL = 4000;
@@ -20,7 +21,6 @@ class LiveRun extends HTMLElement {
     this.api = `/api/v1/workspaces/${this.getAttribute("ws")}/runs/${this.getAttribute("run")}`;
     this.status = this.getAttribute("status");
     this.seq = 0;
-    this.pause = 1000;
     this.rereading = new Map();
     this.pending = 0;
     this.addEventListener("htmx:beforeRequest", () => (this.pending += 1));
@@ -134,23 +134,25 @@ class LiveRun extends HTMLElement {
 
   // --- the socket ----------------------------------------------------------------------------------
   open() {
-    this.socket = new WebSocket(socketUrl(`/ws/w/${this.getAttribute("ws")}/runs/${this.getAttribute("run")}`));
-    this.socket.onopen = () => {
-      const log = this.tail && this.tail.end >= 0 ? this.tail.end : -1;
-      this.socket.send(JSON.stringify({ t: "hello", seq: this.board ? this.seq : Number.MAX_SAFE_INTEGER, log }));
-    };
-    this.socket.onmessage = ({ data }) => this.frame(JSON.parse(data));
-    this.socket.onclose = ({ code }) => {
-      if (this.over || FINAL.includes(this.status)) return this.banner(false);
-      if ([4401, 4403, 4404].includes(code)) return location.reload();
-      this.banner(true);
-      this.poll().catch(() => null);
-      setTimeout(() => !this.over && this.open(), this.pause);
-      this.pause = Math.min(this.pause * 2, 15000);
-    };
+    const path = `/ws/w/${this.getAttribute("ws")}/runs/${this.getAttribute("run")}`;
+    this.socket = new LiveSocket(path, {
+      opened: () => {
+        const log = this.tail && this.tail.end >= 0 ? this.tail.end : -1;
+        this.socket.send(JSON.stringify({ t: "hello", seq: this.board ? this.seq : Number.MAX_SAFE_INTEGER, log }));
+      },
+      frame: (frame) => this.frame(frame),
+      lost: () => {
+        if (FINAL.includes(this.status)) {
+          this.socket.close();
+          return this.banner(false);
+        }
+        this.banner(true);
+        this.poll().catch(() => null);
+      },
+      refused: () => FINAL.includes(this.status) || location.reload(),
+    });
   }
   frame(frame) {
-    this.pause = 1000;
     this.banner(false);
     if (frame.t === "run") this.changed(frame.run);
     else if (frame.t === "points") this.points(frame.seq, frame.data);
@@ -179,8 +181,7 @@ class LiveRun extends HTMLElement {
       if (answer.ok) this.tail.push(Number(answer.headers.get("X-Log-Offset")), new Uint8Array(await answer.arrayBuffer()));
     }
     if (run.status !== this.status) this.changed(run);
-    const away = this.socket?.readyState !== WebSocket.OPEN;
-    if (away && !this.over && !FINAL.includes(this.status)) this.polling = setTimeout(() => this.poll().catch(() => null), POLL);
+    if (!this.socket?.isOpen && !this.over && !FINAL.includes(this.status)) this.polling = setTimeout(() => this.poll().catch(() => null), POLL);
   }
 }
 customElements.define("live-run", LiveRun);
