@@ -45,6 +45,7 @@ MANY = 8
 RESTLESS = ("duration_seconds", "metrics")
 _POINTS_HEAD = b'{"t":"points",'
 _LOG = b'{"t":"log",'
+_ITEMS = b'{"t":"items"'
 _POINTS = re.compile(rb'\{"t":"points","seq":(\d+),"prev":(\d+),')
 
 
@@ -195,6 +196,9 @@ class RunConsumer(Watcher):
         many = sum(frame.startswith(_POINTS_HEAD) for frame in frames) > MANY
         for frame in frames:
             match = _POINTS.match(frame)
+            if frame.startswith(_ITEMS):
+                await self.put(frame)  # says only that there are some; the page reads what it shows
+                continue
             if not match:
                 changed = changed or not frame.startswith(_LOG)
                 continue

@@ -1,5 +1,10 @@
-"""Who may add to a run that executes: its present attempt, or the person whose interactive run it is."""
+"""Who may add to a run that executes: its present attempt, or the person whose interactive run it is.
 
+Code may begin runs below its own. They are interactive ones, marked with the run and the attempt whose code made
+them (`Run.config`), and writing to them asks whether that attempt still holds its run.
+"""
+
+from runs.family import made_by
 from runs.models import Run
 from runs.queries import get_run
 from studio.kernel.actors import Actor
@@ -14,7 +19,7 @@ def admit(run_id: str, *, actor: Actor, workspace: str | None) -> None:
     it costs no question to the database. Raises Unauthenticated, Forbidden or NotFound.
     """
     if actor.kind == "run" and workspace is None:
-        if actor.run_id != run_id:
+        if actor.run_id != run_id and not _made_it(run_id, actor=actor):
             raise NotFound("This token belongs to another run.")
         return
     if actor.kind == "anonymous":
@@ -23,6 +28,8 @@ def admit(run_id: str, *, actor: Actor, workspace: str | None) -> None:
         raise Forbidden("This address takes the token of a run.")
     run = get_run(workspace, run_id, actor=actor, action="run.write")
     if actor.kind == "run":
+        if actor.run_id != run_id and not made_by(run.config, actor=actor):
+            raise Forbidden("Code writes to its own run, and to the child runs that it began itself.")
         return
     if run.kind != Run.Kind.INTERACTIVE:
         raise Forbidden(
@@ -44,9 +51,39 @@ def refuse_late(*, status: str, attempt_no: int, actor: Actor) -> None:
             code="stale_attempt",
             attempt=attempt_no,
         )
-    if status in FINAL_STATES:
-        raise Conflict(f"The run has ended ({status}) and takes nothing more.", code="final", status=status)
+    refuse_ended(status)
     if actor.kind == "run" and status not in HELD_STATES:
         raise Conflict(
             "This attempt was given up, and the run waits for another one.", code="stale_attempt", attempt=attempt_no
         )
+
+
+def refuse_ended(status: str) -> None:
+    """Raise Conflict `final` for a run that has ended."""
+    if status in FINAL_STATES:
+        raise Conflict(f"The run has ended ({status}) and takes nothing more.", code="final", status=status)
+
+
+def _made_it(run_id: str, *, actor: Actor) -> bool:
+    found = Run.objects.filter(pk=run_id.replace("\0", ""), kind=Run.Kind.INTERACTIVE).values_list("config", flat=True)
+    return any(made_by(config, actor=actor) for config in found)
+
+
+def hold_own_run(run_id: str, *, actor: Actor) -> None:
+    """Lock the run whose code calls, and refuse code that has lost it, before `run_id` below it is locked.
+
+    Call it first in a transaction. In the order of ids, as everywhere: what code begins is newer than its run.
+    Raises as `refuse_late`.
+    """
+    if actor.kind == "run" and actor.run_id != run_id:
+        rows = Run.objects.select_for_update(of=("self",), no_key=True).filter(pk=actor.run_id)
+        for status, attempt_no in rows.values_list("status", "attempt_no"):
+            refuse_late(status=status, attempt_no=attempt_no, actor=actor)
+
+
+def refuse_late_row(run: Run, *, actor: Actor) -> None:
+    """`refuse_late` for a locked row, which may be that of a child whose code `hold_own_run` has looked at."""
+    if actor.kind == "run" and actor.run_id != run.pk:
+        refuse_ended(run.status)
+    else:
+        refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 
+from runs.family import may_meet
 from runs.models import Attempt, Experiment, Run, Status
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
@@ -33,15 +34,18 @@ def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read") -
         node = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no")).values("node__name")[:1]
         rows = _shown(Run.objects.filter(workspace=workspace, pk=run_id)).annotate(node=Subquery(node))
         run = rows.select_related("snapshot").first()
-    if run is None or (actor.kind == "run" and actor.run_id != run.pk):
+    if run is None or not may_meet(run, actor=actor, read=action == "run.read"):
         raise NotFound(f"There is no run {run_id[:40]!r} in {slug}.")
     return run
 
 
 def own_run(run_id: str, *, actor: Actor) -> Run:
-    """Return the run that running code belongs to: its token names the workspace. Raises NotFound."""
+    """Return the run that running code belongs to, or one of its children: its token names the workspace.
+
+    Raises NotFound.
+    """
     run = Run.objects.select_related("workspace").filter(pk=run_id).first() if actor.kind == "run" else None
-    if run is None or actor.run_id != run_id:
+    if run is None or not may_meet(run, actor=actor, read=True):
         raise NotFound("This token belongs to another run.")
     return get_run(run.workspace.slug, run_id, actor=actor)
 

@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from zaffre.protocol import SYSTEM_PREFIX
+
 MOST_METRICS = 4
 MOST_PARAMS = 3
 
 
 def columns(rows: Iterable[Mapping[str, Any]], field: str, *, most: int) -> list[str]:
     """The keys of `field` (metrics or params) that the most rows use, by name; ties go to the shorter name."""
-    used = Counter(key for row in rows for key in (row.get(field) or {}))
+    # What was sampled of the machine would crowd out what was said of the model.
+    used = Counter(key for row in rows for key in (row.get(field) or {}) if not key.startswith(SYSTEM_PREFIX))
     best = sorted(used, key=lambda key: (-used[key], len(key), key))[:most]
     return sorted(best)
 

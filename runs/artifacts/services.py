@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from runs.artifacts.models import Artifact
-from runs.fencing import admit, refuse_late
+from runs.fencing import admit, hold_own_run, refuse_late_row
 from runs.models import Run
 from studio.kernel import manifests
 from studio.kernel.actors import Actor
@@ -33,12 +33,13 @@ def add_artifacts(
     admit(run_id, actor=actor, workspace=workspace)
     if len(files) > MOST_FILES:
         raise TooLarge(f"{len(files)} files, and one call takes at most {MOST_FILES}.", code="too_many_files")
+    hold_own_run(run_id, actor=actor)
     # Locked until the commit: the end of the run, or another attempt, comes wholly before or wholly after.
     rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace")
     run = rows.filter(pk=run_id.replace("\0", "")).first()
     if run is None:
         raise NotFound(f"There is no run {run_id[:40]!r}.")
-    refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
+    refuse_late_row(run, actor=actor)
     manifest = manifests.check(
         [{"path": _text(item, "path"), "sha256": _text(item, "sha256")} for item in files],
         workspace_id=run.workspace_id,

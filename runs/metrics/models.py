@@ -1,4 +1,4 @@
-"""Series of numbers, stored in chunks of columns rather than a row per point."""
+"""Series of numbers, stored in chunks of columns rather than a row per point, and what is no number as items."""
 
 from django.db import models
 
@@ -27,6 +27,27 @@ class MetricChunk(models.Model):
         indexes = [
             models.Index(fields=["run", "key", "id"], name="chunks_of_series"),
             models.Index(fields=["run", "id"], name="chunks_of_run"),
+        ]
+
+
+class MetricItem(models.Model):
+    """Something logged that is no number: a text, rows of a table, an image, a chart. `id` is the order of logging."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=250)
+    kind = models.CharField(max_length=20)
+    step = models.BigIntegerField(null=True)
+    #: Milliseconds since 1970.
+    time = models.BigIntegerField()
+    description = models.TextField(blank=True)
+    rows = models.PositiveIntegerField(default=1)
+    #: JSON as it was sent: jsonb would forget -0.0 and refuse NUL in a text.
+    value = models.BinaryField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["run", "key", "id"], name="items_of_key"),
+            models.Index(fields=["run", "id"], name="items_of_run"),
         ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Max, Sum
 
 from runs.metrics import columns, store
+from runs.metrics import items as logged
 from runs.metrics.columns import Series
 from runs.metrics.models import MetricChunk
 from runs.queries import get_run
@@ -95,6 +96,20 @@ def series(
                 "time": one.time.tolist(),
             }
     return {"seq": found.seq, "series": answer}
+
+
+def items(
+    slug: str, run_id: str, *, actor: Actor, keys: list[str] | None = None, after: int = 0, limit: int = 250
+) -> dict[str, Any]:
+    """{items: [{id, key, kind, step, time, description, value}], next}: what is no number, in the order of logging.
+
+    `keys` None means every key; `next` is the `after` of the following page, None at the end. Raises as get_run does.
+    """
+    run = get_run(slug, run_id, actor=actor)
+    if keys is not None:
+        _refuse_many(len(keys))
+    found, more = logged.page(run.pk, keys=keys, after=after, limit=max(1, limit))
+    return {"items": found, "next": more}
 
 
 def _refuse_many(count: int) -> None:

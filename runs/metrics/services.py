@@ -1,4 +1,4 @@
-"""Taking points: exactly once, in order, and never from an attempt that lost its run."""
+"""Taking what is logged: exactly once, in order, and never from an attempt that lost its run."""
 
 import time
 from collections import Counter
@@ -14,20 +14,23 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from runs.fencing import admit, refuse_late
-from runs.metrics import columns, store
+from runs.fencing import admit, refuse_ended, refuse_late
+from runs.metrics import columns, documents, items, store
 from runs.metrics.columns import Series
 from runs.metrics.models import MetricBatch, MetricChunk
 from runs.metrics.store import LockedRun
-from runs.metrics.wire import Batch
+from runs.metrics.wire import Batch, Item
 from studio.kernel.actors import Actor
 from studio.kernel.bells import ring_soon
 from studio.kernel.errors import Conflict, Invalid, NotFound, ZaffreError
 from studio.kernel.groupcommit import GroupCommit
 from studio.kernel.jobs import enqueue
+from zaffre.protocol import TABLE
 
 #: Keys of one run. Points of further ones are refused and counted in the answer; the run goes on.
 MAX_KEYS = 10_000
+#: Points of one series; rows of one table, and how often anything else is logged under one key.
+MAX_POINTS, MAX_ROWS, MAX_ITEMS = 5_000_000, 100_000, 10_000
 #: Parameters of a run, and tags that its code gives it.
 MAX_FACTS = 1000
 #: A frame with more points is sent empty: watchers then read the database.
@@ -42,12 +45,15 @@ BATCHES_KEPT = timedelta(days=2)
 
 @dataclass(frozen=True)
 class Recorded:
-    """The answer to a batch. `refused` points had a key over the limit of keys."""
+    """The answer to a batch. `refused` points and items were not kept: `code` and `problem` say why, `keys` whose."""
 
     accepted: int
     duplicate: bool
     desired: str
     refused: int = 0
+    code: str = ""
+    problem: str = ""
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,14 +70,31 @@ class _Held:
     run: LockedRun
     #: Columns in the making: key → (steps, times, values).
     new: dict[str, tuple[list[int], list[int], list[float]]] = field(default_factory=dict)
+    items: dict[str, list[Item]] = field(default_factory=dict)
+    descriptions: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     prev: int = 0
     seq: int = 0
 
+    @property
+    def changed(self) -> bool:
+        return bool(self.new or self.items or self.descriptions or self.params or self.tags)
+
+    def no_room(self, key: str, family: str) -> str:
+        """Why nothing more of this family of kinds is taken under `key`: a code, empty when it is."""
+        known = self.run.metrics.get(key)
+        if known is None and key not in self.new and key not in self.items:
+            return "too_many_keys" if len(self.run.metrics) + len(self.new) + len(self.items) >= MAX_KEYS else ""
+        held = _family_of(known["kind"]) if known else _NUMBERS if key in self.new else self.items[key][0].kind
+        if documents.family(held) != family:
+            return "other_kind"
+        most = {_NUMBERS: MAX_POINTS, TABLE: MAX_ROWS}.get(family, MAX_ITEMS)
+        return "too_many_values" if known and known["count"] >= most else ""
+
 
 def record(run_id: str, *, actor: Actor, batch: Batch, workspace: str | None = None) -> "Future[Recorded]":
-    """Log a batch of points, params and tags; the future ends after the commit.
+    """Log a batch of points, items, params and tags; the future ends after the commit.
 
     A batch id that was taken before adds nothing and answers `duplicate`. A param keeps its first
     value. Raises (here or from the future) NotFound, Forbidden, and Conflict with the code
@@ -81,31 +104,37 @@ def record(run_id: str, *, actor: Actor, batch: Batch, workspace: str | None = N
     return _recorder.submit(_Item(run_id, actor, batch))
 
 
-def _write(items: Sequence[_Item]) -> list[Recorded | Exception]:
-    held = {run_id: _Held(run) for run_id, run in store.lock_runs(sorted({item.run_id for item in items})).items()}
-    results: list[Recorded | Exception | None] = [_refusal(item, held.get(item.run_id)) for item in items]
+def _write(sent: Sequence[_Item]) -> list[Recorded | Exception]:
+    ids = {item.run_id for item in sent} | {item.actor.run_id for item in sent if item.actor.run_id}
+    held = {run_id: _Held(run) for run_id, run in store.lock_runs(sorted(ids)).items()}
+    results: list[Recorded | Exception | None] = [_refusal(item, held) for item in sent]
     # Twins waited on the locks above, so what is not known now will not be before our commit.
-    wanted = {(item.run_id, item.batch.batch) for item, refusal in zip(items, results, strict=True) if not refusal}
+    wanted = {(item.run_id, item.batch.batch) for item, refusal in zip(sent, results, strict=True) if not refusal}
     fresh = store.take_batches(sorted(wanted)) if wanted else set()
-    ended = _repeats_after_the_end(items, results)
-    for at, item in enumerate(items):
+    ended = _repeats_after_the_end(sent, results)
+    for at, item in enumerate(sent):
         pair = (item.run_id, item.batch.batch)
         if pair in ended or (results[at] is None and pair not in fresh):
             results[at] = Recorded(0, True, held[item.run_id].run.desired)
         elif results[at] is None:
             fresh.discard(pair)
             results[at] = _add(item.batch, held[item.run_id])
-    changed = {run_id: one for run_id, one in held.items() if one.new or one.params or one.tags}
+    changed = {run_id: one for run_id, one in held.items() if one.changed}
     if changed:
         _store(changed)
     return [result for result in results if result is not None]
 
 
-def _refusal(item: _Item, held: _Held | None) -> ZaffreError | None:
+def _refusal(item: _Item, runs: dict[str, _Held]) -> ZaffreError | None:
+    held, code = runs.get(item.run_id), runs.get(item.actor.run_id or "")
     try:
         if held is None:
             raise NotFound("There is no such run any more.")
-        refuse_late(status=held.run.status, attempt_no=held.run.attempt_no, actor=item.actor)
+        if code is not None and code is not held:  # a child: its code is that of the run which made it
+            refuse_late(status=code.run.status, attempt_no=code.run.attempt_no, actor=item.actor)
+            refuse_ended(held.run.status)
+        else:
+            refuse_late(status=held.run.status, attempt_no=held.run.attempt_no, actor=item.actor)
         params = {key: _text(value) for key, value in item.batch.params.items()}
         known, tags = held.run.params | held.params, held.run.tags | held.tags
         _refuse_changed(params, known)
@@ -118,11 +147,11 @@ def _refusal(item: _Item, held: _Held | None) -> ZaffreError | None:
     return None
 
 
-def _repeats_after_the_end(items: Sequence[_Item], results: Sequence[object]) -> set[tuple[str, str]]:
+def _repeats_after_the_end(sent: Sequence[_Item], results: Sequence[object]) -> set[tuple[str, str]]:
     """Batches of ended runs that were taken while they ran: the sender only missed our answer."""
     late = [
         (item.run_id, item.batch.batch)
-        for item, result in zip(items, results, strict=True)
+        for item, result in zip(sent, results, strict=True)
         if isinstance(result, Conflict) and result.code == "final"
     ]
     if not late:
@@ -132,22 +161,44 @@ def _repeats_after_the_end(items: Sequence[_Item], results: Sequence[object]) ->
 
 
 def _add(batch: Batch, held: _Held) -> Recorded:
-    known, new = held.run.metrics, held.new
-    accepted = refused = 0
+    new = held.new
+    accepted = 0
+    refused: list[tuple[str, str]] = []
     now = int(time.time() * 1000)
     for point in batch.points:
         lists = new.get(point.key)
         if lists is None:
-            if point.key not in known and len(known) + len(new) >= MAX_KEYS:
-                refused += 1
+            problem = held.no_room(point.key, _NUMBERS)
+            if problem:
+                refused.append((point.key, problem))
                 continue
             lists = new[point.key] = ([], [], [])
         lists[0].append(point.step)
         lists[1].append(point.time or now)
         lists[2].append(columns.number(point.value))
         accepted += 1
+    for item in batch.items:
+        problem = held.no_room(item.key, documents.family(item.kind))
+        if problem:
+            refused.append((item.key, problem))
+        else:
+            held.items.setdefault(item.key, []).append(item)
+            accepted += 1
+    held.descriptions |= {key: text for key, text in batch.descriptions.items() if text}
     held.tags |= batch.tags
-    return Recorded(accepted, False, held.run.desired, refused)
+    return _answer(accepted, held.run.desired, refused)
+
+
+def _answer(accepted: int, desired: str, refused: list[tuple[str, str]]) -> Recorded:
+    if not refused:
+        return Recorded(accepted, False, desired)
+    key, code = refused[0]
+    keys = tuple(dict.fromkeys(name[:80] for name, _ in refused))[:10]
+    return Recorded(accepted, False, desired, len(refused), code, _PROBLEMS[code].format(key=key[:80]), keys)
+
+
+def _family_of(kind: str) -> str:
+    return _NUMBERS if kind in ("scalar", "list") else kind
 
 
 def _text(value: str | int | float | bool) -> str:
@@ -175,6 +226,11 @@ def _refuse_too_many(what: str, before: int, after: int) -> None:
         )
 
 
+def _kept_words(held: _Held, key: str) -> dict[str, str]:
+    text = held.descriptions.get(key) or (held.run.metrics.get(key) or {}).get("description")
+    return {"description": text} if text else {}
+
+
 def _store(held: dict[str, _Held]) -> None:
     series: list[tuple[str, str, Series]] = []
     changes: list[tuple[str, dict[str, Any], dict[str, str], dict[str, str]]] = []
@@ -183,7 +239,12 @@ def _store(held: dict[str, _Held]) -> None:
         for key, (step, at, value) in one.new.items():
             piece = Series(np.array(step, np.int64), np.array(at, np.int64), np.array(value, np.float64))
             series.append((run_id, key, piece))
-            summaries[key] = columns.summed_up(one.run.metrics.get(key), piece)
+            summaries[key] = _kept_words(one, key) | columns.summed_up(one.run.metrics.get(key), piece)
+        for key, logged in one.items.items():
+            summaries[key] = items.summed_up(one.run.metrics.get(key), logged)
+        for key, text in one.descriptions.items():
+            if key not in summaries and key in one.run.metrics:
+                summaries[key] = {**one.run.metrics[key], "description": text}
         changes.append((run_id, summaries, one.params, one.tags))
     if series:
         logged = [run_id for run_id, one in held.items() if one.new]
@@ -193,11 +254,23 @@ def _store(held: dict[str, _Held]) -> None:
             held[run_id].seq = seq
         for run_id in logged:
             _count_chunks(run_id, len(held[run_id].new), keys=len(held[run_id].run.metrics) or 1)
+    others = [(run_id, item) for run_id, one in held.items() for listed in one.items.values() for item in listed]
+    if others:
+        items.insert(others, now=int(time.time() * 1000))
     store.update_runs(changes)
     for run_id, one in held.items():
         transaction.on_commit(partial(_tell, run_id, one))
 
 
+_NUMBERS = "numbers"
+_PROBLEMS = {
+    "too_many_keys": f"A run has at most {MAX_KEYS} metrics, and {{key!r}} is one more.",
+    "other_kind": "{key!r} holds another kind of value already: give this one another name.",
+    "too_many_values": (
+        f"{{key!r}} is full: a series has at most {MAX_POINTS} points, a table {MAX_ROWS} rows, "
+        f"and anything else is logged {MAX_ITEMS} times."
+    ),
+}
 _chunks_since_merge: Counter[str] = Counter()
 
 
@@ -215,6 +288,8 @@ def _tell(run_id: str, run: _Held) -> None:
     if run.new:
         small = sum(len(lists[0]) for lists in run.new.values()) <= MAX_FRAME_POINTS
         ring_soon(f"run.{run_id}", frame(run.prev if small else run.seq, run.seq, run.new if small else {}))
+    if run.items:
+        ring_soon(f"run.{run_id}", b'{"t":"items"}')
     if run.params or run.tags:
         ring_soon(f"run.{run_id}", b'{"t":"run"}')
 

@@ -8,4 +8,5 @@ hot_routes = [
     route("POST", f"{_RUN}/metrics", hot.log_from_user),
     route("GET", f"{_RUN}/metrics", hot.summary),
     route("GET", f"{_RUN}/series", hot.series),
+    route("GET", f"{_RUN}/items", hot.items),
 ]

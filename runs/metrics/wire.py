@@ -1,18 +1,20 @@
-"""A batch of points as it comes over the wire: typed decoding, and errors that name the point."""
+"""A batch as it comes over the wire: typed decoding, and errors that name the point or item."""
 
 import re
 from typing import Annotated, Any
 
 import msgspec
 
+from runs.metrics import documents
+from runs.metrics.documents import SPECIAL
 from studio.kernel.errors import Invalid
-from zaffre.protocol import MAX_METRIC_KEY, MAX_POINTS_PER_BATCH
+from zaffre.protocol import MAX_ITEMS_PER_BATCH, MAX_METRIC_KEY, MAX_POINTS_PER_BATCH, MAX_ROWS_PER_BATCH
 
 MSGPACK = "application/msgpack"
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_METRIC_KEY)]
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(max_length=8000)]
-SPECIAL = ("NaN", "Infinity", "-Infinity")
+Description = Annotated[str, msgspec.Meta(max_length=1000)]
 #: PostgreSQL's text holds no NUL, and a page shows no control character.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -26,11 +28,25 @@ class Point(msgspec.Struct, array_like=True):
     time: Int64 = 0
 
 
+class Item(msgspec.Struct):
+    """What was logged and is no number; `decode` leaves `value` as it is stored, and `rows` is how many it holds."""
+
+    key: Key
+    kind: str
+    value: Any
+    step: Int64 | None = None
+    time: Int64 = 0
+    description: Description = ""
+    rows: int = 1
+
+
 class Batch(msgspec.Struct):
-    """What one request logs. `batch` makes a repeat harmless."""
+    """What one request logs. `batch` makes a repeat harmless; `descriptions` are those of series, by key."""
 
     batch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     points: Annotated[list[Point], msgspec.Meta(max_length=MAX_POINTS_PER_BATCH)] = []
+    items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS_PER_BATCH)] = []
+    descriptions: Annotated[dict[Key, Description], msgspec.Meta(max_length=1000)] = {}
     params: Annotated[dict[Key, str | int | float | bool], msgspec.Meta(max_length=1000)] = {}
     tags: Annotated[dict[Key, Text], msgspec.Meta(max_length=1000)] = {}
 
@@ -53,7 +69,25 @@ def decode(body: bytes, content_type: str) -> Batch:
             hint='JSON has no NaN: send the text "NaN", "Infinity" or "-Infinity" as the value.',
         ) from None
     _refuse_odd_text(batch)
+    if batch.items:
+        _check_items(batch.items)
     return batch
+
+
+def _check_items(items: list[Item]) -> None:
+    rows = 0
+    for at, item in enumerate(items):
+        if _CONTROL.search(item.key):
+            raise _wrong(at, item.key, "the key holds a control character", what="items")
+        if "\x00" in item.description:
+            raise _wrong(at, item.key, "the description holds a character that cannot be stored", what="items")
+        try:
+            item.value, item.rows = documents.checked(item.kind, item.value)
+        except documents.Wrong as error:
+            raise _wrong(at, item.key, str(error), what="items") from None
+        rows += item.rows if item.kind in documents.TABULAR else 0
+        if rows > MAX_ROWS_PER_BATCH:
+            raise _wrong(at, item.key, f"a batch takes {MAX_ROWS_PER_BATCH} rows of tables", what="items")
 
 
 def _refuse_odd_text(batch: Batch) -> None:
@@ -64,7 +98,7 @@ def _refuse_odd_text(batch: Batch) -> None:
             raise _wrong(at, point.key, "the key holds a control character")
     if _CONTROL.search(batch.batch):
         raise Invalid("batch holds a control character.", field="batch")
-    for what, pairs in (("params", batch.params), ("tags", batch.tags)):
+    for what, pairs in (("params", batch.params), ("tags", batch.tags), ("descriptions", batch.descriptions)):
         for key, value in pairs.items():
             text = str(value)
             if _CONTROL.search(key) or "\x00" in text or re.search(r"[\ud800-\udfff]", text):
@@ -73,31 +107,41 @@ def _refuse_odd_text(batch: Batch) -> None:
                 raise Invalid(f"{what}: the value of {key[:80]!r} is longer than 8000 characters.", field=what, key=key)
 
 
-def _wrong(at: int, key: Any, problem: str) -> Invalid:
+def _wrong(at: int, key: Any, problem: str, *, what: str = "points") -> Invalid:
     shown = key[:80] if isinstance(key, str) else key
-    return Invalid(f"points[{at}] ({shown!r}): {problem}.", index=at, key=shown, hint="Nothing of the batch was kept.")
+    return Invalid(f"{what}[{at}] ({shown!r}): {problem}.", index=at, key=shown, hint="Nothing of the batch was kept.")
 
 
 def _explained(body: bytes, packed: bool, error: msgspec.ValidationError) -> Invalid:
-    """Find the first wrong point: the typed decoder says what is wrong, but not where."""
+    """Find the first wrong point or item: the typed decoder says what is wrong, but not where."""
     try:
         raw = msgspec.msgpack.decode(body) if packed else msgspec.json.decode(body)
     except msgspec.DecodeError:
         raw = None
-    points = raw.get("points") if isinstance(raw, dict) else None
-    if isinstance(points, list):
-        if len(points) > MAX_POINTS_PER_BATCH:
+    found = raw if isinstance(raw, dict) else {}
+    for what, most, shape in (("points", MAX_POINTS_PER_BATCH, Point), ("items", MAX_ITEMS_PER_BATCH, Item)):
+        listed = found.get(what)
+        if not isinstance(listed, list):
+            continue
+        if len(listed) > most:
             return Invalid(
-                f"A batch has at most {MAX_POINTS_PER_BATCH} points, and this one has {len(points)}.",
-                code="too_many_points",
+                f"A batch has at most {most} {what}, and this one has {len(listed)}.",
+                code=f"too_many_{what}",
                 hint="Send several batches, each with an id of its own.",
             )
-        for at, point in enumerate(points):
+        for at, one in enumerate(listed):
             try:
-                msgspec.convert(point, Point)
+                msgspec.convert(one, shape)
             except msgspec.ValidationError as inner:
-                key = point[0] if isinstance(point, list) and point else None
-                return _wrong(at, key, str(inner).replace(" - at `$", " in `point"))
+                problem = str(inner).replace(" - at `$", f" in `{what[:-1]}")
+                return _wrong(at, _key_of(one), problem, what=what)
     return Invalid(
-        f"The body cannot be meant: {error}", hint='It is {"batch": id, "points": [[key, value, step, ms]]}.'
+        f"The body cannot be meant: {error}",
+        hint='It is {"batch": id, "points": [[key, value, step, ms]], "items": [{"key", "kind", "value"}]}.',
     )
+
+
+def _key_of(one: Any) -> Any:
+    if isinstance(one, dict):
+        return one.get("key")
+    return one[0] if isinstance(one, list) and one else None

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from runs import forms
-from runs.fencing import refuse_late
+from runs.fencing import hold_own_run, refuse_late_row
 from runs.models import Run
 from runs.queries import get_run
 from runs.services.telling import tell
@@ -34,10 +34,11 @@ def edit_run(
     `runs.fencing` does for code that lost its run.
     """
     get_run(slug, run_id, actor=actor, action="run.edit")
+    hold_own_run(run_id, actor=actor)
     rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "experiment")
     run = rows.get(pk=run_id)
     if actor.kind == "run":
-        refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
+        refuse_late_row(run, actor=actor)
     changes: dict[str, Any] = {}
     if name is not None:
         changes["name"] = forms.clean_run_name(name)

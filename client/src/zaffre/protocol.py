@@ -25,6 +25,12 @@ DESIRED_HEADER = "X-Desired"
 
 # --- limits --------------------------------------------------------------------------------
 MAX_POINTS_PER_BATCH = 1000
+MAX_ITEMS_PER_BATCH = 250
+MAX_ROWS_PER_BATCH = 250
+MAX_COLUMNS = 15
+MAX_COLUMN_NAME = 255
+MAX_CELL = 1000
+MAX_TEXT_VALUE = 8000
 MAX_LOG_CHUNK = 256 * 1024
 MAX_SNAPSHOT_BYTES = 300 * 1024 * 1024
 MAX_SNAPSHOT_FILES = 2000
@@ -42,6 +48,15 @@ RUN_ID_PATTERN = r"[0-9A-HJKMNP-TV-Z]{26}"
 NAME_RE = re.compile(NAME_PATTERN + r"\Z")
 SLUG_RE = re.compile(SLUG_PATTERN + r"\Z")
 SHA256_RE = re.compile(SHA256_PATTERN + r"\Z")
+
+# --- what a run logs besides numbers --------------------------------------------------------
+ROW, TABLE, TEXT, IMAGE = "row", "table", "text", "image"
+CONFUSION_MATRIX, ACCURACY_TABLE = "confusion_matrix", "accuracy_table"
+RESIDUALS, PREDICTIONS = "residuals", "predictions"
+DOCUMENT_KINDS = (CONFUSION_MATRIX, ACCURACY_TABLE, RESIDUALS, PREDICTIONS)
+ITEM_KINDS = (TEXT, ROW, TABLE, IMAGE, *DOCUMENT_KINDS)
+#: Series that the node samples, and MLflow's client, about the machine and not about the model.
+SYSTEM_PREFIX = "system/"
 
 # --- tokens: zaf_<kind>_<id>_<secret>_<crc> ---------------------------------------------------
 TOKEN_PREFIX = "zaf"  # noqa: S105 - the beginning of every token, not one
@@ -161,10 +176,23 @@ class ReplicaSpec(TypedDict, total=False):
     environment: Dict[str, Any]
 
 
+class MetricItem(TypedDict, total=False):
+    """What was logged and is no number: `value` as its kind wants it."""
+
+    key: str
+    kind: str  # one of ITEM_KINDS
+    value: Any
+    step: Optional[int]
+    time: int
+    description: str
+
+
 class MetricBatch(TypedDict, total=False):
     """`points` are [key, value, step, time in ms since 1970]; `batch` makes a repeat harmless."""
 
     batch: str
     points: List[List[Any]]
+    items: List[MetricItem]
+    descriptions: Dict[str, str]
     params: Dict[str, str]
     tags: Dict[str, str]

@@ -87,7 +87,7 @@ async def _log(
     # Shielded: when the caller goes away, its points still count and its repeat is a duplicate.
     done = await asyncio.shield(asyncio.wrap_future(line))
     if done.refused:
-        raise Invalid(f"A run has at most {services.MAX_KEYS} metrics; {done.refused} points of further ones are lost.")
+        raise Invalid(f"{done.problem} {done.refused} points are lost, all others of the batch are kept.")
     return hot.json({})
 
 
