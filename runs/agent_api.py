@@ -9,8 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from runs import queries, services
-from runs.shapes import RunPatch
-from studio.kernel.api import actor_of, parse
+from runs.shapes import ChildrenIn, EndIn, RunPatch
+from studio.kernel.api import actor_of, once, parse
 
 
 class AttemptIn(serializers.Serializer):
@@ -91,6 +91,24 @@ class OwnRun(APIView):
         actor = actor_of(request)
         slug = queries.own_run(run, actor=actor).workspace.slug
         return Response(queries.run_out(services.edit_run(slug, run, actor=actor, **parse(RunPatch, request.data))))
+
+
+class OwnChildren(APIView):
+    """Runs that running code begins below its own."""
+
+    def post(self, request: Request, run: str) -> Response:
+        def make() -> tuple[dict[str, Any], int]:
+            told = parse(ChildrenIn, request.data)["children"]
+            made = services.create_children(run, actor=actor_of(request), children=told)
+            return {"runs": [queries.run_out(one) for one in made]}, 201
+
+        return once(request, make)
+
+
+class EndOfChild(APIView):
+    def post(self, request: Request, run: str) -> Response:
+        ended = services.end_child(run, actor=actor_of(request), **parse(EndIn, request.data))
+        return Response(queries.run_out(ended))
 
 
 class Progress(APIView):

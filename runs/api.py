@@ -7,9 +7,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from runs import queries, services
+from runs import children, queries, services
 from runs.models import Run
-from runs.shapes import RunPatch
+from runs.shapes import ChildrenIn, EndIn, RunPatch
 from studio.kernel.api import actor_of, once, page_limit, parse
 from studio.kernel.errors import Invalid
 
@@ -23,11 +23,7 @@ class RunIn(serializers.Serializer):
     tags = serializers.DictField(default=dict)
     properties = serializers.DictField(default=dict)
     name = serializers.CharField(default="", allow_blank=True)
-
-
-class EndIn(serializers.Serializer):
-    status = serializers.CharField()
-    message = serializers.CharField(default="", allow_blank=True)
+    parent = serializers.CharField(default="", allow_blank=True, max_length=26)
 
 
 class ExperimentOut(serializers.Serializer):
@@ -63,7 +59,7 @@ class Runs(APIView):
 
 def _begin(ws: str, request: Request, body: dict[str, Any]) -> Run:
     actor = actor_of(request)
-    shared = {key: body[key] for key in ("experiment", "snapshot", "git", "tags", "name")}
+    shared = {key: body[key] for key in ("experiment", "snapshot", "git", "tags", "name", "parent")}
     if body["kind"] == Run.Kind.INTERACTIVE:
         return services.start_interactive(ws, actor=actor, **shared)
     if "config" not in body:
@@ -93,6 +89,29 @@ class End(APIView):
     def post(self, request: Request, ws: str, run: str) -> Response:
         ended = services.end_interactive(ws, run, actor=actor_of(request), **parse(EndIn, request.data))
         return Response(queries.run_out(ended))
+
+
+class Children(APIView):
+    def get(self, request: Request, ws: str, run: str) -> Response:
+        asked, limit = request.query_params, page_limit(request)
+        found = children.list_children(
+            ws,
+            run,
+            actor=actor_of(request),
+            recursive=asked.get("recursive") in ("1", "true"),
+            limit=limit,
+            after=asked.get("after") or "",
+        )
+        more = found[-1].pk if len(found) == limit else None
+        return Response({"runs": [queries.run_out(one) for one in found], "next": more})
+
+    def post(self, request: Request, ws: str, run: str) -> Response:
+        def make() -> tuple[dict[str, Any], int]:
+            told = parse(ChildrenIn, request.data)["children"]
+            made = services.create_children(run, actor=actor_of(request), children=told, workspace=ws)
+            return {"runs": [queries.run_out(one) for one in made]}, 201
+
+        return once(request, make)
 
 
 class Experiments(APIView):

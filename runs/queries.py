@@ -18,7 +18,7 @@ from zaffre.protocol import FINAL_STATES, HELD_STATES, QUEUED
 MOST = 1000
 
 
-def _shown(rows: QuerySet[Run]) -> QuerySet[Run]:
+def shown(rows: QuerySet[Run]) -> QuerySet[Run]:
     """With everything that `run_out` shows, in one statement. Times of silence are the database's own."""
     heard = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no")).values("last_seen")[:1]
     return rows.select_related(
@@ -32,7 +32,7 @@ def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read") -
     run = None
     if "\0" not in run_id:
         node = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no")).values("node__name")[:1]
-        rows = _shown(Run.objects.filter(workspace=workspace, pk=run_id)).annotate(node=Subquery(node))
+        rows = shown(Run.objects.filter(workspace=workspace, pk=run_id)).annotate(node=Subquery(node))
         run = rows.select_related("snapshot").first()
     if run is None or not may_meet(run, actor=actor, read=action == "run.read"):
         raise NotFound(f"There is no run {run_id[:40]!r} in {slug}.")
@@ -79,7 +79,7 @@ def list_runs(
         rows = rows.filter(name__icontains=text.replace("\0", ""))
     if after:
         rows = rows.filter(pk__lt=after.replace("\0", ""))
-    return list(_shown(rows).order_by("-pk")[: max(1, min(limit, MOST))])
+    return list(shown(rows).order_by("-pk")[: max(1, min(limit, MOST))])
 
 
 def list_experiments(slug: str, *, actor: Actor) -> QuerySet[Experiment]:

@@ -25,12 +25,15 @@ api_routes = [
     path(f"{_RUNS}/<str:run>", api.RunDetail.as_view(), name="run"),
     path(f"{_RUNS}/<str:run>/cancel", api.Cancel.as_view(), name="run_cancel"),
     path(f"{_RUNS}/<str:run>/end", api.End.as_view(), name="run_end"),
+    path(f"{_RUNS}/<str:run>/children", api.Children.as_view(), name="run_children"),
 ]
 
 agent_routes = [
     path("nodes/hello", agent_api.Hello.as_view(), name="node_hello"),
     path("nodes/renew", agent_api.Renew.as_view(), name="node_renew"),
     path("runs/<str:run>", agent_api.OwnRun.as_view(), name="own_run"),
+    path("runs/<str:run>/children", agent_api.OwnChildren.as_view(), name="own_children"),
+    path("runs/<str:run>/end", agent_api.EndOfChild.as_view(), name="child_end"),
     path("runs/<str:run>/progress", agent_api.Progress.as_view(), name="run_progress"),
     path("runs/<str:run>/result", agent_api.Result.as_view(), name="run_result"),
 ]

@@ -1,5 +1,6 @@
 """Everything that changes a run: submitting, claiming, renewing, reporting, ending, editing."""
 
+from runs.services.children import create_children, end_child
 from runs.services.claims import claim_run
 from runs.services.editing import delete_run, edit_run
 from runs.services.ending import cancel_run, report_result
@@ -14,9 +15,11 @@ __all__ = [
     "archive_experiment",
     "cancel_run",
     "claim_run",
+    "create_children",
     "create_experiment",
     "delete_run",
     "edit_run",
+    "end_child",
     "end_interactive",
     "greet",
     "reap",

@@ -12,6 +12,7 @@ from runs import forms, states
 from runs.fencing import refuse_late
 from runs.models import Attempt, Run, Status
 from runs.queries import get_run
+from runs.services.children import close_children
 from runs.services.hints import hint
 from runs.services.telling import put_away, tell
 from studio.kernel.actors import SYSTEM, Actor
@@ -137,6 +138,7 @@ def _again(run: Run, code: str, *, free: bool) -> str:
         reason_code=code,
         reason=f"Attempt {run.attempt_no} was lost; the next one starts after a pause.",
     )
+    close_children(run)  # the next attempt begins its own
     hint(run.pk, target_id=run.target_id or 0, attempt=run.attempt_no + 1)
     tell(run, QUEUED)
     return QUEUED
@@ -185,5 +187,6 @@ def _finish(run: Run, status: str, **changes: Any) -> None:
     Run.objects.filter(pk=run.pk).update(
         status=status, ended=Now(), steps=steps, started=F("started"), not_before=None, ticket_hash="", **changes
     )
+    close_children(run)
     put_away(run)
     tell(run, status)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from runs import forms
 from runs.config import parse_config, require_script
 from runs.models import Experiment, Run, Status
+from runs.queries import get_run
 from runs.services.hints import hint
 from runs.services.telling import tell
 from runs.snapshots import queries as snapshots
@@ -38,10 +39,12 @@ def submit_run(
     tags: Mapping[str, str] | None = None,
     properties: Mapping[str, str] | None = None,
     name: str = "",
+    parent: str = "",
 ) -> Run:
     """Queue a run of `snapshot` as `config` says; the experiment is made on its first use.
 
-    Raises Invalid that names the nearest script, target, environment or dataset when one is not there.
+    `parent` is the id of the run that it is a part of. Raises NotFound when there is none, and Invalid that names
+    the nearest script, target, environment or dataset when one of these is not there.
     """
     workspace = get_workspace(slug, actor=actor, action="run.submit")
     checked = parse_config(config)
@@ -58,6 +61,7 @@ def submit_run(
         experiment=group,
         number=number,
         name=forms.clean_run_name(name) if name else pet_name(number),
+        parent=get_run(slug, parent, actor=actor) if parent else None,
         config=checked,
         snapshot=code,
         target=target,

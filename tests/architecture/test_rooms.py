@@ -28,6 +28,9 @@ WITHOUT_ACTOR = {
     "runs/snapshots/queries.py:resolve",
     "registry/queries.py:resolve",
     "runs/services/submit.py:open_experiment",
+    # Rows that the caller has chosen for its actor.
+    "runs/queries.py:shown",
+    "runs/services/children.py:close_children",
     # Values of a row that the caller was given.
     "runs/queries.py:run_out",
     "runs/queries.py:run_in_full",

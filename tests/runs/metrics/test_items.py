@@ -24,7 +24,7 @@ PREDICTIONS = {"schema_type": "predictions", "schema_version": "v1",
                "data": {"bin_averages": [0.25, "NaN"], "bin_errors": [0.013, 0.042], "bin_counts": [12, 0],
                         "bin_edges": [0, 0.25, 0.5]}}  # fmt: skip
 EVERYTHING = [
-    {"key": "model", "kind": "text", "value": "résumé \t \"x\"", "description": "which one"},
+    {"key": "model", "kind": "text", "value": 'résumé \t "x"', "description": "which one"},
     {"key": "epochs", "kind": "row", "value": {"n": 1, "who": "a", "ok": True, "gone": None}, "step": -4, "time": 9},
     {"key": "epochs", "kind": "table", "value": {"n": [2, -0.0], "who": ["b", "c"], "ok": [False, True]}},
     {"key": "curve", "kind": "image", "value": {"path": "images/curve.png"}},
@@ -78,7 +78,8 @@ async def test_every_kind_comes_back_as_it_was_logged(running: Running, code: Ca
 
 
 async def test_a_description_stays_with_its_series(running: Running, code: Caller, person):
-    await code.post(f"{running.agent}/metrics", batch(points=[["a", 1]], descriptions={"a": "first", "b": "of nothing"}))
+    words = {"a": "first", "b": "of nothing"}
+    await code.post(f"{running.agent}/metrics", batch(points=[["a", 1]], descriptions=words))
     await code.post(f"{running.agent}/metrics", batch(points=[["a", 2]]))
     assert (await person("rio").get(f"{running.user}/metrics")).json()["metrics"]["a"]["description"] == "first"
     await code.post(f"{running.agent}/metrics", batch(descriptions={"a": "second"}))
