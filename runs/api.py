@@ -23,7 +23,8 @@ class RunIn(serializers.Serializer):
     tags = serializers.DictField(default=dict)
     properties = serializers.DictField(default=dict)
     name = serializers.CharField(default="", allow_blank=True)
-    parent = serializers.CharField(default="", allow_blank=True, max_length=26)
+    # DRF keeps fields apart from the attribute that has this name.
+    parent = serializers.CharField(default="", allow_blank=True, max_length=26)  # type: ignore[assignment]
 
 
 class ExperimentOut(serializers.Serializer):

@@ -80,7 +80,8 @@ def page(run_id: str, *, keys: Sequence[str] | None, after: int, limit: int) -> 
     with connection.cursor() as cursor:
         chosen = None if keys is None else list(keys)
         cursor.execute(_CHOOSE, [run_id, after, chosen, chosen, limit + 1])
-        ids, size = [], 0
+        ids: list[int] = []
+        size = 0
         known: list[tuple[int, int]] = cursor.fetchall()
         for id_, length in known[:limit]:
             if ids and size + length > PAGE_BYTES:

@@ -240,8 +240,8 @@ def _store(held: dict[str, _Held]) -> None:
             piece = Series(np.array(step, np.int64), np.array(at, np.int64), np.array(value, np.float64))
             series.append((run_id, key, piece))
             summaries[key] = _kept_words(one, key) | columns.summed_up(one.run.metrics.get(key), piece)
-        for key, logged in one.items.items():
-            summaries[key] = items.summed_up(one.run.metrics.get(key), logged)
+        for key, listed in one.items.items():
+            summaries[key] = items.summed_up(one.run.metrics.get(key), listed)
         for key, text in one.descriptions.items():
             if key not in summaries and key in one.run.metrics:
                 summaries[key] = {**one.run.metrics[key], "description": text}
@@ -254,7 +254,7 @@ def _store(held: dict[str, _Held]) -> None:
             held[run_id].seq = seq
         for run_id in logged:
             _count_chunks(run_id, len(held[run_id].new), keys=len(held[run_id].run.metrics) or 1)
-    others = [(run_id, item) for run_id, one in held.items() for listed in one.items.values() for item in listed]
+    others = [(run_id, item) for run_id, one in held.items() for many in one.items.values() for item in many]
     if others:
         items.insert(others, now=int(time.time() * 1000))
     store.update_runs(changes)
