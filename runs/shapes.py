@@ -10,6 +10,7 @@ class RunPatch(serializers.Serializer):
     description = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
     tags = serializers.DictField(required=False)
     properties = serializers.DictField(required=False)
+    snapshot = serializers.CharField(required=False, max_length=26)
 
 
 class ChildIn(serializers.Serializer):

@@ -10,6 +10,8 @@ from runs.fencing import hold_own_run, refuse_late_row
 from runs.models import Run
 from runs.queries import get_run
 from runs.services.telling import tell
+from runs.snapshots import queries as snapshots
+from runs.snapshots.models import Snapshot
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden
 from studio.kernel.events import publish
@@ -27,8 +29,9 @@ def edit_run(
     description: str | None = None,
     tags: Mapping[str, str | None] | None = None,
     properties: Mapping[str, str] | None = None,
+    snapshot: str | None = None,
 ) -> Run:
-    """Rename, describe or tag a run; a tag that is None is taken away.
+    """Rename, describe or tag a run; a tag that is None is taken away. An interactive run may get its code later.
 
     Raises Conflict `immutable` for a property that has another value already: properties are written once; and as
     `runs.fencing` does for code that lost its run.
@@ -51,12 +54,20 @@ def edit_run(
         changes["tags"] = forms.clean_tags(kept | fresh)
     if properties is not None:
         changes["properties"] = run.properties | _new_properties(run, forms.clean_tags(properties, noun="property"))
+    if snapshot is not None:
+        changes["snapshot"] = _its_code(run, snapshot)
     if changes:
         Run.objects.filter(pk=run.pk).update(**changes)
         if actor.kind != "run":  # what code says of its own run is telemetry, not somebody's deed
             record(actor=actor, workspace=run.workspace, action="run.edit", target=run.pk, fields=sorted(changes))
         tell(run, run.status)
     return get_run(slug, run_id, actor=actor)
+
+
+def _its_code(run: Run, snapshot: str) -> Snapshot:
+    if run.kind != Run.Kind.INTERACTIVE or run.snapshot_id is not None:
+        raise Conflict("The run has its code already: that of a run does not change.", code="has_snapshot")
+    return snapshots.resolve(run.workspace, snapshot)
 
 
 def _new_properties(run: Run, properties: dict[str, str]) -> dict[str, str]:

@@ -83,6 +83,10 @@ class FakeStudio:
     def points(self) -> list[list[Any]]:
         return [point for batch in self.batches.values() for point in batch.get("points", [])]
 
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        return [item for batch in self.batches.values() for item in batch.get("items", [])]
+
     def wait(self, what: Callable[[], Any], why: str, seconds: float = 20.0) -> Any:
         end = time.monotonic() + seconds
         while not (found := what()):
@@ -193,14 +197,22 @@ class FakeStudio:
     def take_points(self, call: Call, run: str) -> Any:
         known = call.json["batch"] in self.batches
         self.batches.setdefault(call.json["batch"], call.json)
-        return {"accepted": 0 if known else len(call.json["points"]), "duplicate": known}
+        count = len(call.json.get("points", [])) + len(call.json.get("items", []))
+        assert count <= 1000
+        assert len(call.body) < 1024 * 1024
+        return {"accepted": 0 if known else count, "duplicate": known}
 
     def summary(self, call: Call, run: str) -> Any:
         found: dict[str, Any] = {}
         for key, value, *_ in self.points:
             count = found.get(key, {"count": 0})["count"] + 1
-            found[key] = {"count": count, "last": value, "min": value, "max": value}
+            found[key] = {"kind": "list", "count": count, "last": value, "min": value, "max": value}
+        for item in self.items:
+            found[item["key"]] = {"kind": item["kind"], "count": found.get(item["key"], {"count": 0})["count"] + 1}
         return {"metrics": found, "seq": 1}
+
+    def get_items(self, call: Call, run: str) -> Any:
+        return {"items": [item for item in self.items if item["key"] in call.query["key"]], "next": None}
 
     def series(self, call: Call, run: str) -> Any:
         keys = call.query["key"]
@@ -325,6 +337,7 @@ _ROUTES: list[tuple[str, str, Route]] = [
     ("GET", f"{W}/runs", FakeStudio.list_runs),
     ("GET", f"{_RUN}/metrics", FakeStudio.summary),
     ("GET", f"{_RUN}/series", FakeStudio.series),
+    ("GET", f"{_RUN}/items", FakeStudio.get_items),
     ("GET", f"{_RUN}/log", FakeStudio.get_log),
     ("GET", f"{_RUN}/artifacts", FakeStudio.list_artifacts),
     ("GET", f"{_RUN}/artifacts/{_REST}", FakeStudio.artifact),

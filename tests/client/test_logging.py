@@ -202,23 +202,82 @@ def test_a_name_that_cannot_be_kept_is_refused(inside, name):
         Run.get_context().log(name, 1.0)
 
 
-def test_lists_rows_and_tables_become_series_and_text_is_kept_as_files(studio, inside):
+def test_lists_rows_tables_and_texts_come_back_by_name(studio, inside):
     run = Run.get_context()
     run.log_list("l", (x * x for x in range(4)))
-    run.log_row("r", epoch=1, loss=0.5)
-    run.log_row("r", epoch=2, loss=0.25)
+    run.log_list("words", ("a", "b"))
+    run.log_row("r", epoch=1, loss=0.5, note=None)
+    run.log_row("r", epoch=2, loss=math.nan, note="late")
     run.log_table("t", {"x": [1, 2], "label": ["a", "b"]})
+    run.log_table("t", {"x": iter([3]), "label": ["c"]})
     run.log("note", "converged")
-    run.flush()
+    assert run.get_metrics("note") == {"note": "converged"}
     found = run.get_metrics()
-    assert found["l"] == [0, 1, 4, 9]
-    assert (found["r/epoch"], found["r/loss"], found["t/x"]) == ([1, 2], [0.5, 0.25], [1, 2])
-    kept = json.loads(studio.blobs[studio.artifacts["metrics/t.json"]])
-    assert kept["data"] == {"x": [1, 2], "label": ["a", "b"]}
-    assert [batch["tags"] for batch in studio.batches.values() if "tags" in batch] == [{"note": "converged"}]
+    assert (found["l"], found["words"]) == ([0, 1, 4, 9], ["a", "b"])
+    assert (found["r"]["epoch"], found["r"]["note"]) == ([1, 2], [None, "late"])
+    assert math.isnan(found["r"]["loss"][1])
+    assert found["t"] == {"x": [1, 2, 3], "label": ["a", "b", "c"]}
+    assert not [batch for batch in studio.batches.values() if "tags" in batch]
 
 
-def test_pictures_and_charts_are_files_of_the_run(studio, inside, tmp_path):
+def test_many_rows_and_a_large_table_go_in_batches_that_the_studio_takes(studio, inside):
+    run = Run.get_context()
+    for at in range(700):
+        run.log_row("rows", at=at, square=at * at)
+        if at % 100 == 0:
+            run.log_row("other", at=at)
+    run.log_table("wide", {f"c{n}": ["x" * 1000] * 600 for n in range(15)})
+    assert run.get_metrics("rows")["rows"] == {"at": [*range(700)], "square": [at * at for at in range(700)]}
+    assert [len(cells) for cells in run.get_metrics("wide")["wide"].values()] == [600] * 15
+    for batch in studio.batches.values():
+        rows = [len(next(iter(item["value"].values()))) for item in batch.get("items", [])]
+        assert sum(rows) <= 250
+        assert len(rows) <= 250
+    assert len([item for item in studio.items if item["key"] == "rows"]) <= 20  # joined, not 700
+
+
+def test_descriptions_are_sent_once(studio, inside):
+    run = Run.get_context()
+    for at in range(5):
+        run.log("loss", at, description="of the net")
+        run.flush()
+    run.log_row("r", description="a row", x=1)
+    run.flush()
+    assert [batch["descriptions"] for batch in studio.batches.values() if "descriptions" in batch] == [
+        {"loss": "of the net"}
+    ]
+    assert [item["description"] for item in studio.items] == ["a row"]
+
+
+def test_items_outlive_a_cut_answer_and_a_kill(studio, inside):
+    studio.next(f"POST {METRICS}", Reply(cut=True), Reply(503, {}))
+    run = Run.get_context()
+    run.log_row("r", x=1)
+    run.log("word", "a")
+    run.flush()
+    assert [item["value"] for item in studio.items] == [{"x": [1]}, "a"]
+    assert len({call.json["batch"] for call in studio.asked("POST", METRICS)}) == 1
+
+
+def test_cells_and_charts_of_other_libraries(studio, inside):
+    import datetime
+
+    import numpy as np
+
+    run = Run.get_context()
+    run.log_row("r", a=np.float32(0.5), b=np.int64(2**53 + 1), c=np.bool_(True), d=np.float64("nan"), e=Scalar(2),
+                f=datetime.date(2026, 1, 2), g=-0.0, h=5e-324, i=np.array([7]))  # fmt: skip
+    run.log_table("t", {"x": np.arange(3), "y": np.array([0.5, np.inf, -0.0])})
+    run.log_confusion_matrix("cm", {"data": {"class_labels": np.array([0, 1]), "matrix": np.eye(2, dtype=int)}})
+    row = {column: cells[0] for column, cells in run.get_metrics()["r"].items()}
+    assert math.isnan(row.pop("d"))
+    assert math.copysign(1, row["g"]) == -1
+    assert row == {"a": 0.5, "b": 2**53 + 1, "c": True, "e": 2, "f": "2026-01-02", "g": 0, "h": 5e-324, "i": 7}
+    assert run.get_metrics("t")["t"] == {"x": [0, 1, 2], "y": [0.5, math.inf, -0.0]}
+    assert run.get_metrics("cm")["cm"]["data"] == {"class_labels": [0, 1], "matrix": [[1, 0], [0, 1]]}
+
+
+def test_pictures_are_files_and_charts_are_what_was_logged(studio, inside, tmp_path):
     run = Run.get_context()
 
     class Figure:
@@ -231,19 +290,28 @@ def test_pictures_and_charts_are_files_of_the_run(studio, inside, tmp_path):
     run.log_image("photo", path=str(tmp_path / "x.jpg"))
     document = {"class_labels": ["a", "b"], "matrix": [[3, 0], [1, 5]]}
     run.log_confusion_matrix("m", {"schema_type": "confusion_matrix", "data": document})
+    labels = [f"{n:04d}" for n in range(400)]
+    run.log_confusion_matrix("large", {"data": {"class_labels": labels, "matrix": [[0] * 400] * 400}})
     images = [path for path in studio.artifacts if path.startswith("images/")]
     assert images == ["images/confusion_matrix.png", "images/confusion_matrix_2.png", "images/photo.jpg"]
-    assert json.loads(studio.blobs[studio.artifacts["metrics/m.json"]])["data"] == document
+    found, loaded = run.get_metrics(), run.get_metrics(populate=True)
+    assert found["confusion matrix"] == images[:2]
+    assert (found["photo"], loaded["photo"]) == ("images/photo.jpg", b"jpg")
+    assert found["m"]["data"] == loaded["m"]["data"] == document
+    assert (found["large"], loaded["large"]["data"]["class_labels"]) == ("metrics/large.json", labels)
 
 
-def test_a_picture_that_cannot_be_sent_waits_in_outputs(studio, inside, monkeypatch, capfd):
+def test_a_picture_that_cannot_be_sent_waits_in_outputs(studio, inside, monkeypatch, tmp_path, capfd):
     run = Run.get_context()
     run.client.patience = 0.1
+    (tmp_path / "x.png").write_bytes(b"png")
     studio.away = True
-    run.log_residuals("r", {"schema_type": "residuals", "data": {"bin_edges": [0, 1], "bin_counts": [3]}})
-    with open("outputs/metrics/r.json") as kept:
-        assert json.load(kept)["data"]["bin_counts"] == [3]
-    assert "outputs/metrics/r.json" in capfd.readouterr().err
+    run.log_image("x", path=str(tmp_path / "x.png"))
+    assert Path("outputs/images/x.png").read_bytes() == b"png"
+    assert "outputs/images/x.png" in capfd.readouterr().err
+    studio.away = False
+    run.flush()
+    assert [item["value"] for item in studio.items] == [{"path": "outputs/images/x.png"}]
 
 
 @pytest.mark.parametrize(
@@ -254,6 +322,12 @@ def test_a_picture_that_cannot_be_sent_waits_in_outputs(studio, inside, monkeypa
         ("log_confusion_matrix", {"data": {"class_labels": ["a", "b"], "matrix": [[1, 2]]}}),
         ("log_residuals", {"schema_type": "predictions", "data": {"bin_edges": [], "bin_counts": []}}),
         ("log_table", {"a": [1], "b": [1, 2]}),
+        ("log_table", {"a": 1}),
+        ("log_table", {str(n): [1] for n in range(16)}),
+        ("log_table", {"c" * 256: [1]}),
+        ("log_table", {"a": [[1]]}),
+        ("log_list", [1, "a"]),
+        ("log", "x" * 8001),
     ],
 )
 def test_a_chart_of_the_wrong_form_says_what_is_wrong(inside, call, words):
@@ -270,7 +344,16 @@ def test_outside_of_the_studio_the_same_script_prints(capsys):
     said = capsys.readouterr().out
     assert "loss = 0.25 (step 3)" in said
     assert "images/x.png" in said
-    assert run.get_metrics()["l"] == [1, 2]
+    run.log("name", "svm")
+    run.log_row("r", x=1)
+    run.log_row("r", x=2)
+    with run.child_run("fold") as child:
+        child.log("loss", 1)
+        child.log("loss", 2)
+    assert run.get_metrics() == {"loss": 0.25, "l": [1, 2], "x": "images/x.png", "name": "svm", "r": {"x": [1, 2]}}
+    assert run.get_metrics("loss", recursive=True) == {run.id: {"loss": 0.25}, child.id: {"loss": [1, 2]}}
+    assert (child.get_status(), child.parent) == ("Completed", run)
+    assert [one.get_tags() for one in run.create_children(tag_key="k", tag_values=[1, 2])] == [{"k": 1}, {"k": 2}]
     with pytest.raises(UserErrorException):
         Run.get_context(allow_offline=False)
 

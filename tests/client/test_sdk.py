@@ -211,6 +211,15 @@ def test_files_of_a_run(studio, space, tmp_path):
     assert (tmp_path / "down" / "more" / "deep" / "b.txt").read_text() == "b"
     assert run.download_file("outputs/a.txt", str(tmp_path / "x.txt")) == str(tmp_path / "x.txt")
     assert (tmp_path / "x.txt").read_text() == "a"
+    with pytest.raises(UserErrorException, match=r"a file 'outputs/a\.txt' already"):
+        run.upload_file("outputs/a.txt", io.BytesIO(b"other"))
+    with pytest.raises(UserErrorException, match="already"):
+        run.upload_files(["new.txt", "more/deep/b.txt"], [str(tmp_path / "x.txt")] * 2)
+    assert run.get_file_names() == ["more/deep/b.txt", "outputs/a.txt"]
+    run.download_files("more", str(tmp_path / "bare"), append_prefix=False)
+    assert (tmp_path / "bare" / "deep" / "b.txt").read_text() == "b"
+    run.download_files("outputs/", str(tmp_path), output_paths=["named.txt"])
+    assert (tmp_path / "named.txt").read_text() == "a"
     for bad in ("../x", "/x", "a/../b"):
         with pytest.raises(UserErrorException):
             run.upload_file(bad, io.BytesIO(b""))

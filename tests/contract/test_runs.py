@@ -57,9 +57,10 @@ def test_a_run_from_submit_to_its_files(studio, space, home, tmp_path, capsys):
     metrics = run.get_metrics()
     assert metrics["loss"] == [1 / (step + 1) for step in range(2500)]
     assert math.isnan(metrics["final"])
-    assert (metrics["row/epoch"], metrics["row/score"]) == (1, 0.5)
+    assert metrics["row"] == {"epoch": [1], "score": [0.5]}
+    assert metrics["matrix"]["data"]["matrix"] == [[3, 0], [1, 5]]
     assert run.get_tags()["framework"] == "none"
-    assert {"metrics/matrix.json", "outputs/model.txt"} <= set(run.get_file_names())
+    assert run.get_file_names() == ["outputs/model.txt"]
     assert Path(run.download_file("outputs/model.txt", str(tmp_path / "m.txt"))).read_text() == "weights"
     assert details["inputDatasets"] == [
         {"name": "numbers", "dataset": "numbers", "version": data.version, "mode": "download"}

@@ -1,4 +1,4 @@
-"""Points on their way to the studio: `log` only notes them, two threads keep and send them.
+"""What is logged on its way to the studio: `log` only notes them, two threads keep and send them.
 
 One thread moves what was logged into the spool folder, a file for every 100 ms or 1000 points; the other
 sends the files in their order and removes each when the studio has answered. So a process that is killed
@@ -9,21 +9,20 @@ run is sent by its node, or by `zaffre run resend`.
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sys
 import threading
 import time
-import uuid
 import weakref
 from collections import deque
 from pathlib import Path
-from typing import Any, Deque, Dict, List, Optional, Set, Tuple, Union
+from typing import Any, Deque, Dict, List, Optional, Sequence, Set, Union
 
+from zaffre.batches import Point, bodies
 from zaffre.errors import Refused, TooMany, ZaffreError
-from zaffre.protocol import MAX_JSON_BODY, MAX_POINTS_PER_BATCH
+from zaffre.protocol import MAX_POINTS_PER_BATCH, MetricItem
 from zaffre.transport import Client
-from zaffre.values import as_number, as_step, check_key, wire_value
+from zaffre.values import as_number, as_step, check_key
 
 FLUSH_SECONDS = 0.1
 #: How long the end of a process may wait for a studio that is slow or away.
@@ -32,8 +31,6 @@ _ANSWER_SECONDS = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 #: Codes of a 409 that mean: this attempt no longer owns its run.
 _FENCING = frozenset({"stale_attempt", "final"})
-
-Point = Tuple[str, float, int, int]
 
 
 class Recorder:
@@ -48,6 +45,7 @@ class Recorder:
         self._own_spool = own_spool
         self._next: Dict[str, int] = {}
         self._said: Set[str] = set()
+        self._described: Dict[str, str] = {}
         self._stopped = False
         self._reset()
         _live.add(self)
@@ -57,7 +55,9 @@ class Recorder:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._points: List[Point] = []
+        self._items: List[MetricItem] = []
         self._tags: Dict[str, str] = {}
+        self._descriptions: Dict[str, str] = {}
         self._files: Deque[Union[Path, bytes]] = deque()
         self._noted = threading.Event()
         self._full = threading.Event()
@@ -89,6 +89,40 @@ class Recorder:
             self._begin()
         elif count == MAX_POINTS_PER_BATCH:
             self._full.set()
+
+    def log_many(self, key: str, values: Sequence[float]) -> None:
+        """Note points of one series at once, at the steps after the key's last one."""
+        check_key(key)
+        now = int(time.time() * 1000)
+        with self._lock:
+            first = self._next.get(key, 0)
+            self._next[key] = first + len(values)
+            self._points += [(key, value, first + at, now) for at, value in enumerate(values)]
+            count = len(self._points)
+        if count:
+            self._begin()
+        if count >= MAX_POINTS_PER_BATCH:
+            self._full.set()
+
+    def item(self, key: str, kind: str, value: Any, step: Optional[int] = None, description: str = "") -> None:
+        """Note something that is no number, as its kind wants it; tables with lists as columns."""
+        check_key(key)
+        noted: MetricItem = {"key": key, "kind": kind, "value": value, "time": int(time.time() * 1000)}
+        if step is not None:
+            noted["step"] = as_step(step)
+        if description:
+            noted["description"] = description
+        with self._lock:
+            self._items.append(noted)
+        self._begin()
+
+    def describe(self, key: str, text: str) -> None:
+        """Note what a series is about; the same text again costs nothing."""
+        if self._described.get(key) != text:
+            self._described[key] = text
+            with self._lock:
+                self._descriptions[key] = text
+            self._begin()
 
     def tag(self, key: str, text: str) -> None:
         """Note a tag; the last one of a key counts."""
@@ -178,13 +212,12 @@ class Recorder:
         with self._writing:
             with self._lock:
                 points, self._points = self._points, []
+                items, self._items = self._items, []
                 tags, self._tags = self._tags, {}
-            if self._stopped or not (points or tags):
+                words, self._descriptions = self._descriptions, {}
+            if self._stopped or not (points or items or tags or words):
                 return
-            bodies = []
-            for at in range(0, max(len(points), 1), MAX_POINTS_PER_BATCH):
-                bodies += _bodies(points[at : at + MAX_POINTS_PER_BATCH], tags if at == 0 else {})
-            for body in bodies:
+            for body in bodies(points, items, tags, words):
                 kept = self._write(body)
                 with self._sent:
                     self._files.append(kept)
@@ -223,7 +256,9 @@ class Recorder:
                 return False
             else:
                 if answer.get("refused"):
-                    self._say("too_many_keys", "the run has too many different metrics; the newest ones are not kept.")
+                    code = str(answer.get("code"))
+                    said = answer.get("message") or "the run has too many different metrics."
+                    self._say(code, f"the studio did not keep some of what was logged: {said}")
         if isinstance(kept, Path):
             _unlink(kept)
         return True
@@ -233,7 +268,7 @@ class Recorder:
             self._stopped = True
             self._say("stopped", "the studio takes no more metrics of this run from here; logging goes on without it.")
         else:
-            self._say(error.code, f"the studio refused some points: {error}")
+            self._say(error.code, f"the studio refused some of what was logged: {error}")
 
     def _say(self, topic: str, text: str) -> None:
         """A warning, once a topic. On standard error: `warnings` may be turned into exceptions."""
@@ -270,19 +305,6 @@ def spool_of(run: str) -> Path:
     return Path.home() / ".zaffre" / "spool" / run
 
 
-def _bodies(points: List[Point], tags: Dict[str, str]) -> List[bytes]:
-    """Request bodies that hold the points, each below the limit of the studio."""
-    values: List[List[Any]] = [[key, wire_value(value), step, time_ms] for key, value, step, time_ms in points]
-    body: Dict[str, Any] = {"batch": uuid.uuid4().hex, "points": values}
-    if tags:
-        body["tags"] = tags
-    encoded = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-    if len(encoded) < MAX_JSON_BODY or len(points) < 2:
-        return [encoded]
-    middle = len(points) // 2
-    return _bodies(points[:middle], tags) + _bodies(points[middle:], {})
-
-
 def _unlink(path: Path) -> None:
     try:
         path.unlink()
@@ -300,6 +322,13 @@ def _remove_empty(folder: Path) -> None:
 # --- the end of processes --------------------------------------------------------------------------------
 
 _live: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
+
+
+def flush_all(address: str, seconds: float) -> None:
+    """Wait for what this process logged to the run at `address`, through whichever object."""
+    for recorder in list(_live):
+        if recorder._address == f"{address}/metrics":
+            recorder.flush(seconds)
 
 
 def _close_all() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Union
+from typing import Any, Dict, List, Mapping, Union
 
 from zaffre.errors import UserErrorException
-from zaffre.protocol import MAX_METRIC_KEY
+from zaffre.protocol import MAX_CELL, MAX_COLUMN_NAME, MAX_COLUMNS, MAX_METRIC_KEY
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -30,15 +30,6 @@ def as_number(value: Any) -> float:
         raise UserErrorException(f"{_shown(value)} cannot be logged as a number: {error}.") from None
     hint = "Use log_list for several values." if hasattr(value, "__iter__") else None
     raise UserErrorException(f"{_shown(value)} is no number.", hint=hint)
-
-
-def is_number(value: Any) -> bool:
-    """True for what `as_number` takes."""
-    try:
-        as_number(value)
-    except UserErrorException:
-        return False
-    return True
 
 
 def wire_value(value: float) -> Union[float, str]:
@@ -68,6 +59,57 @@ def as_step(step: Any) -> int:
     if found != found or abs(found) >= 2**63 or found != int(found):
         raise UserErrorException(f"The step {_shown(step)} is no whole number.")
     return int(step) if isinstance(step, int) else int(found)
+
+
+def as_cell(value: Any, column: str) -> Any:
+    """A cell of a table as the wire takes it: a number, a text, true, false or null; of other things their text.
+
+    Raises UserErrorException for lists and for a text that is too long.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)) and type(value) in (int, float):
+        return wire_value(value) if isinstance(value, float) else value
+    if not isinstance(value, str):
+        item = getattr(value, "item", None)
+        if callable(item):  # numpy and torch
+            try:
+                found = item()
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise UserErrorException(f"The cell of {column!r} is {_shown(value)}: {error}.") from None
+            return wire_value(as_number(found)) if type(found) is type(value) else as_cell(found, column)
+        if hasattr(value, "__float__"):
+            return wire_value(as_number(value))
+        if hasattr(value, "__iter__"):
+            raise UserErrorException(f"The cell of {column!r} is {_shown(value)}; log_table takes lists.")
+        value = str(value)  # a date, a path
+    if len(value) > MAX_CELL:
+        raise UserErrorException(f"The cell of {column!r} has {len(value)} characters, and {MAX_CELL} are kept.")
+    return str(value).replace("\0", "\ufffd")
+
+
+def as_columns(columns: Mapping[str, List[Any]]) -> Dict[str, List[Any]]:
+    """Columns of one length as the wire takes them. Raises UserErrorException that names the column."""
+    if not columns:
+        raise UserErrorException("A table has at least one column.")
+    if len(columns) > MAX_COLUMNS:
+        raise UserErrorException(f"{len(columns)} columns, and a table has at most {MAX_COLUMNS}.")
+    lengths = {column: len(cells) for column, cells in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise UserErrorException(f"The columns of a table have one length, not {lengths}.")
+    for name in columns:
+        if not 1 <= len(name) <= MAX_COLUMN_NAME or _CONTROL.search(name):
+            hint = f"It has 1 to {MAX_COLUMN_NAME} visible characters."
+            raise UserErrorException(f"{_shown(name)} cannot be the name of a column.", hint=hint)
+    return {name: [as_cell(cell, name) for cell in cells] for name, cells in columns.items()}
+
+
+def cells_from_wire(cells: List[Any]) -> List[Any]:
+    """The opposite of `as_cell` for a column: in one of numbers, NaN and infinities by name are numbers again."""
+    texts = {cell for cell in cells if isinstance(cell, str)}
+    if not texts or not texts <= {"NaN", "Infinity", "-Infinity"}:
+        return cells
+    return [from_wire(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def plain(value: Any) -> Any:

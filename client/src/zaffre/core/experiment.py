@@ -35,8 +35,9 @@ class Experiment:
         *,
         display_name: Optional[str] = None,
         properties: Optional[Mapping[str, str]] = None,
+        parent: Optional[str] = None,
     ) -> "Run":
-        """Send the code as it is now, and queue a run of it.
+        """Send the code as it is now, and queue a run of it, below the run `parent` if one is named.
 
         Raises UserErrorException when the script is missing or the folder too large, Refused for an unknown
         target, environment or dataset.
@@ -61,6 +62,8 @@ class Experiment:
         }
         if display_name:
             body["name"] = display_name
+        if parent:
+            body["parent"] = parent
         return Run.from_json(self, space.client.post(f"{space.path}/runs", body))
 
     def start_logging(
@@ -69,10 +72,12 @@ class Experiment:
         display_name: Optional[str] = None,
         tags: Optional[Mapping[str, str]] = None,
         snapshot_directory: Optional[str] = None,
+        outputs: Optional[str] = None,
     ) -> "Run":
         """Begin an interactive run, which this process carries on: log, then `complete()` or `fail()`.
 
-        Best in a `with` block, which ends it either way. Nothing of the disk is sent without `snapshot_directory`.
+        Best in a `with` block, which ends it either way. Nothing of the disk is sent without `snapshot_directory`, a
+        folder of code that is sent now, and `outputs`, a folder that is sent as `outputs/` when the run ends.
         """
         from zaffre.core.run import Run
         from zaffre.gitinfo import git_facts
@@ -85,7 +90,9 @@ class Experiment:
             body["name"] = display_name
         if snapshot_directory is not None:
             body["snapshot"] = make_snapshot(space.client, space.name, Path(snapshot_directory))["id"]
-        return Run.from_json(self, space.client.post(f"{space.path}/runs", body))
+        run = Run.from_json(self, space.client.post(f"{space.path}/runs", body))
+        run._outputs = outputs
+        return run
 
     def get_runs(
         self, *, tags: Wanted = None, properties: Wanted = None, status: Optional[str] = None
@@ -107,7 +114,7 @@ class Experiment:
                 self.workspace.get_details()  # an experiment without runs is none yet; a missing workspace is an error
                 return
             for one in page["runs"]:
-                if _has(one.get("tags") or {}, tags) and _has(one.get("properties") or {}, properties):
+                if has(one.get("tags") or {}, tags) and has(one.get("properties") or {}, properties):
                     yield Run.from_json(self, one)
             after = page.get("next")
             if not after:
@@ -125,7 +132,7 @@ def _texts(given: Optional[Mapping[str, Any]]) -> Dict[str, str]:
     return {str(key): str(value) for key, value in (given or {}).items()}
 
 
-def _has(found: Mapping[str, str], wanted: Wanted) -> bool:
+def has(found: Mapping[str, str], wanted: Wanted) -> bool:
     if wanted is None:
         return True
     if isinstance(wanted, str):

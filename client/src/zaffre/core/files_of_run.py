@@ -14,6 +14,7 @@ from zaffre.files import LocalFile, fetch, fetch_one, local_file, quoted, safe_p
 from zaffre.protocol import FileEntry
 
 if TYPE_CHECKING:
+    from zaffre.core.workspace import Workspace
     from zaffre.transport import Client
 
 #: A picture logged again under its name gets the next number.
@@ -28,32 +29,63 @@ class FilesOfRun:
     own_address: str
     blobs_address: str
     inside: bool
+    id: str
+    workspace: "Workspace"
 
-    def upload_file(self, name: str, path_or_stream: Union[str, "os.PathLike[str]", BinaryIO]) -> None:
-        """Keep a file as `name`, in the place of an earlier one. Raises UserErrorException when it cannot be read."""
+    if TYPE_CHECKING:
+
+        @property
+        def known(self) -> Dict[str, Any]: ...
+
+        def _patch(self, **changes: Any) -> None: ...
+
+    def upload_file(
+        self,
+        name: str,
+        path_or_stream: Union[str, "os.PathLike[str]", BinaryIO],
+        datastore_name: Optional[str] = None,
+    ) -> None:
+        """Keep a file as `name`. Raises UserErrorException when the run has one of this name, or it cannot be read."""
+        _refuse_datastore(datastore_name)
         if isinstance(path_or_stream, (str, os.PathLike)):
-            self._upload([local_file(_plain(name), Path(path_or_stream))])
+            self._upload_new([local_file(_plain(name), Path(path_or_stream))])
             return
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder, "content")
             with place.open("wb") as file:
                 shutil.copyfileobj(path_or_stream, file)
-            self._upload([local_file(_plain(name), place)])
+            self._upload_new([local_file(_plain(name), place)])
 
-    def upload_files(self, names: List[str], paths: List[str]) -> None:
-        """Keep several files. Raises as `upload_file`."""
+    def upload_files(self, names: List[str], paths: List[str], datastore_name: Optional[str] = None) -> None:
+        """Keep several files, all or none. Raises as `upload_file`."""
+        _refuse_datastore(datastore_name)
         if len(names) != len(paths):
             raise UserErrorException(f"{len(names)} names and {len(paths)} paths: there is one path for each name.")
         both = zip(names, paths)  # noqa: B905 - Python 3.9 has no `strict`
-        self._upload([local_file(_plain(name), Path(path)) for name, path in both])
+        self._upload_new([local_file(_plain(name), Path(path)) for name, path in both])
 
-    def upload_folder(self, name: str, path: str) -> None:
+    def upload_folder(self, name: str, path: str, datastore_name: Optional[str] = None) -> None:
         """Keep the files of a folder below `name`. Raises as `upload_file`."""
-        from zaffre.snapshot import list_folder
+        _refuse_datastore(datastore_name)
+        self._upload_new(_of_folder(name, path))
 
-        files = list_folder(Path(path), rules=False).files
-        for file in files:
-            file.path = f"{_plain(name)}/{file.path}"
+    def _upload_folder(self, name: str, path: str) -> None:
+        """The same for what may be there already, such as outputs/ at the end."""
+        self._upload(_of_folder(name, path))
+
+    def _upload_place(self, name: str, place: Path) -> None:
+        self._upload(_of_folder(name, str(place)) if place.is_dir() else [local_file(_plain(name), place)])
+
+    def _upload_new(self, files: List[LocalFile]) -> None:
+        names = {file.path for file in files}
+        if not names:
+            return
+        common = os.path.commonprefix(sorted(names))  # noqa: RUF071 - the studio's prefixes are of characters, too
+        taken = sorted(names & {entry["path"] for entry in self.list_files(common)})
+        if taken:
+            more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+            hint = "Choose another name: a file that was uploaded does not change."
+            raise UserErrorException(f"The run has a file {taken[0]!r}{more} already.", hint=hint)
         self._upload(files)
 
     def _upload(self, files: List[LocalFile]) -> None:
@@ -61,8 +93,8 @@ class FilesOfRun:
             entries = send(self.client, self.blobs_address, files)
             self.client.post(f"{self.own_address}/artifacts", {"files": [_bare(entry) for entry in entries]})
 
-    def _file(self, path: str, content: bytes) -> None:
-        """Keep `content` as `path`, or under the next free number; on disk when the studio is away.
+    def _file(self, path: str, content: bytes) -> str:
+        """Keep `content` as `path`, or under the next free number, which is returned; on disk when the studio is away.
 
         What lies in outputs/ is collected by the node when the script ends, so nothing is lost.
         """
@@ -82,9 +114,10 @@ class FilesOfRun:
                 except Unreachable as error:
                     if not self.inside:
                         raise
-                    self._put_aside(chosen, content, error)
+                    chosen = self._put_aside(chosen, content, error)
                 self._taken.add(chosen)
-                return
+                return chosen
+        raise UserErrorException(f"There are {_MOST_OF_A_NAME} files named {path!r} already.")
 
     @property
     def _taken(self) -> "set[str]":
@@ -93,11 +126,12 @@ class FilesOfRun:
             held = self.__dict__["_taken_paths"] = set()
         return held
 
-    def _put_aside(self, path: str, content: bytes, error: Exception) -> None:
+    def _put_aside(self, path: str, content: bytes, error: Exception) -> str:
         place = Path("outputs", path)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
         sys.stderr.write(f"zaffre: {path} is kept as {place} until the end of the run: {error}\n")
+        return place.as_posix()
 
     # --- reading --------------------------------------------------------------------------------
     def list_files(self, prefix: str = "") -> List[FileEntry]:
@@ -124,16 +158,34 @@ class FilesOfRun:
         return str(target)
 
     def download_files(
-        self, prefix: Optional[str] = None, output_directory: str = ".", overwrite: bool = True
+        self,
+        prefix: Optional[str] = None,
+        output_directory: str = ".",
+        output_paths: Optional[List[str]] = None,
+        append_prefix: bool = True,
+        overwrite: bool = True,
     ) -> List[str]:
-        """Fetch every file whose path begins with `prefix`, under its path; returns the paths on disk."""
+        """Fetch every file whose path begins with `prefix`; returns the paths on disk.
+
+        Each goes to its own path below `output_directory`, without the folder that `prefix` names when
+        `append_prefix` is False, or to the path at its place in `output_paths`.
+        Raises UserErrorException when these are not as many as the files.
+        """
         entries = self.list_files(prefix or "")
+        folder = Path(output_directory)
+        if output_paths is not None:
+            if len(output_paths) != len(entries):
+                raise UserErrorException(f"{len(output_paths)} output_paths, and {len(entries)} files.")
+            both = zip(entries, output_paths)  # noqa: B905 - Python 3.9 has no `strict`
+            return [self.download_file(entry["path"], str(folder / path)) for entry, path in both]
+        head = "" if append_prefix else _folder_of(prefix or "", entries)
+        targets = {entry["path"][len(head) :].lstrip("/"): entry["path"] for entry in entries}
+        shown: List[FileEntry] = [
+            {**entry, "path": path}
+            for entry, path in zip(entries, targets)  # noqa: B905 - as above
+        ]
         found = fetch(
-            self.client,
-            lambda entry: self._address_of(entry["path"]),
-            entries,
-            Path(output_directory),
-            overwrite=overwrite,
+            self.client, lambda entry: self._address_of(targets[entry["path"]]), shown, folder, overwrite=overwrite
         )
         return [str(path) for path in found]
 
@@ -144,8 +196,61 @@ class FilesOfRun:
         fetch_one(self.client, f"{self.address}/log", target)
         return [str(target)]
 
+    # --- its code ---------------------------------------------------------------------------------
+    def get_snapshot_id(self) -> Optional[str]:
+        """The snapshot of its code, None without one."""
+        found = self.known.get("snapshot")
+        return str(found) if found else None
+
+    def take_snapshot(self, path: str) -> str:
+        """Send a folder as the code of an interactive run that has none yet; returns the id of the snapshot.
+
+        Raises SnapshotException for a folder that is too large, Conflict when the run has a snapshot.
+        """
+        from zaffre.snapshot import make_snapshot
+
+        made = make_snapshot(self.client, self.workspace.name, Path(path))
+        self._patch(snapshot=made["id"])
+        return str(made["id"])
+
+    def restore_snapshot(self, snapshot_id: Optional[str] = None, path: Optional[str] = None) -> str:
+        """Fetch the code of this run, or another snapshot, into the folder `path` (default: named by its id).
+
+        Returns the folder. Raises UserErrorException when the run has no snapshot, NotFound for an unknown one.
+        """
+        chosen = snapshot_id or self.get_snapshot_id()
+        if not chosen:
+            raise UserErrorException(f"The run {self.id} has no snapshot.")
+        address = f"{self.workspace.path}/snapshots/{quoted(chosen)}"
+        files: List[FileEntry] = self.client.get(address)["files"]
+        folder = Path(path or f"snapshot-{chosen}").expanduser()
+        fetch(self.client, lambda entry: f"{address}/files/{quoted(entry['path'])}", files, folder, overwrite=True)
+        return str(folder)
+
     def _address_of(self, name: str) -> str:
         return f"{self.address}/artifacts/{quoted(name)}"
+
+
+def _of_folder(name: str, path: str) -> List[LocalFile]:
+    from zaffre.snapshot import list_folder
+
+    files = list_folder(Path(path), rules=False).files
+    for file in files:
+        file.path = f"{_plain(name)}/{file.path}"
+    return files
+
+
+def _folder_of(prefix: str, entries: List[FileEntry]) -> str:
+    """What of the paths a prefix names as their folder."""
+    whole = prefix.rstrip("/")
+    if whole and all(entry["path"].startswith(f"{whole}/") for entry in entries):
+        return whole
+    return prefix.rpartition("/")[0]
+
+
+def _refuse_datastore(name: Optional[str]) -> None:
+    if name is not None:
+        raise UserErrorException("Files of a run lie in the studio itself; there are no datastores to choose from.")
 
 
 def _bare(entry: FileEntry) -> FileEntry:

@@ -1,8 +1,7 @@
 """The log calls of a run, the same for real and offline ones.
 
-Numbers become series: `log`, `log_list`, and the numeric columns of `log_row` and `log_table` (as
-`name/column`). What is no series is kept as a file of the run: pictures as `images/<name>.png`, charts and
-tables with text as `metrics/<name>.json`.
+Numbers become points of a series. Everything else is an item of its kind: a text, rows of a table, an image, a chart.
+The bytes of an image, and a chart that is too large for a request, are files of the run that the item names.
 """
 
 from __future__ import annotations
@@ -11,69 +10,96 @@ import io
 import json
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
+from zaffre import protocol
 from zaffre.errors import UserErrorException
-from zaffre.values import as_number, check_key, file_name, is_number, plain
+from zaffre.protocol import MAX_TEXT_VALUE
+from zaffre.values import as_columns, as_number, check_key, file_name, plain
 
 Document = Union[str, Mapping[str, Any]]
+#: A larger chart goes as a file: a batch of points has at most 1 MB.
+_LARGEST_DOCUMENT = 256 * 1024
+_NEEDED = {
+    protocol.CONFUSION_MATRIX: ("class_labels", "matrix"),
+    protocol.ACCURACY_TABLE: (
+        "probability_tables",
+        "percentile_tables",
+        "probability_thresholds",
+        "percentile_thresholds",
+        "class_labels",
+    ),
+    protocol.RESIDUALS: ("bin_edges", "bin_counts"),
+    protocol.PREDICTIONS: ("bin_averages", "bin_errors", "bin_counts", "bin_edges"),
+}
 
 
 class Logs(ABC):
-    """What a script calls; subclasses say where points, tags and files go."""
-
-    _rows: Dict[str, int]
+    """What a script calls; subclasses say where points, items and files go."""
 
     @abstractmethod
     def _point(self, name: str, value: Any, step: Optional[int]) -> None: ...
 
     @abstractmethod
-    def _tag(self, name: str, text: str) -> None: ...
+    def _points(self, name: str, values: Sequence[float]) -> None: ...
 
     @abstractmethod
-    def _file(self, path: str, content: bytes) -> None: ...
+    def _item(self, name: str, kind: str, value: Any, step: Optional[int], description: str) -> None: ...
 
-    # --- numbers ---------------------------------------------------------------------------------
+    @abstractmethod
+    def _describe(self, name: str, text: str) -> None: ...
+
+    @abstractmethod
+    def _file(self, path: str, content: bytes) -> str:
+        """Keep `content` as `path`, or under another name when that is taken; returns the path."""
+
+    # --- numbers and texts -----------------------------------------------------------------------
     def log(self, name: str, value: Any, description: str = "", step: Optional[int] = None) -> None:
-        """Log a number at `step`; without one, at the step after the last. A text is kept as the tag `name`.
+        """Log a number, a bool (as 1 or 0) or a text at `step`; a number without one at the step after the last.
 
-        Returns at once: points are sent in the background. Raises UserErrorException for other values.
+        Returns at once: what is logged is sent in the background. Raises UserErrorException for other values.
         """
         if isinstance(value, str):
-            self._tag(name, value)
-        else:
-            self._point(name, value, step)
+            if len(value) > MAX_TEXT_VALUE:
+                hint = "Keep long texts as a file: write it to outputs/, or use upload_file."
+                raise UserErrorException(f"{len(value)} characters, and {MAX_TEXT_VALUE} are kept.", hint=hint)
+            self._item(name, protocol.TEXT, str(value).replace("\0", "\ufffd"), step, description)
+            return
+        self._point(name, value, step)
+        if description:
+            self._describe(name, description)
 
     def log_list(self, name: str, value: Iterable[Any], description: str = "") -> None:
-        """Log the numbers of any iterable as consecutive points."""
-        for one in value:
-            self._point(name, one, None)
+        """Log the numbers (or texts) of any iterable as consecutive points: all of them, or none when one is wrong."""
+        values = list(value)
+        if values and all(isinstance(one, str) for one in values):
+            for one in values:
+                self.log(name, one, description)
+            return
+        self._points(name, [as_number(one) for one in values])
+        if description:
+            self._describe(name, description)
 
+    # --- tables ------------------------------------------------------------------------------------
     def log_row(self, name: str, description: str = "", **kwargs: Any) -> None:
-        """Log one row of a table: its numbers go to the series `name/column`; a row with text is kept as a file."""
+        """Log one row of the table `name`: a number, text, bool or None for each column."""
         if not kwargs:
             raise UserErrorException("A row has at least one column.")
-        row = self._rows[name] = self._rows.get(name, -1) + 1
-        for column, value in kwargs.items():
-            if is_number(value):
-                self._point(f"{name}/{column}", value, row)
-        if not all(is_number(value) for value in kwargs.values()):
-            self._json(f"{name}.{row}", {"schema_type": "row", "data": plain(kwargs)})
+        row = as_columns({column: [cell] for column, cell in kwargs.items()})
+        self._item(name, protocol.ROW, row, None, description)
 
-    def log_table(self, name: str, value: Mapping[str, List[Any]], description: str = "") -> None:
-        """Log columns of equal length: those of numbers as series `name/column`; a table with text as a file too."""
+    def log_table(self, name: str, value: Mapping[str, Iterable[Any]], description: str = "") -> None:
+        """Log columns of equal length: a dict of iterables, or a DataFrame. Logged again, its rows are added."""
+        if not isinstance(value, Mapping) and hasattr(value, "columns") and hasattr(value, "to_dict"):
+            value = value.to_dict("list")
         if not isinstance(value, Mapping) or not value:
             raise UserErrorException("A table is a dict of columns.")
-        columns = {str(column): list(cells) for column, cells in value.items()}
-        lengths = {column: len(cells) for column, cells in columns.items()}
-        if len(set(lengths.values())) > 1:
-            raise UserErrorException(f"The columns of a table have one length, not {lengths}.")
-        numeric = {column for column, cells in columns.items() if all(is_number(cell) for cell in cells)}
-        for column in numeric:
-            for cell in columns[column]:
-                self._point(f"{name}/{column}", cell, None)
-        if len(numeric) < len(columns):
-            self._json(name, {"schema_type": "table", "data": plain(columns)})
+        for column, cells in value.items():
+            if isinstance(cells, str) or not hasattr(cells, "__iter__"):
+                raise UserErrorException(f"The column {column!r} is no list. Use log_row for a single row.")
+        columns = as_columns({str(column): list(cells) for column, cells in value.items()})
+        if next(iter(columns.values())):
+            self._item(name, protocol.TABLE, columns, None, description)
 
     # --- pictures and charts ------------------------------------------------------------------------
     def log_image(
@@ -86,51 +112,55 @@ class Logs(ABC):
         check_key(name)
         if (path is None) == (plot is None):
             raise UserErrorException("log_image takes either path or plot.")
-        if path is not None:
-            source = Path(path).expanduser()
-            try:
-                content = source.read_bytes()
-            except OSError as error:
-                raise UserErrorException(f"{path} cannot be read: {error.strerror}.") from None
-            suffix = source.suffix.lower() or ".png"
-        else:
-            savefig = getattr(plot, "savefig", None)
-            if savefig is None:
-                raise UserErrorException("plot is a figure of matplotlib, or its module pyplot.")
-            buffer = io.BytesIO()
-            savefig(buffer, format="png", bbox_inches="tight")
-            content, suffix = buffer.getvalue(), ".png"
+        content, suffix = _picture(path, plot)
         stem = name[: -len(suffix)] if name.lower().endswith(suffix) else name
-        self._file(f"images/{file_name(stem)}{suffix}", content)
+        kept = self._file(f"images/{file_name(stem)}{suffix}", content)
+        self._item(name, protocol.IMAGE, {"path": kept}, None, description)
 
     def log_confusion_matrix(self, name: str, value: Document, description: str = "") -> None:
         """Keep {"schema_type": "confusion_matrix", "data": {"class_labels": […], "matrix": [[…]]}}."""
-        document = _document(value, "confusion_matrix", ("class_labels", "matrix"))
+        document = _document(value, protocol.CONFUSION_MATRIX)
         labels, matrix = document["data"]["class_labels"], document["data"]["matrix"]
         if len(matrix) != len(labels) or any(len(row) != len(labels) for row in matrix):
             raise UserErrorException(f"The matrix has {len(labels)} rows of {len(labels)} numbers, one for each label.")
-        self._json(name, document)
+        self._keep_document(name, protocol.CONFUSION_MATRIX, document, description)
 
     def log_accuracy_table(self, name: str, value: Document, description: str = "") -> None:
         """Keep {"schema_type": "accuracy_table", "data": {"probability_tables": …, "class_labels": […], …}}."""
-        needed = ("probability_tables", "percentile_tables", "probability_thresholds", "percentile_thresholds")
-        self._json(name, _document(value, "accuracy_table", (*needed, "class_labels")))
+        self._keep_document(name, protocol.ACCURACY_TABLE, _document(value, protocol.ACCURACY_TABLE), description)
 
     def log_residuals(self, name: str, value: Document, description: str = "") -> None:
         """Keep {"schema_type": "residuals", "data": {"bin_edges": […], "bin_counts": […]}}."""
-        self._json(name, _document(value, "residuals", ("bin_edges", "bin_counts")))
+        self._keep_document(name, protocol.RESIDUALS, _document(value, protocol.RESIDUALS), description)
 
     def log_predictions(self, name: str, value: Document, description: str = "") -> None:
         """Keep {"schema_type": "predictions", "data": {"bin_averages": […], "bin_errors": […], …}}."""
-        needed = ("bin_averages", "bin_errors", "bin_counts", "bin_edges")
-        self._json(name, _document(value, "predictions", needed))
+        self._keep_document(name, protocol.PREDICTIONS, _document(value, protocol.PREDICTIONS), description)
 
-    def _json(self, name: str, document: Mapping[str, Any]) -> None:
+    def _keep_document(self, name: str, kind: str, document: Dict[str, Any], description: str) -> None:
         check_key(name)
-        self._file(f"metrics/{file_name(name)}.json", json.dumps(document, allow_nan=False).encode())
+        encoded = json.dumps(document, allow_nan=False).encode()
+        if len(encoded) > _LARGEST_DOCUMENT:
+            document = {"path": self._file(f"metrics/{file_name(name)}.json", encoded)}
+        self._item(name, kind, document, None, description)
 
 
-def _document(value: Document, kind: str, needed: Iterable[str]) -> Dict[str, Any]:
+def _picture(path: Optional[str], plot: Any) -> Tuple[bytes, str]:
+    if path is not None:
+        source = Path(path).expanduser()
+        try:
+            return source.read_bytes(), source.suffix.lower() or ".png"
+        except OSError as error:
+            raise UserErrorException(f"{path} cannot be read: {error.strerror}.") from None
+    savefig = getattr(plot, "savefig", None)
+    if savefig is None:
+        raise UserErrorException("plot is a figure of matplotlib, or its module pyplot.")
+    buffer = io.BytesIO()
+    savefig(buffer, format="png", bbox_inches="tight")
+    return buffer.getvalue(), ".png"
+
+
+def _document(value: Document, kind: str) -> Dict[str, Any]:
     """A chart as its JSON form. Raises UserErrorException that says what is missing."""
     if isinstance(value, str):
         try:
@@ -141,7 +171,7 @@ def _document(value: Document, kind: str, needed: Iterable[str]) -> Dict[str, An
         raise UserErrorException(f'A {kind} looks like {{"schema_type": "{kind}", "data": {{…}}}}.')
     if value.get("schema_type") not in (None, kind):
         raise UserErrorException(f"schema_type is {kind!r} here, not {value['schema_type']!r}.")
-    missing = [key for key in needed if key not in value["data"]]
+    missing = [key for key in _NEEDED[kind] if key not in value["data"]]
     if missing:
         raise UserErrorException(f"The data of a {kind} lacks {', '.join(missing)}.")
     return {**plain(dict(value)), "schema_type": kind}
@@ -150,3 +180,17 @@ def _document(value: Document, kind: str, needed: Iterable[str]) -> Dict[str, An
 def number_text(value: Any) -> str:
     """A number as an offline run prints it."""
     return f"{as_number(value):.6g}"
+
+
+def merged_table(pieces: Iterable[Mapping[str, List[Any]]]) -> Dict[str, List[Any]]:
+    """The rows of all pieces as one dict of lists, in their order; None where a piece lacks a column."""
+    found: Dict[str, List[Any]] = {}
+    count = 0
+    for piece in pieces:
+        more = len(next(iter(piece.values()), []))
+        for column in piece:
+            found.setdefault(column, [None] * count)
+        for column, cells in found.items():
+            cells += piece.get(column, [None] * more)
+        count += more
+    return found

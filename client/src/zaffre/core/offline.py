@@ -1,76 +1,185 @@
-"""The run of a script that is started by hand: it prints what would be logged, and keeps nothing."""
+"""The run of a script that is started by hand: it prints what would be logged, and keeps no file."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
-from zaffre.core.logs import Logs, number_text
-from zaffre.values import check_key
+from zaffre import protocol
+from zaffre.core.logs import Logs, merged_table, number_text
+from zaffre.errors import UserErrorException
+from zaffre.values import as_number, cells_from_wire, check_key
 
 
 class OfflineRun(Logs):
     """What `Run.get_context()` gives outside of the studio."""
 
     experiment = None
-    parent = None
     status = "Running"
+    kind = type = "offline"
 
-    def __init__(self) -> None:
+    def __init__(self, parent: "Optional[OfflineRun]" = None, name: Optional[str] = None) -> None:
         self.id = f"OfflineRun_{uuid.uuid4()}"
-        self.name = self.display_name = "offline"
+        self.name = self.display_name = name or "offline"
+        self.description = ""
         self.number = 0
+        self.parent = parent
         self.input_datasets: Dict[str, Any] = {}
-        self._rows: Dict[str, int] = {}
         self._tags: Dict[str, Any] = {}
+        self._properties: Dict[str, str] = {}
+        self._steps: Dict[str, List[int]] = {}
         self._values: Dict[str, List[Any]] = {}
+        self._tables: Dict[str, List[Dict[str, List[Any]]]] = {}
+        self._children: List[OfflineRun] = []
 
+    # --- logging ---------------------------------------------------------------------------------
     def _point(self, name: str, value: Any, step: Optional[int]) -> None:
         check_key(name)
-        text = number_text(value)
-        self._values.setdefault(name, []).append(value)
-        _say(f"{name} = {text}" + (f" (step {step})" if step is not None else ""))
+        steps = self._steps.setdefault(name, [])
+        steps.append(steps[-1] + 1 if step is None and steps else step or 0)
+        self._values.setdefault(name, []).append(as_number(value))
+        self._say(f"{name} = {number_text(value)}" + (f" (step {step})" if step is not None else ""))
 
-    def _tag(self, name: str, text: str) -> None:
-        self.tag(name, text)
+    def _points(self, name: str, values: Sequence[float]) -> None:
+        for value in values:
+            self._point(name, value, None)
 
-    def _file(self, path: str, content: bytes) -> None:
-        _say(f"{path}: {len(content)} bytes, not kept")
+    def _item(self, name: str, kind: str, value: Any, step: Optional[int], description: str) -> None:
+        check_key(name)
+        if kind in (protocol.ROW, protocol.TABLE):
+            self._tables.setdefault(name, []).append(value)
+            rows = len(next(iter(value.values())))
+            shown = (
+                ", ".join(f"{column} = {cells[0]}" for column, cells in value.items()) if rows == 1 else f"{rows} rows"
+            )
+            self._say(f"{name}: {shown}")
+            return
+        plain = value["path"] if isinstance(value, dict) and "path" in value else value
+        self._values.setdefault(name, []).append(plain)
+        self._say(f"{name} = {plain}" if kind == protocol.TEXT else f"{name}: {kind}")
 
+    def _describe(self, name: str, text: str) -> None:
+        """A description is for pages."""
+
+    def _file(self, path: str, content: bytes) -> str:
+        self._say(f"{path}: {len(content)} bytes, not kept")
+        return path
+
+    # --- words about it --------------------------------------------------------------------------
     def tag(self, key: str, value: Any = None) -> None:
         self._tags[check_key(key)] = value
-        _say(f"tag {key} = {value}")
+        self._say(f"tag {key} = {value}")
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         for key, value in tags.items():
             self.tag(key, value)
 
+    def remove_tags(self, tags: List[str]) -> None:
+        for key in tags:
+            self._tags.pop(key, None)
+
     def get_tags(self) -> Dict[str, Any]:
         return dict(self._tags)
 
-    def get_metrics(self, name: Optional[str] = None) -> Dict[str, Any]:
-        found = {key: values[0] if len(values) == 1 else list(values) for key, values in self._values.items()}
+    def add_properties(self, properties: Mapping[str, Any]) -> None:
+        """Properties stay as they are once they are set. Raises UserErrorException for another value."""
+        for key, value in properties.items():
+            if self._properties.get(key, str(value)) != str(value):
+                raise UserErrorException(f"The property {key!r} is {self._properties[key]!r} and cannot be changed.")
+        self._properties.update({str(key): str(value) for key, value in properties.items()})
+
+    def get_properties(self) -> Dict[str, str]:
+        return dict(self._properties)
+
+    @property
+    def tags(self) -> Dict[str, Any]:
+        return self.get_tags()
+
+    @property
+    def properties(self) -> Dict[str, str]:
+        return self.get_properties()
+
+    def get_metrics(
+        self,
+        name: Optional[str] = None,
+        recursive: bool = False,
+        run_type: Optional[str] = None,
+        populate: bool = False,
+    ) -> Dict[str, Any]:
+        """What was logged, as `Run.get_metrics` gives it."""
+        if recursive:
+            runs = [self, *self.get_children(recursive=True)]
+            return {run.id: run.get_metrics(name) for run in runs if run_type in (None, run.type)}
+        found: Dict[str, Any] = {}
+        for key, values in self._values.items():
+            if key in self._steps:  # by step, as the studio reads them
+                values = [value for _, value in sorted(zip(self._steps[key], values), key=lambda one: one[0])]  # noqa: B905
+            found[key] = values[0] if len(values) == 1 else list(values)
+        for key, pieces in self._tables.items():
+            table = merged_table(pieces)
+            found[key] = {column: cells_from_wire(cells) for column, cells in table.items()}
         return found if name is None else {key: value for key, value in found.items() if key == name}
 
     def get_status(self) -> str:
         return self.status
 
-    def upload_file(self, name: str, path_or_stream: Any) -> None:
-        _say(f"{name}: not kept")
+    def get_details(self) -> Dict[str, Any]:
+        return {"runId": self.id, "status": self.status, "properties": self.get_properties()}
 
-    def upload_folder(self, name: str, path: str) -> None:
-        _say(f"{name}/: not kept")
+    # --- files -----------------------------------------------------------------------------------
+    def upload_file(self, name: str, path_or_stream: Any, datastore_name: Optional[str] = None) -> None:
+        self._say(f"{name}: not kept")
 
+    def upload_files(self, names: List[str], paths: List[str], datastore_name: Optional[str] = None) -> None:
+        for name in names:
+            self.upload_file(name, None)
+
+    def upload_folder(self, name: str, path: str, datastore_name: Optional[str] = None) -> None:
+        self._say(f"{name}/: not kept")
+
+    def get_file_names(self) -> List[str]:
+        return []
+
+    # --- its family ------------------------------------------------------------------------------
+    def child_run(self, name: Optional[str] = None, run_id: Optional[str] = None, outputs: Any = None) -> "OfflineRun":
+        child = OfflineRun(self, name)
+        self._children.append(child)
+        return child
+
+    def create_children(
+        self,
+        count: Optional[int] = None,
+        tag_key: Optional[str] = None,
+        tag_values: Optional[Sequence[Any]] = None,
+    ) -> "List[OfflineRun]":
+        if tag_values is None:
+            return [self.child_run() for _ in range(count or 0)]
+        found = []
+        for value in tag_values:
+            found.append(self.child_run())
+            found[-1].tag(str(tag_key), value)
+        return found
+
+    def get_children(self, recursive: bool = False, **_: Any) -> "Iterator[OfflineRun]":
+        for child in self._children:
+            yield child
+            if recursive:
+                yield from child.get_children(recursive=True)
+
+    # --- its end ---------------------------------------------------------------------------------
     def flush(self, timeout_seconds: float = 60.0) -> None:
         """There is nothing to wait for."""
 
     def complete(self) -> None:
         self.status = "Completed"
 
-    def fail(self, error_details: Any = None) -> None:
+    def cancel(self) -> None:
+        self.status = "Canceled"
+
+    def fail(self, error_details: Any = None, error_code: Optional[str] = None) -> None:
         self.status = "Failed"
         if error_details:
-            _say(f"failed: {error_details}")
+            self._say(f"failed: {error_details}")
 
     def __enter__(self) -> "OfflineRun":
         return self
@@ -84,6 +193,6 @@ class OfflineRun(Logs):
     def __repr__(self) -> str:
         return f"OfflineRun({self.id!r})"
 
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - printing is what it is for
+    def _say(self, text: str) -> None:
+        head = "" if self.parent is None else f"[{self.name if self.name != 'offline' else self.id[11:19]}] "
+        print(head + text, flush=True)  # noqa: T201 - printing is what it is for

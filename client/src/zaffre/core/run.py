@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from zaffre import protocol
+from zaffre.core.family import FamilyOfRun
 from zaffre.core.files_of_run import FilesOfRun
 from zaffre.core.logs import Logs
+from zaffre.core.metrics_of_run import MetricsOfRun
 from zaffre.errors import ActivityFailedException, UserErrorException
-from zaffre.recorder import Recorder, spool_of
+from zaffre.recorder import Recorder, flush_all, spool_of
 from zaffre.transport import segment
-from zaffre.values import check_key, from_wire
+from zaffre.values import check_key
 
 if TYPE_CHECKING:
     from zaffre.core.environment import Environment
@@ -24,12 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
-#: The studio thins longer series when they are read.
-MOST_POINTS = 10_000
-_KEYS_AT_ONCE = 100
+#: What the Azure ML SDK calls a submitted script.
+_TYPES = {"script": "azureml.scriptrun"}
 
 
-class Run(FilesOfRun, Logs):
+class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, Logs):
     """One run. Its status has the words of the Azure ML SDK: Queued, Running, Completed, Failed, Canceled…"""
 
     def __init__(self, experiment: "Experiment", run_id: str) -> None:
@@ -42,8 +43,10 @@ class Run(FilesOfRun, Logs):
         self.own_address = self.address
         self.blobs_address = f"{self.workspace.path}/blobs"
         self.inside = False
+        #: Begun by the script that this process belongs to, and ended by it.
+        self.is_child = False
+        self._outputs: Optional[str] = None
         self._found: Optional[Dict[str, Any]] = None
-        self._rows: Dict[str, int] = {}
         self._made_recorder: Optional[Recorder] = None
         self._spool: Path = spool_of(run_id)
 
@@ -120,16 +123,21 @@ class Run(FilesOfRun, Logs):
         return self.get_properties()
 
     @property
-    def parent(self) -> "Optional[Run]":
-        found = self.known.get("parent")
-        return Run.get(self.workspace, found) if found else None
+    def kind(self) -> str:
+        """`script` when it was submitted, `interactive` when a process elsewhere carries it on."""
+        return str(self.known["kind"])
+
+    @property
+    def type(self) -> str:
+        """The kind in the words of the Azure ML SDK."""
+        return _TYPES.get(self.kind, self.kind)
 
     @property
     def input_datasets(self) -> "Dict[str, InputDataset]":
         """Inside of the run, its inputs by name: each acts as the path of the folder that holds the files."""
         from zaffre.core.inputs import inputs_of_this_process
 
-        return inputs_of_this_process() if self.inside else {}
+        return inputs_of_this_process() if self.inside and not self.is_child else {}
 
     def get_status(self) -> str:
         """Where it is now."""
@@ -159,6 +167,11 @@ class Run(FilesOfRun, Logs):
         if reason:
             details["error"] = {"error": {"code": reason.get("code"), "message": reason.get("message")}}
         return details
+
+    def get_details_with_logs(self) -> Dict[str, Any]:
+        """`get_details()`, and the log as text under `log`."""
+        content = self.client.call("GET", f"{self.address}/log").body
+        return {**self.get_details(), "log": content.decode("utf-8", "replace")}
 
     def get_portal_url(self) -> str:
         """The page of the run."""
@@ -205,25 +218,6 @@ class Run(FilesOfRun, Logs):
         self._found = dict(self.client.patch(self.own_address, changes))
 
     # --- metrics ---------------------------------------------------------------------------------
-    def get_metrics(self, name: Optional[str] = None) -> Dict[str, Any]:
-        """What was logged: a number for a name logged once, otherwise the list of its values by step.
-
-        Of a series with more than 10 000 points the studio gives that many, with its extremes.
-        """
-        self._flush_own()
-        found = self.client.get(f"{self.address}/metrics")["metrics"]
-        keys = [key for key in found if name is None or key == name]
-        metrics: Dict[str, Any] = {}
-        for key in [key for key in keys if found[key]["count"] == 1]:
-            metrics[key] = from_wire(found[key]["last"])
-        many = [key for key in keys if found[key]["count"] != 1]
-        for at in range(0, len(many), _KEYS_AT_ONCE):
-            asked = {"key": many[at : at + _KEYS_AT_ONCE], "points": MOST_POINTS}
-            answer = self.client.call("GET", f"{self.address}/series", query=asked).json()
-            for key, series in answer["series"].items():
-                metrics[key] = [from_wire(value) for value in series["value"]]
-        return metrics
-
     @property
     def _recorder(self) -> Recorder:
         if self._made_recorder is None:
@@ -234,10 +228,16 @@ class Run(FilesOfRun, Logs):
         return self._made_recorder
 
     def _point(self, name: str, value: Any, step: Optional[int]) -> None:
-        self._recorder.log(name, value, step)
+        (self._made_recorder or self._recorder).log(name, value, step)
 
-    def _tag(self, name: str, text: str) -> None:
-        self._recorder.tag(name, text)
+    def _points(self, name: str, values: Sequence[float]) -> None:
+        self._recorder.log_many(name, values)
+
+    def _item(self, name: str, kind: str, value: Any, step: Optional[int], description: str) -> None:
+        self._recorder.item(name, kind, value, step, description)
+
+    def _describe(self, name: str, text: str) -> None:
+        self._recorder.describe(check_key(name), text)
 
     def flush(self, timeout_seconds: float = 60.0) -> None:
         """Wait until what was logged is with the studio, `timeout_seconds` at most."""
@@ -245,7 +245,8 @@ class Run(FilesOfRun, Logs):
             self._made_recorder.flush(timeout_seconds)
 
     def _flush_own(self) -> None:
-        self.flush(10.0)
+        """Also what another object of this process logged to the same run."""
+        flush_all(self.own_address, 10.0)
 
     # --- its end ----------------------------------------------------------------------------------
     def wait_for_completion(self, show_output: bool = False, raise_on_error: bool = True) -> Dict[str, Any]:
@@ -270,24 +271,31 @@ class Run(FilesOfRun, Logs):
 
     def cancel(self) -> None:
         """Ask for its end; the script gets SIGTERM and a time to leave."""
+        if self.is_child:
+            self._end(protocol.CANCELED)
+            return
         self._found = dict(self.client.post(f"{self.address}/cancel", {}))
 
     def complete(self) -> None:
         """End an interactive run well. In a submitted script it only flushes: the run ends with its script."""
         self._end(protocol.COMPLETED)
 
-    def fail(self, error_details: Any = None) -> None:
+    def fail(self, error_details: Any = None, error_code: Optional[str] = None) -> None:
         """End an interactive run as failed. Raises UserErrorException in a submitted script: let that one fail."""
-        if self.inside:
+        if self.inside and not self.is_child:
             raise UserErrorException("A submitted run fails when its script does: raise, or sys.exit(1).")
-        self._end(protocol.FAILED, "" if error_details is None else str(error_details))
+        said = "" if error_details is None else str(error_details)
+        self._end(protocol.FAILED, f"{error_code}: {said}" if error_code else said)
 
     def _end(self, status: str, message: str = "") -> None:
+        flush_all(self.own_address, 60.0)
         if self._made_recorder is not None:
             self._made_recorder.close(60.0)
-        if not self.inside:
+        if not self.inside or self.is_child:
+            if self._outputs is not None and Path(self._outputs).is_dir():
+                self._upload_folder("outputs", self._outputs)
             body = {"status": status, "message": message[:2000]}
-            self._found = dict(self.client.post(f"{self.address}/end", body))
+            self._found = dict(self.client.post(f"{self.own_address}/end", body))
 
     def __enter__(self) -> "Run":
         return self
@@ -295,7 +303,7 @@ class Run(FilesOfRun, Logs):
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is None:
             self.complete()
-        elif not self.inside:
+        elif not self.inside or self.is_child:
             self.fail(f"{type(error).__name__}: {error}")
 
     def register_model(
@@ -319,7 +327,7 @@ class Run(FilesOfRun, Logs):
             path = path[2:]
         path = path.rstrip("/")
         if self.inside and Path(path).exists():
-            (self.upload_folder if Path(path).is_dir() else self.upload_file)(path, path)
+            self._upload_place(path, Path(path))
         return Model._from_run(self, model_name, path, tags, properties, model_framework, description)
 
     def __repr__(self) -> str:
