@@ -31,6 +31,7 @@ class FakeRun:
     log_complete: bool = False
     steps: list[dict[str, Any]] = field(default_factory=list)
     points: list[Any] = field(default_factory=list)
+    samples: list[Any] = field(default_factory=list)
     artifacts: dict[str, str] = field(default_factory=dict)
     result: dict[str, Any] | None = None
     order: list[str] = field(default_factory=list)
@@ -52,6 +53,7 @@ class FakeStudio:
         self.claim_only_named = False
         self.blob_reads = 0
         self.away = False
+        self.refuse_samples, self.refused_samples = False, 0
         self.cut: set[str] = set()
         self.node_token = "node-" + secrets.token_hex(4)
         self.changed = threading.Condition(threading.RLock())
@@ -199,6 +201,12 @@ class FakeStudio:
             self.blobs[rest[6:]] = data
             return 201, {}
         body = json.loads(data)
+        if rest == "metrics" and all(point[0].startswith("system/") for point in body["points"]):
+            if self.refuse_samples:
+                self.refused_samples += 1
+                return 422, _error("invalid")
+            run.samples += body["points"]  # whenever they come
+            return 200, {"accepted": len(body["points"]), "duplicate": False}
         run.order.append(rest)
         if rest == "blobs/missing":
             return 200, {"missing": [one for one in body["sha256"] if one not in self.blobs]}

@@ -70,6 +70,11 @@ class Identity:
         return float(self.settings.get("grace", 10.0))
 
     @property
+    def look(self) -> float:
+        """Seconds between samples of the machine, and between looks into logs/."""
+        return float(self.settings.get("look", 5.0))
+
+    @property
     def recheck(self) -> float:
         return float(self.settings.get("recheck", 10.0))
 

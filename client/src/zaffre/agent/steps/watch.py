@@ -6,6 +6,7 @@ import time
 from typing import Any, Dict
 
 from zaffre.agent import supervisors
+from zaffre.agent.companions import LogFolder, Sampler
 from zaffre.agent.job import Dropped
 from zaffre.agent.steps.step import Step
 
@@ -17,6 +18,16 @@ class Watch(Step):
     state = "running"
 
     def start(self) -> None:
+        beside = [Sampler(self.job), LogFolder(self.job)]
+        for one in beside:
+            one.start()
+        try:
+            self._wait()
+        finally:
+            for one in beside:
+                one.leave()
+
+    def _wait(self) -> None:
         job = self.job
         while job.place.result is None:
             if job.dropped.is_set():
