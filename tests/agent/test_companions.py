@@ -167,22 +167,22 @@ def test_time_and_bytes_of_ended_processes_count(tmp_path):
 class Driver:
     """Two GPUs as NVML tells of them; the second one does not tell its load."""
 
-    def nvmlInit_v2(self) -> int:  # noqa: N802 - the names of the library
+    def nvmlInit_v2(self) -> int:
         return 0
 
-    def nvmlDeviceGetCount_v2(self, count) -> int:  # noqa: N802
+    def nvmlDeviceGetCount_v2(self, count) -> int:
         count._obj.value = 2
         return 0
 
-    def nvmlDeviceGetHandleByIndex_v2(self, at, handle) -> int:  # noqa: N802
+    def nvmlDeviceGetHandleByIndex_v2(self, at, handle) -> int:
         handle._obj.value = at.value + 1
         return 0
 
-    def nvmlDeviceGetUtilizationRates(self, handle, rates) -> int:  # noqa: N802
+    def nvmlDeviceGetUtilizationRates(self, handle, rates) -> int:
         rates._obj.gpu = 37
         return 0 if handle.value == 1 else 3
 
-    def nvmlDeviceGetMemoryInfo(self, handle, memory) -> int:  # noqa: N802
+    def nvmlDeviceGetMemoryInfo(self, handle, memory) -> int:
         memory._obj.total, memory._obj.used = 80_000_000_000, 20_000_000_000
         return 0
 
