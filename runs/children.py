@@ -12,7 +12,7 @@ WITH RECURSIVE below AS (
     SELECT id FROM runs_run WHERE parent_id = %s
     UNION SELECT runs_run.id FROM runs_run JOIN below ON runs_run.parent_id = below.id
 )
-SELECT id FROM below WHERE id > %s ORDER BY id LIMIT %s
+SELECT id FROM below JOIN runs_run USING (id) WHERE id > %s AND deleted IS NULL ORDER BY id LIMIT %s
 """
 _ABOVE = """
 WITH RECURSIVE above AS (
@@ -40,7 +40,7 @@ def list_children(
     run = get_run(slug, run_id, actor=actor)
     limit, after = max(1, min(limit, MOST)), after.replace("\0", "")
     if not recursive:
-        return list(shown(Run.objects.filter(parent=run, pk__gt=after)).order_by("pk")[:limit])
+        return list(shown(Run.objects.filter(parent=run, pk__gt=after, deleted__isnull=True)).order_by("pk")[:limit])
     with connection.cursor() as cursor:
         cursor.execute(_BELOW, [run.pk, after, limit])
         ids = [one for (one,) in cursor.fetchall()]

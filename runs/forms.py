@@ -1,12 +1,16 @@
 """What people and code say about a run, checked in one place."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from studio.kernel.errors import Invalid
 
 MAX_NAME, MAX_DESCRIPTION = 256, 5000
-MAX_TAGS, MAX_KEY, MAX_VALUE = 50, 250, 8000
+MAX_TAGS, MAX_KEY, MAX_VALUE = 1000, 250, 8000
+MAX_EXPERIMENT_NAME, MAX_EXPERIMENT_TAG = 500, 20_000
+#: Control characters, halves of characters, and line ends of other scripts.
+_INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
 _GIT = {"remote": 500, "branch": 250, "commit": 64}
 
 
@@ -18,6 +22,30 @@ def clean_run_name(name: str) -> str:
     return line
 
 
+def clean_experiment_name(name: str) -> str:
+    """Return the name of an experiment: 1 to 500 characters on one line, such as `/Users/ann/digits`. Raises Invalid.
+
+    It is part of the address of a page, so no part of it is `.` or `..`, which browsers take away.
+    """
+    if not name.strip() or len(name) > MAX_EXPERIMENT_NAME or not _is_line(name):
+        raise Invalid(
+            f"The name of an experiment has 1 to {MAX_EXPERIMENT_NAME} characters on one line, unlike {name[:70]!r}.",
+            field="name",
+        )
+    if {".", ".."} & set(name.split("/")):
+        raise Invalid(f"{name[:70]!r} cannot be the name of an experiment: a part is only dots.", field="name")
+    return name
+
+
+def clean_experiment_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of an experiment. Raises Invalid that names the one that cannot be kept."""
+    return clean_tags(tags, longest=MAX_EXPERIMENT_TAG, noun="tag")
+
+
+def _is_line(text: str) -> bool:
+    return not any(unicodedata.category(char) in _INVISIBLE for char in text)
+
+
 def clean_description(text: str) -> str:
     """Return a run's description, Markdown of at most 5000 characters. Raises Invalid."""
     if len(text) > MAX_DESCRIPTION or "\0" in text:
@@ -25,11 +53,13 @@ def clean_description(text: str) -> str:
     return text.strip()
 
 
-def clean_tags(tags: Mapping[str, Any], *, noun: str = "tag") -> dict[str, str]:
+def clean_tags(tags: Mapping[str, Any], *, noun: str = "tag", longest: int = MAX_VALUE) -> dict[str, str]:
     """Return tags (or properties) as texts. Raises Invalid that names the one that cannot be kept."""
     if len(tags) > MAX_TAGS:
-        raise Invalid(f"{len(tags)} of them, and a run has at most {MAX_TAGS}.", field=noun)
-    return {clean_key(key, noun=noun): clean_value(key, value, noun=noun) for key, value in tags.items()}
+        raise Invalid(f"{len(tags)} of them, and at most {MAX_TAGS} are kept.", field=noun)
+    return {
+        clean_key(key, noun=noun): clean_value(key, value, noun=noun, longest=longest) for key, value in tags.items()
+    }
 
 
 def clean_key(key: object, *, noun: str) -> str:
@@ -38,11 +68,11 @@ def clean_key(key: object, *, noun: str) -> str:
     return key
 
 
-def clean_value(key: object, value: object, *, noun: str) -> str:
+def clean_value(key: object, value: object, *, noun: str, longest: int = MAX_VALUE) -> str:
     text = value if isinstance(value, str) else str(value)
-    if len(text) > MAX_VALUE or "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    if len(text) > longest or "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise Invalid(
-            f"The {noun} {str(key)[:60]!r} has at most {MAX_VALUE} characters, and none that cannot be stored.",
+            f"The {noun} {str(key)[:60]!r} has at most {longest} characters, and none that cannot be stored.",
             field=noun,
         )
     return text

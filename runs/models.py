@@ -17,9 +17,14 @@ from zaffre import protocol
 
 class Experiment(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="experiments")
-    name = models.CharField(max_length=64)
+    name = models.CharField(max_length=500)
     description = models.TextField(blank=True)
+    tags = models.JSONField(default=dict)
+    #: Where MLflow's client wanted artifacts to lie. Told back, and nothing else: the studio keeps them itself.
+    artifact_location = models.TextField(blank=True)
     created = models.DateTimeField(auto_now_add=True)
+    #: When its name, tags or place in the lists changed last.
+    updated = models.DateTimeField(null=True)
     archived = models.DateTimeField(null=True)
     #: Number of the newest run, counted up in the submit transaction.
     run_counter = models.PositiveIntegerField(default=0)
@@ -87,6 +92,8 @@ class Run(models.Model):
     queued_at = models.DateTimeField(null=True)
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)
+    #: Out of every list and closed for writing, until it is restored. Set by MLflow's door.
+    deleted = models.DateTimeField(null=True)
 
     params = models.JSONField(default=dict)
     tags = models.JSONField(default=dict)

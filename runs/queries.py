@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from runs.family import may_meet
@@ -26,8 +26,11 @@ def shown(rows: QuerySet[Run]) -> QuerySet[Run]:
     ).annotate(heard=Subquery(heard), asked=Now())
 
 
-def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read") -> Run:
-    """Return the run, with the name of its `node`, if the actor may do `action` to it. Raises NotFound, Forbidden."""
+def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read", deleted: bool = False) -> Run:
+    """Return the run, with the name of its `node`, if the actor may do `action` to it. Raises NotFound, Forbidden.
+
+    One that was deleted and can be restored is found with `deleted` only; else NotFound has the code `deleted`.
+    """
     workspace = get_workspace(slug, actor=actor, action=action)
     run = None
     if "\0" not in run_id:
@@ -35,7 +38,9 @@ def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read") -
         rows = shown(Run.objects.filter(workspace=workspace, pk=run_id)).annotate(node=Subquery(node))
         run = rows.select_related("snapshot").first()
     if run is None or not may_meet(run, actor=actor, read=action == "run.read"):
-        raise NotFound(f"There is no run {run_id[:40]!r} in {slug}.")
+        raise NotFound(f"There is no run {run_id[:40]!r} in {slug}.", run=run_id[:40])
+    if run.deleted and not deleted:
+        raise NotFound(f"The run {run.name} was deleted.", code="deleted", run=run.pk)
     return run
 
 
@@ -66,7 +71,7 @@ def list_runs(
     is not, NotFound for an unknown experiment.
     """
     workspace = get_workspace(slug, actor=actor, action="run.read")
-    rows = Run.objects.filter(workspace=workspace)
+    rows = Run.objects.filter(workspace=workspace, deleted__isnull=True)
     if actor.kind == "run":
         rows = rows.filter(pk=actor.run_id)
     if experiment is not None:
@@ -86,7 +91,7 @@ def list_experiments(slug: str, *, actor: Actor) -> QuerySet[Experiment]:
     """Return the experiments of the workspace that are not archived, the newest first, with their number of `runs`."""
     workspace = get_workspace(slug, actor=actor, action="run.read")
     shown = Experiment.objects.filter(workspace=workspace, archived__isnull=True)
-    return shown.annotate(present=Count("runs")).order_by("-pk")
+    return shown.annotate(present=Count("runs", filter=Q(runs__deleted__isnull=True))).order_by("-pk")
 
 
 def get_experiment(slug: str, name: str, *, actor: Actor) -> Experiment:

@@ -30,6 +30,7 @@ from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 from workspace.access import get_workspace
 
+_ACTIVE = Q(deleted__isnull=True, experiment__archived__isnull=True)
 _COLUMNS = {"param": "params", "tag": "tags"}
 _ATTRIBUTES = {"run_id": "id", "run_name": "name", "name": "name", "status": "status"}
 _TIMES = {"start_time": "started", "end_time": "ended", "created": "created"}
@@ -53,7 +54,8 @@ def search_runs(
     """Return at most `limit` runs of the experiments, the newest first where `order` leaves them equal.
 
     `after` is the id of the last run of the page before when there is no order, else `skip` counts the runs before.
-    `archived` chooses by the experiment, None means both. The run's own code finds its own run only.
+    `archived` chooses runs that were deleted or are of an archived experiment, None means both. The run's own code
+    finds its own run only.
     Raises Invalid for an attribute that is not searched by.
     """
     workspace = get_workspace(slug, actor=actor, action="run.read")
@@ -61,7 +63,7 @@ def search_runs(
     if actor.kind == "run":
         rows = rows.filter(pk=actor.run_id)
     if archived is not None:
-        rows = rows.filter(experiment__archived__isnull=not archived)
+        rows = rows.exclude(_ACTIVE) if archived else rows.filter(_ACTIVE)
     for one in where:
         rows = rows.filter(_condition(one))
     if after:
@@ -148,7 +150,7 @@ def _value_of(field: Field) -> Expression:
     if field.key == "user_id":
         return Cast(F("submitted_by__username"), TextField())
     if field.key == "lifecycle_stage":
-        active = When(experiment__archived__isnull=True, then=Value("active"))
+        active = When(_ACTIVE, then=Value("active"))
         return Case(active, default=Value("deleted"), output_field=CharField())
     if field.key not in _ATTRIBUTES:
         raise Invalid(f"Runs cannot be searched by {field.key[:40]!r}.", code="bad_filter")

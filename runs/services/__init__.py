@@ -4,12 +4,19 @@ from runs.services.children import create_children, end_child
 from runs.services.claims import claim_run
 from runs.services.editing import delete_run, edit_run
 from runs.services.ending import cancel_run, report_result
-from runs.services.experiments import archive_experiment, create_experiment, rename_experiment, restore_experiment
+from runs.services.experiments import (
+    archive_experiment,
+    create_experiment,
+    rename_experiment,
+    restore_experiment,
+    tag_experiment,
+)
 from runs.services.hints import rehint
 from runs.services.interactive import end_interactive, start_interactive
 from runs.services.leases import greet, renew, report_progress
 from runs.services.reaper import reap
 from runs.services.submit import submit_run
+from runs.services.trash import discard_run, restore_run
 
 __all__ = [
     "archive_experiment",
@@ -18,6 +25,7 @@ __all__ = [
     "create_children",
     "create_experiment",
     "delete_run",
+    "discard_run",
     "edit_run",
     "end_child",
     "end_interactive",
@@ -29,6 +37,8 @@ __all__ = [
     "report_progress",
     "report_result",
     "restore_experiment",
+    "restore_run",
     "start_interactive",
     "submit_run",
+    "tag_experiment",
 ]

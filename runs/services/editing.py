@@ -88,13 +88,15 @@ def delete_run(slug: str, run_id: str, *, actor: Actor) -> None:
 
     Contributors delete their own runs, owners any. Raises Conflict `not_final` while it is going on.
     """
-    run = get_run(slug, run_id, actor=actor, action="run.delete")
+    run = get_run(slug, run_id, actor=actor, action="run.delete", deleted=True)
     if run.submitted_by_id != actor.user_id and not can(run.workspace, actor=actor, action="run.delete_any"):
         raise Forbidden("Only owners of the workspace delete what others have submitted.")
     if not run.is_final:
         raise Conflict("The run has not ended.", code="not_final", hint="Cancel it first.", status=run.status)
-    if run.children.exists():
+    if run.children.filter(deleted__isnull=True).exists():
         raise Conflict("The run has child runs.", code="has_children", hint="Delete them first.")
+    # Those stay where they are, to be restored: their own children must not go with this run.
+    run.children.filter(deleted__isnull=False).update(parent=None)
     record(actor=actor, workspace=run.workspace, action="run.delete", target=f"{run.name} ({run.pk})")
     publish(f"runs.{slug}", run=run.pk, experiment=run.experiment.name, status="deleted")
     Run.objects.filter(pk=run.pk).delete()

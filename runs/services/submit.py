@@ -22,7 +22,6 @@ from workspace.audit.services import record
 from workspace.compute import queries as compute
 from workspace.datasets import queries as datasets
 from workspace.environments import queries as environments
-from workspace.forms import clean_name
 from workspace.models import Workspace
 from zaffre.protocol import RunConfigBody
 
@@ -82,7 +81,7 @@ def submit_run(
 
 def open_experiment(workspace: Workspace, name: str) -> tuple[Experiment, int]:
     """The experiment of this name, made when there is none, and the number of its next run."""
-    name = clean_name(name, noun="an experiment")
+    name = forms.clean_experiment_name(name)
     group, _ = Experiment.objects.get_or_create(workspace=workspace, name=name)
     # The update locks the row: two submits at once get two numbers. A new run brings an archived experiment back.
     Experiment.objects.filter(pk=group.pk).update(run_counter=F("run_counter") + 1, archived=None)

@@ -36,6 +36,7 @@ _BY_CODE = {
     "taken": (400, "RESOURCE_ALREADY_EXISTS"),
     "param_changed": (400, "INVALID_PARAMETER_VALUE"),
     "no_endpoint": (404, "ENDPOINT_NOT_FOUND"),
+    "deleted": (400, "INVALID_PARAMETER_VALUE"),
 }
 
 
@@ -45,8 +46,7 @@ def told(error: ZaffreError) -> hot.Response:
         ((status, code) for kind, status, code in _BY_CLASS if isinstance(error, kind)),
         (error.status if error.status == 507 else 500, "INTERNAL_ERROR"),
     )
-    message = error.message if error.code != "param_changed" else f"Changing param values is not allowed. {error}"
-    answer = hot.json({"error_code": code, "message": f"{message} {error.hint}" if error.hint else message}, status)
+    answer = hot.json({"error_code": code, "message": _message(error)}, status)
     if status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if status in {429, 503}:
@@ -55,6 +55,13 @@ def told(error: ZaffreError) -> hot.Response:
     if isinstance(error, TooLarge):
         answer.headers["Connection"] = "close"
     return answer
+
+
+def _message(error: ZaffreError) -> str:
+    if error.code == "deleted":
+        return f"The run {error.details.get('run')} must be in the 'active' state. Current state is deleted."
+    message = error.message if error.code != "param_changed" else f"Changing param values is not allowed. {error}"
+    return f"{message} {error.hint}" if error.hint else message
 
 
 def door(handler: hot.Handler) -> hot.Handler:

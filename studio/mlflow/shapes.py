@@ -64,7 +64,7 @@ def run_info(run: Run) -> dict[str, Any]:
         "status": status_of(run.status),
         "start_time": milliseconds(run.started or run.created),
         "artifact_uri": artifact_root(run),
-        "lifecycle_stage": "deleted" if run.experiment.archived else "active",
+        "lifecycle_stage": "deleted" if run.deleted or run.experiment.archived else "active",
     }
     if run.ended:
         info["end_time"] = milliseconds(run.ended)
@@ -92,11 +92,11 @@ def experiment_out(experiment: Experiment) -> dict[str, Any]:
     return {
         "experiment_id": str(experiment.pk),
         "name": experiment.name,
-        "artifact_location": f"mlflow-artifacts:/{experiment.pk}",
+        "artifact_location": experiment.artifact_location or f"mlflow-artifacts:/{experiment.pk}",
         "lifecycle_stage": "deleted" if experiment.archived else "active",
         "creation_time": created,
-        "last_update_time": milliseconds(experiment.archived) or created,
-        "tags": pairs({NOTE_TAG: experiment.description} if experiment.description else {}),
+        "last_update_time": milliseconds(experiment.updated) or created,
+        "tags": pairs(({NOTE_TAG: experiment.description} if experiment.description else {}) | experiment.tags),
     }
 
 

@@ -1,5 +1,6 @@
 """Bodies and query strings of MLflow's calls, with proto's freedom: numbers as text, null as absent, others ignored."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -35,6 +36,12 @@ class CreateExperiment(msgspec.Struct):
 class ExperimentId(msgspec.Struct):
     experiment_id: str | None = None
     new_name: str | None = None
+
+
+class ExperimentTag(msgspec.Struct):
+    experiment_id: str | None = None
+    key: str | None = None
+    value: str | None = None
 
 
 class ExperimentName(msgspec.Struct):
@@ -150,6 +157,11 @@ def needed(value: T | None, what: str) -> T:
     if value is None or value == "":
         raise missing(what)
     return value
+
+
+def tags_of(pairs: Sequence[KeyValue] | None) -> dict[str, str]:
+    """Raises Invalid for a tag without a key."""
+    return {needed(pair.key, "tags.key"): pair.value or "" for pair in pairs or []}
 
 
 def page(asked: int | None, *, default: int, most: int) -> int:

@@ -48,7 +48,7 @@ def find(slug: str, text: str, *, actor: Actor) -> list[dict[str, str]]:
     text = text.strip().replace("\0", "")[:100]
     found: list[dict[str, str]] = []
     tables: list[tuple[str, str, QuerySet[Any]]] = [
-        ("run", "run", Run.objects.filter(workspace=space)),
+        ("run", "run", Run.objects.filter(workspace=space, deleted__isnull=True)),
         ("experiment", "experiment", Experiment.objects.filter(workspace=space)),
         ("model", "model", RegisteredModel.objects.filter(workspace=space)),
         ("dataset", "dataset", Dataset.objects.filter(workspace=space)),
@@ -67,7 +67,7 @@ def lately(slug: str, *, actor: Actor) -> dict[str, Any]:
     space = get_workspace(slug, actor=actor, action="workspace.read")
     if not can(space, actor=actor, action="run.read"):
         return {"runs": [], "endpoints": [], "machines": False}
-    runs = Run.objects.filter(workspace=space).select_related("experiment").order_by("-pk")[:8]
+    runs = Run.objects.filter(workspace=space, deleted__isnull=True).select_related("experiment").order_by("-pk")[:8]
     # The one that answers, else the newest one, as everywhere.
     shown = Deployment.objects.filter(endpoint=OuterRef("pk")).order_by("-traffic", "-number").values("state")[:1]
     endpoints = Endpoint.objects.filter(workspace=space).annotate(state=Subquery(shown)).order_by("name")[:8]

@@ -47,6 +47,10 @@ async def test_the_matrix(enter: Enter):
         "rename": (SUBMITS, lambda door: door.post("experiments/update", experiment_id=number, new_name="digits")),
         "archive": (SUBMITS, lambda door: door.post("experiments/delete", experiment_id=number)),
         "restore": (SUBMITS, lambda door: door.post("experiments/restore", experiment_id=number)),
+        "tag experiment": (
+            SUBMITS,
+            lambda door: door.post("experiments/set-experiment-tag", experiment_id=number, key="a", value="1"),
+        ),
         "create": (SUBMITS, lambda door: door.post("runs/create", experiment_id=number)),
         "tag": (SUBMITS, lambda door: door.post("runs/set-tag", run_id=run_id, key="a", value="1")),
         "rename run": (SUBMITS, lambda door: door.post("runs/update", run_id=run_id, run_name="x")),
@@ -54,6 +58,8 @@ async def test_the_matrix(enter: Enter):
         "param": (WRITES, lambda door: door.post("runs/log-parameter", run_id=run_id, key="a", value="1")),
         "batch": (WRITES, lambda door: door.post("runs/log-batch", run_id=run_id, tags=[{"key": "t", "value": "1"}])),
         "upload": (WRITES, lambda door: door.caller.call("PUT", f"{FILES}/{place}/b", b"x")),
+        "delete": (SUBMITS, lambda door: door.post("runs/delete", run_id=run_id)),
+        "bring back": (SUBMITS, lambda door: door.post("runs/restore", run_id=run_id)),
         "end": (WRITES, lambda door: door.post("runs/update", run_id=run_id, status="FINISHED")),
     }
     wrong = {}
@@ -164,9 +170,8 @@ async def test_a_lost_attempt_writes_nothing_more(app, enter: Enter, make_run):
 @pytest.mark.parametrize(
     "path",
     [
-        "api/2.0/mlflow/registered-models/create",
-        "api/2.0/mlflow/runs/delete",
-        "api/3.0/mlflow/server-info",
+        "api/2.0/mlflow/gateway/endpoints/create",
+        "api/3.0/mlflow/traces",
         "v1/traces",
     ],
 )

@@ -4,9 +4,15 @@ import asyncio
 import json
 
 import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils.html import escape
 
 from runs.models import Run
-from runs.queries import get_run
+from runs.queries import get_experiment, get_run
+from runs.services import delete_run
+from studio.kernel.errors import Conflict
+from studio.shell.queries import find
 from tests.conftest import People
 from tests.mlflow.conftest import Door, Enter, refusal
 from tests.runs.telemetry import ask
@@ -43,12 +49,139 @@ async def test_experiments_are_searched_page_by_page(carl: Door):
     assert refusal(await carl.post("experiments/search", max_results=1, filter="tags.a = 'b'"))[0] == 400
 
 
-async def test_tags_of_experiments_are_refused_and_not_lost(carl: Door):
-    tags = [{"key": "team", "value": "vision"}]
-    assert refusal(await carl.post("experiments/create", name="x", tags=tags)) == (400, "INVALID_PARAMETER_VALUE")
-    note = [{"key": "mlflow.note.content", "value": "About digits."}]
-    number = (await carl.post("experiments/create", name="x", tags=note)).json()["experiment_id"]
-    assert (await carl.get("experiments/get", experiment_id=number)).json()["experiment"]["tags"] == note
+async def test_experiments_have_tags(carl: Door, enter: Enter, people: People):
+    tags = [{"key": "mlflow.note.content", "value": "About digits."}, {"key": "team", "value": "vision"}]
+    made = await carl.post("experiments/create", name="x", tags=tags, artifact_location="s3://a/b")
+    number = made.json()["experiment_id"]
+
+    async def read() -> dict:
+        return (await enter("rio").get("experiments/get", experiment_id=number)).json()["experiment"]
+
+    first = await read()
+    assert (first["tags"], first["artifact_location"]) == (tags, "s3://a/b")
+    described = await ask(lambda: get_experiment("lab", "x", actor=people.actor("rio")))
+    assert described.description == "About digits."
+    assert first["last_update_time"] == first["creation_time"]
+    for key, value in (("team", "sound"), ("mlflow.note.content", "About noise."), ("long", "v" * 20_000)):
+        answer = await carl.post("experiments/set-experiment-tag", experiment_id=number, key=key, value=value)
+        assert (answer.status, answer.json()) == (200, {})
+    assert (await carl.post("experiments/delete-experiment-tag", experiment_id=number, key="long")).status == 200
+    gone = await carl.post("experiments/delete-experiment-tag", experiment_id=number, key="long")
+    assert refusal(gone) == (404, "RESOURCE_DOES_NOT_EXIST")
+    later = await read()
+    assert {one["key"]: one["value"] for one in later["tags"]} == {
+        "team": "sound",
+        "mlflow.note.content": "About noise.",
+    }
+    assert later["last_update_time"] >= first["last_update_time"]
+    await carl.post("experiments/delete-experiment-tag", experiment_id=number, key="mlflow.note.content")
+    await carl.post("experiments/delete", experiment_id=number)
+    assert [one["key"] for one in (await read())["tags"]] == ["team"]
+    for call in ("set-experiment-tag", "update"):
+        answer = await carl.post(f"experiments/{call}", experiment_id=number, key="a", value="b", new_name="c")
+        assert refusal(answer) == (400, "INVALID_PARAMETER_VALUE")
+        assert "must be in the 'active' state" in answer.json()["message"]
+
+
+NAMES = ["/Users/ann@x.org/my exp", "実験 1", "a\u3000b", "100%?#&<b>'\"\\", "x" * 500, "é" * 500]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_experiments_have_any_name(carl: Door, people: People, name):
+    number = await carl.experiment(name)
+    assert (await carl.get("experiments/get-by-name", experiment_name=name)).json()["experiment"]["name"] == name
+    run = await carl.run(number)
+
+    def pages() -> None:
+        browser = Client()
+        browser.force_login(people.rio)
+        for page in (reverse("experiment", args=["lab", name]), reverse("run", args=["lab", run["info"]["run_id"]])):
+            shown = browser.get(page)
+            assert shown.status_code == 200
+            assert escape(name) in shown.content.decode()
+        assert browser.get("/api/v1/workspaces/lab/runs", {"experiment": name}).json()["runs"][0]["experiment"] == name
+
+    await ask(pages)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 501, "a/../b", "..", "a\u2028b"])
+async def test_names_that_experiments_cannot_have(carl: Door, name):
+    assert refusal(await carl.post("experiments/create", name=name)) == (400, "INVALID_PARAMETER_VALUE")
+
+
+async def test_a_deleted_run_is_nowhere_until_it_is_restored(carl: Door, enter: Enter, people: People):
+    number = await carl.experiment()
+    kept = (await carl.run(number, run_name="kept"))["info"]["run_id"]
+    tags = [{"key": "mlflow.parentRunId", "value": kept}]
+    gone = (await carl.run(number, run_name="wanderer", tags=tags))["info"]["run_id"]
+    assert refusal(await enter("olga").post("runs/delete", run_id="x")) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert (await carl.post("runs/delete", run_id=gone)).json() == {}
+    assert (await carl.post("runs/delete", run_id=gone)).json() == {}
+    read = (await carl.get("runs/get", run_id=gone)).json()["run"]["info"]
+    assert (read["lifecycle_stage"], read["status"]) == ("deleted", "RUNNING")
+
+    async def found(view: str) -> list[str]:
+        answer = await carl.post("runs/search", experiment_ids=[number], run_view_type=view)
+        return [one["info"]["run_name"] for one in answer.json()["runs"]]
+
+    assert [await found(view) for view in ("ACTIVE_ONLY", "DELETED_ONLY", "ALL")] == [
+        ["kept"],
+        ["wanderer"],
+        ["wanderer", "kept"],
+    ]
+
+    def seen() -> tuple[list[int], dict[str, bool]]:
+        browser = Client()
+        browser.force_login(people.rio)
+        api = "/api/v1/workspaces/lab"
+        statuses = [browser.get(page).status_code for page in (f"{api}/runs/{gone}", f"/w/lab/runs/{gone}")]
+        texts = {
+            "list": f"{api}/runs",
+            "children": f"{api}/runs/{kept}/children",
+            "deep": f"{api}/runs/{kept}/children?recursive=1",
+            "home": "/w/lab/",
+            "table": "/w/lab/runs",
+        }
+        return statuses, {what: "wanderer" in browser.get(page).content.decode() for what, page in texts.items()} | {
+            "quick": bool(find("lab", "wanderer", actor=people.actor("rio"))),
+            "count": browser.get(f"{api}/experiments").json()["experiments"][0]["runs"] == 2,
+        }
+
+    assert await ask(seen) == (
+        [404, 404],
+        dict.fromkeys(("list", "children", "deep", "home", "table", "quick", "count"), False),
+    )
+    for call, more in {
+        "log-metric": {"key": "a", "value": 1, "timestamp": 1},
+        "log-parameter": {"key": "a", "value": "1"},
+        "log-batch": {"tags": [{"key": "a", "value": "1"}]},
+        "set-tag": {"key": "a", "value": "1"},
+        "delete-tag": {"key": "a"},
+        "update": {"status": "FINISHED"},
+    }.items():
+        answer = await carl.post(f"runs/{call}", run_id=gone, **more)
+        assert refusal(answer) == (400, "INVALID_PARAMETER_VALUE"), call
+        said = f"The run {gone} must be in the 'active' state. Current state is deleted."
+        assert answer.json()["message"] == said
+    assert refusal(await enter("olga").post("runs/restore", run_id="x")) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert (await carl.post("runs/restore", run_id=gone)).json() == {}
+    assert await ask(seen) == (
+        [200, 200],
+        dict.fromkeys(("list", "children", "deep", "home", "table", "quick", "count"), True),
+    )
+    assert (await carl.post("runs/log-parameter", run_id=gone, key="a", value="1")).status == 200
+
+
+async def test_deleting_for_ever_spares_what_can_be_restored(carl: Door, people: People):
+    parent = (await carl.run())["info"]["run_id"]
+    child = (await carl.run(tags=[{"key": "mlflow.parentRunId", "value": parent}]))["info"]["run_id"]
+    await carl.post("runs/update", run_id=parent, status="FINISHED")
+    with pytest.raises(Conflict):
+        await ask(lambda: delete_run("lab", parent, actor=people.actor("carl")))
+    await carl.post("runs/delete", run_id=child)
+    await ask(lambda: delete_run("lab", parent, actor=people.actor("carl")))
+    assert (await carl.post("runs/restore", run_id=child)).status == 200
+    assert (await carl.get("runs/get", run_id=child)).status == 200
 
 
 async def test_a_run_is_one_of_ours(carl: Door, enter: Enter, people: People):

@@ -40,7 +40,7 @@ MAX_METRIC_KEY = 250
 MAX_SCORE_BODY = 1024 * 1024
 
 # --- names ---------------------------------------------------------------------------------
-#: What a workspace, experiment, dataset, model, environment, compute target or endpoint may be called.
+#: What a dataset, model, environment, compute target or endpoint may be called.
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 SLUG_PATTERN = r"[a-z0-9][a-z0-9-]{1,31}"
 SHA256_PATTERN = r"[0-9a-f]{64}"

@@ -1,6 +1,6 @@
 """…/mlflow/experiments/…"""
 
-from collections.abc import Sequence
+from typing import Any
 
 from runs import queries, search, services
 from runs.models import Experiment
@@ -28,22 +28,22 @@ def find(ws: str, number: str, *, actor: Actor) -> Experiment:
 
 @door
 async def create(request: hot.Request, ws: str) -> hot.Response:
-    """POST experiments/create {name, tags?} → {experiment_id}"""
+    """POST experiments/create {name, tags?, artifact_location?} → {experiment_id}"""
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.CreateExperiment)
     name = wire.needed(asked.name, "name")
-    if asked.artifact_location:
-        raise Invalid("The studio keeps artifacts itself: artifact_location cannot be chosen.")
-    note = _note(asked.tags or [])
-    made = await db.run(services.create_experiment, ws, actor=actor, name=name, description=note)
+    tags = wire.tags_of(asked.tags)
+    note = tags.pop(NOTE_TAG, "")
+    made = await db.run(
+        services.create_experiment,
+        ws,
+        actor=actor,
+        name=name,
+        description=note,
+        tags=tags,
+        artifact_location=asked.artifact_location or "",
+    )
     return hot.json({"experiment_id": str(made.pk)})
-
-
-def _note(tags: Sequence[wire.KeyValue]) -> str:
-    others = [tag.key for tag in tags if tag.key != NOTE_TAG]
-    if others:
-        raise Invalid(f"Experiments keep no tags but {NOTE_TAG}, and this one has {str(others[0])[:60]!r}.")
-    return next((tag.value or "" for tag in tags), "")
 
 
 @door
@@ -111,4 +111,37 @@ async def restore(request: hot.Request, ws: str) -> hot.Response:
     actor = await actor_of(request)
     number = wire.needed((await wire.read(request, wire.ExperimentId))[0].experiment_id, "experiment_id")
     await db.run(lambda: services.restore_experiment(ws, find(ws, number, actor=actor).pk, actor=actor))
+    return hot.json({})
+
+
+@door
+async def set_tag(request: hot.Request, ws: str) -> hot.Response:
+    """POST experiments/set-experiment-tag {experiment_id, key, value} → {}"""
+    actor = await actor_of(request)
+    asked, _ = await wire.read(request, wire.ExperimentTag)
+    number, key = wire.needed(asked.experiment_id, "experiment_id"), wire.needed(asked.key, "key")
+    change: dict[str, Any] = {"tags": {key: asked.value or ""}}
+    if key == NOTE_TAG:
+        change = {"description": asked.value or ""}
+    await db.run(lambda: services.tag_experiment(ws, find(ws, number, actor=actor).pk, actor=actor, **change))
+    return hot.json({})
+
+
+@door
+async def delete_tag(request: hot.Request, ws: str) -> hot.Response:
+    """POST experiments/delete-experiment-tag {experiment_id, key} → {}"""
+    actor = await actor_of(request)
+    asked, _ = await wire.read(request, wire.ExperimentTag)
+    number, key = wire.needed(asked.experiment_id, "experiment_id"), wire.needed(asked.key, "key")
+
+    def take_away() -> None:
+        found = find(ws, number, actor=actor)
+        if key == NOTE_TAG and found.description:
+            services.tag_experiment(ws, found.pk, actor=actor, description="")
+        elif key in found.tags:
+            services.tag_experiment(ws, found.pk, actor=actor, tags={key: None})
+        else:
+            raise NotFound(f"No tag with name: {key[:250]} in experiment with id {number}")
+
+    await db.run(take_away)
     return hot.json({})

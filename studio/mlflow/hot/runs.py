@@ -27,7 +27,7 @@ async def create(request: hot.Request, ws: str) -> hot.Response:
 
 
 def _begin(ws: str, asked: wire.CreateRun, actor: Actor) -> Run:
-    tags = tags_of(asked.tags)
+    tags = wire.tags_of(asked.tags)
     name = asked.run_name or tags.get(NAME_TAG, "")
     tags.pop(NAME_TAG, None)
     number = asked.experiment_id or experiments.DEFAULT_ID
@@ -54,17 +54,30 @@ def _parent(ws: str, run_id: str, actor: Actor) -> str:
         return ""
 
 
-def tags_of(pairs: list[wire.KeyValue] | None) -> dict[str, str]:
-    """Raises Invalid for a tag without a key."""
-    return {wire.needed(pair.key, "tags.key"): pair.value or "" for pair in pairs or []}
-
-
 @door
 async def get(request: hot.Request, ws: str) -> hot.Response:
     """GET runs/get?run_id= → {run}"""
     actor = await actor_of(request)
     run_id = wire.run_id_of(wire.from_query(request, wire.OfRun))
-    return hot.json({"run": run_out(await db.run(queries.get_run, ws, run_id, actor=actor))})
+    return hot.json({"run": run_out(await db.run(queries.get_run, ws, run_id, actor=actor, deleted=True))})
+
+
+@door
+async def delete(request: hot.Request, ws: str) -> hot.Response:
+    """POST runs/delete {run_id} → {}: it is hidden, and can be restored"""
+    actor = await actor_of(request)
+    run_id = wire.run_id_of((await wire.read(request, wire.OfRun))[0])
+    await db.run(services.discard_run, ws, run_id, actor=actor)
+    return hot.json({})
+
+
+@door
+async def restore(request: hot.Request, ws: str) -> hot.Response:
+    """POST runs/restore {run_id} → {}"""
+    actor = await actor_of(request)
+    run_id = wire.run_id_of((await wire.read(request, wire.OfRun))[0])
+    await db.run(services.restore_run, ws, run_id, actor=actor)
+    return hot.json({})
 
 
 @door

@@ -23,7 +23,6 @@ from studio.kernel.errors import Invalid
 from studio.mlflow import wire
 from studio.mlflow.auth import actor_of
 from studio.mlflow.errors import door
-from studio.mlflow.hot.runs import tags_of
 from studio.mlflow.shapes import NAME_TAG, points_out
 
 MOST_METRICS, MOST_PAIRS, MOST_ENTITIES = 1000, 100, 1000
@@ -80,7 +79,7 @@ async def _log(
         "points": [_point(at, metric) for at, metric in enumerate(metrics)],
         "params": _params(params),
         # The name of a run is no tag here; runs/set-tag and runs/update change it.
-        "tags": {key: value[:LONGEST_TAG] for key, value in tags_of(list(tags)).items() if key != NAME_TAG},
+        "tags": {key: value[:LONGEST_TAG] for key, value in wire.tags_of(tags).items() if key != NAME_TAG},
     }
     batch = decode(msgspec.msgpack.encode(body), MSGPACK)
     line = await db.run(services.record, run_id, actor=actor, batch=batch, workspace=ws)

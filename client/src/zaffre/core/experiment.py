@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Union
+from urllib.parse import quote
 
 from zaffre.errors import UserErrorException
 
@@ -122,7 +123,7 @@ class Experiment:
 
     def get_portal_url(self) -> str:
         """The page of the experiment."""
-        return f"{self.workspace.url}/w/{self.workspace.name}/experiments/{self.name}"
+        return f"{self.workspace.url}/w/{self.workspace.name}/experiments/{quote(self.name)}"
 
     def __repr__(self) -> str:
         return f"Experiment({self.name!r}, workspace={self.workspace.name!r})"
