@@ -45,7 +45,8 @@ MANY = 8
 RESTLESS = ("duration_seconds", "metrics")
 _POINTS_HEAD = b'{"t":"points",'
 _LOG = b'{"t":"log",'
-_ITEMS = b'{"t":"items"'
+#: Bells that say only that there is something: the page reads what it shows of it.
+_ITEMS, _CHILDREN = b'{"t":"items"}', b'{"t": "children"}'  # as their senders encode them
 _POINTS = re.compile(rb'\{"t":"points","seq":(\d+),"prev":(\d+),')
 
 
@@ -171,6 +172,8 @@ class RunConsumer(Watcher):
     async def _follow(self, subscriber: Subscriber) -> None:
         subscriber.behind = False  # nothing was told yet: the first look is whole
         await self._look()
+        # What was logged between the page's own reading and our subscription rang for nobody.
+        await self.put(_ITEMS)
         beat = check = sweep = time.monotonic()
         while True:
             await subscriber.wait(ACK if self.owed else min(RECHECK, BEAT))
@@ -180,6 +183,8 @@ class RunConsumer(Watcher):
             now = time.monotonic()
             if behind or now - sweep >= SWEEP or not self.hub.connected:
                 await self._look()
+                if behind:  # a bell of these may be among the lost ones
+                    await self.put(_ITEMS)
                 check = sweep = now
             elif changed or now - check >= RECHECK:
                 await self._look_at_run()
@@ -196,8 +201,8 @@ class RunConsumer(Watcher):
         many = sum(frame.startswith(_POINTS_HEAD) for frame in frames) > MANY
         for frame in frames:
             match = _POINTS.match(frame)
-            if frame.startswith(_ITEMS):
-                await self.put(frame)  # says only that there are some; the page reads what it shows
+            if frame in (_ITEMS, _CHILDREN):
+                await self.put(frame)
                 continue
             if not match:
                 changed = changed or not frame.startswith(_LOG)

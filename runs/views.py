@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from runs import queries, services, table
+from runs import children, queries, sections, services, table
 from runs.artifacts.queries import list_artifacts
 from runs.models import Status
 from studio.kernel.downloads import INLINE
@@ -18,7 +18,9 @@ from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 
 PAGE = 50
-TABS = ("overview", "metrics", "images", "outputs", "snapshot", "environment")
+#: Runs in the tree of child runs.
+CHILDREN = 500
+TABS = ("overview", "metrics", "images", "children", "outputs", "snapshot", "environment")
 
 
 @signed_in
@@ -60,6 +62,16 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
         files = list(list_artifacts(ws, run, actor=request.actor, prefix=""))
         shown["artifacts"] = files
         shown["images"] = [one for one in files if PurePosixPath(one.path).suffix.lower() in INLINE]
+    if tab in {"overview", "metrics"}:
+        shown |= sections.metrics(row.metrics)
+    if tab == "children":
+        found = [
+            queries.run_out(one)
+            for one in children.list_children(ws, run, actor=request.actor, recursive=True, limit=CHILDREN)
+        ]
+        shown["columns"] = table.columns(found, "metrics", most=sections.MOST_COLUMNS)
+        shown["below"] = sections.with_cells(sections.tree(found, row.pk), shown["columns"])
+        shown["more"] = len(found) == CHILDREN
     return render(request, f"runs/{tab}.html", shown)
 
 

@@ -17,7 +17,6 @@ from runs.queries import get_run, own_run
 from runs.services.telling import put_away, tell
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid
-from studio.kernel.events import publish
 from studio.kernel.ids import pet_name, ulid
 from studio.kernel.states import advance
 from workspace.access import authorize
@@ -72,7 +71,6 @@ def create_children(
         facts = {"children": len(made), "first": made[0].pk}
         record(actor=actor, workspace=parent.workspace, action="run.start", target=parent.pk, fields=facts)
     tell(made[0], Status.RUNNING)
-    publish(f"run.{parent.pk}", t="run")
     return made
 
 
@@ -121,8 +119,6 @@ def close_children(run: Run) -> None:
 def _gone(run: Run, status: str) -> None:
     put_away(run)
     tell(run, status)
-    if run.parent_id:
-        publish(f"run.{run.parent_id}", t="run")
 
 
 def _parent(run_id: str, *, actor: Actor, workspace: str | None) -> Run:

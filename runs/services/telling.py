@@ -6,8 +6,10 @@ from studio.kernel.jobs import enqueue
 
 
 def tell(run: Run, status: str) -> None:
-    """After the commit: the run's own watchers, and those of the workspace's table."""
+    """After the commit: the run's own watchers, those of the run above it, and those of the workspace's table."""
     publish(f"run.{run.pk}", t="run")
+    if run.parent_id:
+        publish(f"run.{run.parent_id}", t="children")
     publish(f"runs.{run.workspace.slug}", run=run.pk, experiment=run.experiment.name, status=status)
 
 

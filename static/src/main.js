@@ -13,6 +13,7 @@ import "./elements/small.js";
 import "./elements/live-chart.js";
 import "./elements/log-tail.js";
 import "./elements/live-run.js";
+import "./elements/logged-items.js";
 import "./elements/live-feed.js";
 import "./elements/file-drop.js";
 import "./elements/score-form.js";

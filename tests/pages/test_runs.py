@@ -3,6 +3,7 @@
 import re
 
 from runs.models import Run
+from runs.sections import tree
 from tests.runs.telemetry import make_run  # noqa: F401 - a fixture
 
 
@@ -23,3 +24,44 @@ def test_a_script_that_failed_turns_its_own_step_red(make_run, browser):  # noqa
     assert re.findall(r'<li class="(\w*)"', page) == ["done", "failed", "done"]
     assert "1 file, 7 B" in page
     assert "exit code 3" in page
+
+
+SERIES = {"kind": "list", "last": 0.25, "last_step": 2, "latest": [2, 2, 0.25], "min": 0.25, "max": 0.5, "count": 2}
+
+
+def test_what_was_sampled_of_the_machine_stands_apart(make_run, browser):  # noqa: F811
+    run = make_run()
+    found = {
+        "loss": SERIES,
+        "system/processes": {**SERIES, "last": 77},
+        "who": {"kind": "text", "count": 1, "last": "x"},
+    }
+    Run.objects.filter(pk=run.id).update(metrics=found)
+    page = browser("olga").get(f"/w/lab/runs/{run.id}/metrics").content.decode()
+    assert re.findall(r"<tr><td[^>]*>([^<]*)</td>", page) == ["loss"]
+    assert re.search(r'<section class="system" data-system>', page)
+    assert f'<logged-items class="grid g2" ws="lab" run="{run.id}">' in page
+    Run.objects.filter(pk=run.id).update(metrics={})
+    page = browser("olga").get(f"/w/lab/runs/{run.id}/metrics").content.decode()
+    assert re.search(r'<section class="system" data-system hidden>', page)
+    assert "Charts appear when the script logs" in page
+
+
+def test_child_runs_are_a_tree(make_run, browser):  # noqa: F811
+    top, first, second, inner = (make_run(kind="interactive") for _ in range(4))
+    for run, parent in ((first, top), (second, top), (inner, first)):
+        Run.objects.filter(pk=run.id).update(parent=parent.id, name=f"run {run.id}", metrics={"loss": SERIES})
+    page = browser("rio").get(f"/w/lab/runs/{top.id}/children").content.decode()
+    found = re.findall(r'<td class="nest-(\d)"><a class="name" href="/w/lab/runs/(\w+)">', page)
+    assert found == [("0", first.id), ("1", inner.id), ("0", second.id)]
+    assert page.count("0.25</td>") == 3
+    empty = browser("rio").get(f"/w/lab/runs/{inner.id}/children").content.decode()
+    assert "run.child_run" in empty
+    assert browser("mallory").get(f"/w/lab/runs/{top.id}/children").status_code == 404
+
+
+def test_a_tree_shows_every_run_once_also_where_a_parent_is_not_on_the_page():
+    rows = [{"id": "b", "parent": "a"}, {"id": "d", "parent": "c"}, {"id": "e", "parent": "d"}]
+    assert [(row["id"], row["depth"]) for row in tree(rows, "a")] == [("b", 0), ("d", 1), ("e", 2)]
+    deep = [{"id": str(at + 1), "parent": str(at)} for at in range(30)]
+    assert [row["depth"] for row in tree(deep, "0")] == [*range(9), *[8] * 21]

@@ -1,31 +1,8 @@
 // <live-chart key="…">: one series, at most MOST points held however long it is.
+import { HEIGHT, named, number, options, shown, stroke, uPlot } from "../charts.js";
 import { say } from "../wire.js";
 
 export const MOST = 2000;
-const HEIGHT = 168;
-
-/** Ticks as they are, which uPlot has rounded: its own texts cut 0.0028 to 0.003. */
-const ticks = (_plot, splits) =>
-  splits.map((one) => {
-    const value = Number(one.toPrecision(9));
-    const size = Math.abs(value);
-    return size && (size >= 1e6 || size < 1e-4) ? value.toExponential().replace("e+", "e") : String(value);
-  });
-
-/** As wide as the longest tick. */
-const room = (_plot, texts) => Math.max(40, 16 + 6.5 * Math.max(0, ...(texts || []).map((one) => one.length)));
-
-const number = (value) => (typeof value === "number" && Number.isFinite(value) ? value : null);
-
-function colour(name) {
-  // A custom property gives back its text; a painted colour is resolved for the theme.
-  const probe = document.createElement("i");
-  probe.style.color = `var(${name})`;
-  document.body.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
-}
 
 class LiveChart extends HTMLElement {
   connectedCallback() {
@@ -49,6 +26,7 @@ class LiveChart extends HTMLElement {
   hold({ step, value }) {
     this.x = step.slice();
     this.y = value.map(number);
+    this.said = value[0];
     this.draw();
   }
 
@@ -56,6 +34,7 @@ class LiveChart extends HTMLElement {
   add(steps, values) {
     for (let at = 0; at < steps.length; at += 1) {
       if (this.x.length && steps[at] < this.x[this.x.length - 1]) return false;
+      if (!this.x.length) this.said = values[at];
       this.x.push(steps[at]);
       this.y.push(number(values[at]));
     }
@@ -75,38 +54,47 @@ class LiveChart extends HTMLElement {
   async paint() {
     this.dataset.points = this.x.length;
     const last = this.y.findLast((value) => value !== null);
-    const shown = this.closest(".card")?.querySelector("[data-last]");
-    if (shown && last !== undefined) shown.textContent = Number(last.toPrecision(5)).toString();
+    const head = this.closest(".card")?.querySelector("[data-last]");
+    if (head && last !== undefined) head.textContent = this.x.length > 1 ? shown(last) : "";
+    if (this.x.length === 1) {
+      this.alone();
+      return;
+    }
     if (this.plot) {
       this.plot.setData([this.x, this.y]);
       return;
     }
     if (!this.x.length || this.building) return;
     this.building = true;
-    const { default: uPlot } = await import("uplot");
+    const Plot = await uPlot();
     this.building = false;
-    if (!this.isConnected || this.plot) return;
-    const ink = colour("--ink-3");
-    const line = colour("--line");
-    const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px Inter Variable, sans-serif" };
-    const stroke = colour("--s1");
+    if (!this.isConnected || this.plot || this.x.length < 2) return;
     this.replaceChildren();
-    this.plot = new uPlot(
-      {
-        width: this.clientWidth - 16,
-        height: HEIGHT,
-        cursor: { sync: { key: "run" }, y: false },
-        legend: { show: false },
-        scales: { x: { time: false } },
-        axes: [{ ...axis, size: 26, gap: 3 }, { ...axis, size: room, values: ticks }],
-        padding: [8, 12, 0, 0],
-        series: [{ label: say("step") }, { label: this.getAttribute("key"), stroke, width: 1.6, spanGaps: true, points: { show: () => this.x.length < 60, size: 4 } }],
-      },
-      [this.x, this.y],
-      this,
+    this.plot = named(
+      new Plot(
+        options({
+          width: this.clientWidth - 16,
+          cursor: { sync: { key: "run" }, y: false },
+          scales: { x: { time: false } },
+          series: [{ label: say("step") }, { label: this.getAttribute("key"), stroke: stroke(0), width: 1.6, spanGaps: true, points: { show: () => this.x.length < 60, size: 4 } }],
+        }),
+        [this.x, this.y],
+        this,
+      ),
+      this.getAttribute("key"),
     );
-    this.plot.root.setAttribute("role", "img");
-    this.plot.root.setAttribute("aria-label", this.getAttribute("key"));
+  }
+
+  /** A single value is no line: the number itself, large. */
+  alone() {
+    const place = document.createElement("p");
+    place.className = "said";
+    place.textContent = this.said ?? "";
+    place.title = this.said ?? "";
+    if (typeof this.said === "number") place.textContent = shown(this.said);
+    this.plot?.destroy();
+    this.plot = null;
+    this.replaceChildren(place);
   }
 
   rebuild() {

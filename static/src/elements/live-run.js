@@ -8,11 +8,27 @@ import { ask, say } from "../wire.js";
 
 const FINAL = ["completed", "failed", "canceled"];
 const POLL = 4000;
+// Series that are about the machine: the node samples them, and MLflow's client.
+const SYSTEM = "system/";
+// The studio reads so many series at once, and an address has its length.
+const MOST_KEYS = 90;
+const LONGEST = 6000;
 // Milliseconds after an answer until htmx has wired up what it put in.
 const SETTLED = 100;
 
 /** The order of charts, the same while points arrive and after a reload: short names first, as in tables of runs. */
 const inOrder = (one, other) => one.length - other.length || (one < other ? -1 : 1);
+
+/** Keys as parts of addresses. */
+function grouped(keys) {
+  const groups = [];
+  for (const key of keys.map((one) => `key=${encodeURIComponent(one)}`)) {
+    const last = groups.at(-1);
+    if (!last || last.length >= MOST_KEYS || last.join("&").length + key.length > LONGEST) groups.push([key]);
+    else last.push(key);
+  }
+  return groups.map((group) => group.join("&"));
+}
 
 class LiveRun extends HTMLElement {
   async connectedCallback() {
@@ -21,6 +37,7 @@ class LiveRun extends HTMLElement {
     this.api = `/api/v1/workspaces/${this.getAttribute("ws")}/runs/${this.getAttribute("run")}`;
     this.status = this.getAttribute("status");
     this.seq = 0;
+    this.known = new Set();
     this.rereading = new Map();
     this.pending = 0;
     this.addEventListener("htmx:beforeRequest", () => (this.pending += 1));
@@ -38,6 +55,10 @@ class LiveRun extends HTMLElement {
   get board() {
     return this.querySelector("[data-charts]");
   }
+  /** Where the chart of a key belongs; null when this page shows none of its kind. */
+  boardOf(key) {
+    return this.querySelector(`[data-charts=${key.startsWith(SYSTEM) ? "system" : "model"}]`);
+  }
   get tail() {
     return this.querySelector("log-tail");
   }
@@ -50,26 +71,43 @@ class LiveRun extends HTMLElement {
   // --- points ------------------------------------------------------------------------------------
   async readAll() {
     if (!this.board) return;
-    const told = await ask("GET", `${this.api}/series?points=1000`);
-    this.seq = told.seq;
-    for (const key of Object.keys(told.series).sort(inOrder)) this.chart(key)?.hold(told.series[key]);
+    const { metrics, seq } = await ask("GET", `${this.api}/metrics`);
+    const numbers = Object.keys(metrics).filter((key) => ["scalar", "list"].includes(metrics[key].kind)).sort(inOrder);
+    this.known = new Set(numbers);
+    const model = numbers.filter((key) => !key.startsWith(SYSTEM));
+    const system = numbers.filter((key) => key.startsWith(SYSTEM));
+    const wanted = [model, system].flatMap((keys) => (keys.length ? keys.slice(0, Number(this.boardOf(keys[0])?.dataset.most || 0)) : []));
+    const told = await Promise.all(grouped(wanted).map((keys) => ask("GET", `${this.api}/series?points=1000&${keys}`)));
+    // What came after the summary is told again by the socket; a chart that has it leaves it out.
+    this.seq = seq;
+    const found = Object.assign({}, ...told.map((one) => Object.fromEntries(Object.entries(one.series).map(([key, series]) => [key, { ...series, seq: one.seq }]))));
+    for (const key of Object.keys(found).sort(inOrder)) {
+      const chart = this.chart(key);
+      if (!chart) continue;
+      chart.seq = found[key].seq;
+      chart.hold(found[key]);
+    }
   }
   chart(key) {
-    if (!this.board) return null;
-    const all = [...this.board.querySelectorAll("live-chart")];
+    const board = this.boardOf(key);
+    if (!board) return null;
+    const all = [...board.querySelectorAll("live-chart")];
     const found = all.find((one) => one.getAttribute("key") === key);
     if (found) return found;
-    if (all.length >= Number(this.board.dataset.most || 100)) {
+    if (all.length >= Number(board.dataset.most || 100)) {
       if (inOrder(all.at(-1).getAttribute("key"), key) < 0) return null;
       all.pop().closest(".card").remove(); // The first ones in order are shown, whichever came first.
     }
     const card = this.querySelector("template[data-chart]").content.cloneNode(true);
-    card.querySelector("[data-key]").textContent = key;
+    const name = card.querySelector("[data-key]");
+    name.textContent = key.startsWith(SYSTEM) ? key.slice(SYSTEM.length).replaceAll("_", " ") : key;
+    name.title = key;
     const made = card.querySelector("live-chart");
     made.setAttribute("key", key);
     const next = all.find((one) => inOrder(one.getAttribute("key"), key) > 0);
-    this.board.insertBefore(card, next ? next.closest(".card") : this.board.querySelector("[data-after]"));
-    this.board.querySelector("[data-none]")?.remove();
+    board.insertBefore(card, next ? next.closest(".card") : board.querySelector("[data-after]"));
+    if (board.dataset.charts === "model") board.querySelector("[data-none]")?.remove();
+    else board.closest("[data-system]")?.removeAttribute("hidden");
     return made;
   }
   points(seq, data) {
@@ -77,8 +115,12 @@ class LiveRun extends HTMLElement {
     this.seq = seq;
     for (const [key, [steps, values]] of Object.entries(data)) {
       this.rereading.get(key)?.push([seq, steps, values]);
+      const before = this.known.has(key);
+      this.known.add(key);
       const chart = this.chart(key);
-      if (chart && !chart.add(steps, values)) this.reread(key, chart);
+      if (!chart || seq <= (chart.seq || 0)) continue;
+      const whole = chart.x?.length || !before; // else it had no place until now, and lacks what came first
+      if (!whole || !chart.add(steps, values)) this.reread(key, chart);
     }
   }
   /** Read one series anew, thinned by the server; what arrives meanwhile is added after it. */
@@ -156,6 +198,8 @@ class LiveRun extends HTMLElement {
     this.banner(false);
     if (frame.t === "run") this.changed(frame.run);
     else if (frame.t === "points") this.points(frame.seq, frame.data);
+    else if (frame.t === "children") this.refresh();
+    else if (frame.t === "items") htmx.trigger(this, "zaffre-items");
     else if (frame.t === "behind") this.readAll().catch(() => null);
     else if (frame.t === "log") {
       const data = Uint8Array.from(atob(frame.text), (one) => one.charCodeAt(0));

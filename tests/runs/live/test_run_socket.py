@@ -310,3 +310,17 @@ async def test_a_watcher_that_goes_while_it_joins_is_forgotten(monkeypatch):
     with pytest.raises(asyncio.CancelledError):
         await joining
     assert hub._topics == {}
+
+
+async def test_items_ring_and_are_read_elsewhere(running, code: Caller, person):
+    async with person("rio").socket(running.ws) as socket:
+        await socket.send(t="hello", seq=0, log=0)
+        item = {"key": "who", "kind": "text", "value": "x" * 5000}
+        body = {"batch": str(uuid.uuid4()), "items": [item]}
+        assert (await code.post(f"{running.agent}/metrics", body)).status == 200
+        async with asyncio.timeout(PATIENCE):
+            while (frame := await socket.next())["t"] != "items":
+                assert frame["t"] != "closed"
+        assert frame == {"t": "items"}
+    told = (await person("rio").get(f"{running.user}/items")).json()["items"]
+    assert [one["value"] for one in told] == ["x" * 5000]
