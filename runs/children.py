@@ -35,7 +35,7 @@ def list_children(
 ) -> list[Run]:
     """The runs directly below a run, or with `recursive` all of them, the oldest first; pages by the last id.
 
-    Who may read a run may read what is below it. Raises as get_run does.
+    Deleted ones are left out. Who may read a run may read what is below it. Raises as get_run does.
     """
     run = get_run(slug, run_id, actor=actor)
     limit, after = max(1, min(limit, MOST)), after.replace("\0", "")

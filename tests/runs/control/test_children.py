@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from django.utils import timezone
 
 from runs.models import Run
 from runs.services import reap
@@ -141,6 +142,15 @@ def test_odd_bodies_begin_nothing(carl, code, body):
     answer = children(bearer(code.spec["token"]), code.at, **body)
     assert answer.status_code == 422, answer.content
     assert below(carl, code.spec["run"]) == []
+
+
+def test_deleted_children_are_not_listed(carl):
+    run = carl.client.post(f"{WS}/runs", {"kind": "interactive", "experiment": "hand"}, format="json").json()["id"]
+    first, second = [one["id"] for one in children(carl.client, f"{WS}/runs/{run}", count=2).json()["runs"]]
+    inner = children(carl.client, f"{WS}/runs/{first}", count=1).json()["runs"][0]["id"]
+    Run.objects.filter(pk=first).update(deleted=timezone.now())
+    assert below(carl, run) == [second]
+    assert below(carl, run, recursive=1) == [second, inner]
 
 
 def test_depth_has_a_limit(carl, monkeypatch):
