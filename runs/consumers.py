@@ -261,7 +261,8 @@ class RunConsumer(Watcher):
             return
         self.acked, self.sent = False, now
         text = base64.b64encode(piece.data).decode()
-        await self.tell("log", offset=piece.offset, length=piece.length, attempt=piece.attempt, text=text)
+        skipped = {"elided": piece.elided} if piece.elided else {}
+        await self.tell("log", offset=piece.offset, length=piece.length, attempt=piece.attempt, text=text, **skipped)
 
 
 def _whole(value: Any, default: int) -> int:

@@ -32,6 +32,8 @@ class LogPiece:
     offset: int
     length: int
     attempt: int
+    #: Bytes before `offset` that the watcher wanted and that are left out of the log.
+    elided: int
 
 
 def may_watch(slug: str, *, actor: Actor) -> None:
@@ -65,11 +67,14 @@ def log_piece(slug: str, run_id: str, *, actor: Actor, offset: int, attempt: int
 
     A negative offset asks for the end of the log. Raises as get_run does.
     """
+    wanted = offset
     if offset < 0:
         found = logs.read_log(slug, run_id, actor=actor, tail=TAIL, limit=TAIL)
-        found = logs.read_log(slug, run_id, actor=actor, offset=found.offset, limit=LOG_FRAME)
+        wanted = found.offset
+        found = logs.read_log(slug, run_id, actor=actor, offset=wanted, limit=LOG_FRAME)
     else:
         found = logs.read_log(slug, run_id, actor=actor, offset=offset, limit=LOG_FRAME)
         if attempt is not None and found.attempt != attempt:
+            wanted = 0
             found = logs.read_log(slug, run_id, actor=actor, offset=0, limit=LOG_FRAME)
-    return LogPiece(found.data, found.offset, found.length, found.attempt)
+    return LogPiece(found.data, found.offset, found.length, found.attempt, max(0, found.offset - wanted))

@@ -14,16 +14,20 @@ from studio.kernel.errors import Conflict, Invalid, RangeGap
 from zaffre.protocol import (
     DESIRED_HEADER,
     LOG_COMPLETE_HEADER,
+    LOG_ELIDED_HEADER,
+    LOG_HEAD_HEADER,
     LOG_LENGTH_HEADER,
     LOG_OFFSET_HEADER,
+    LOG_SKIP_HEADER,
     MAX_LOG_CHUNK,
+    NEXT_IN_HEADER,
     RUN_STATUS_HEADER,
     SHA256_PATTERN,
 )
 
-FULL_HEADER = "X-Log-Full"
 ATTEMPT_HEADER = "X-Log-Attempt"
-ELIDED_HEADER = "X-Log-Elided"
+#: What a log says beyond its beginning will mostly be left out: its sender need not hurry.
+NEXT_IN = "0.1"
 
 
 class _Complete(msgspec.Struct):
@@ -51,18 +55,21 @@ async def _append(request: hot.Request, run: str, workspace: str | None) -> hot.
     except ValueError as error:
         raise Invalid(f"{error}.", code="bad_range") from None
     _check_digest(request.headers.get("content-digest", ""), data)
+    skip = request.headers.get(LOG_SKIP_HEADER.lower()) == "1"
     try:
         if workspace is None:
-            line = services.append(run, actor=actor, start=start, data=data)
+            line = services.append(run, actor=actor, start=start, data=data, skip=skip)
         else:
-            line = await db.run(services.append, run, actor=actor, start=start, data=data, workspace=workspace)
+            line = await db.run(
+                services.append, run, actor=actor, start=start, data=data, skip=skip, workspace=workspace
+            )
         done = await asyncio.shield(asyncio.wrap_future(line))
     except (RangeGap, Conflict) as error:
         length = error.details.get("length")
         return hot.refused(error, _held(length) if isinstance(length, int) else {})
     headers = _held(done.length) | {DESIRED_HEADER: done.desired}
     if done.full:
-        headers[FULL_HEADER] = "1"
+        headers[NEXT_IN_HEADER] = NEXT_IN
     return hot.Response(202, b"", headers)
 
 
@@ -107,7 +114,11 @@ async def _complete(request: hot.Request, run: str, workspace: str | None) -> ho
 
 
 async def read(request: hot.Request, ws: str, run: str) -> hot.Response:
-    """GET …/runs/<run>/log?offset=&limit=&attempt= or ?tail=N; without a limit the log from `offset` to its end."""
+    """GET …/runs/<run>/log?offset=&limit=&attempt= or ?tail=N
+
+    Without a limit the log from `offset` to its end, with a line for what is left out of it. With one, X-Log-Offset
+    says where the bytes begin: later than asked when those before are left out.
+    """
     actor = await request.actor()
     limit, tail = request.number("limit", most=queries.MOST), request.number("tail")
     found = await db.run(
@@ -128,7 +139,7 @@ async def read(request: hot.Request, ws: str, run: str) -> hot.Response:
         ATTEMPT_HEADER: str(found.attempt),
     }
     if found.elided:
-        headers[ELIDED_HEADER] = str(found.elided)
+        headers |= {LOG_ELIDED_HEADER: str(found.elided), LOG_HEAD_HEADER: str(found.head)}
     end = found.offset + len(found.data)
     body: hot.Body = found.data
     if limit is None and tail is None and found.log_id is not None and end < found.length:

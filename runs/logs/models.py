@@ -2,17 +2,19 @@
 
 from django.db import models
 
+from runs.logs.pieces import Span
 from runs.models import Run
 
 
 class Log(models.Model):
-    """Length and completeness of one attempt's log."""
+    """Length and completeness of one attempt's log: bytes [0, head) and [head + elided, length) are held."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="logs")
     attempt = models.PositiveIntegerField()
-    #: Bytes held; a chunk's insert moves it in the same transaction.
+    #: Bytes that the program wrote, as far as we were told; a chunk's insert moves it in the same transaction.
     length = models.BigIntegerField(default=0)
-    #: Bytes that the sender had but we did not keep, because the log was full; 0 = nothing is missing.
+    #: Where the bytes begin that are left out, and how many they are; 0 and 0 = nothing is missing.
+    head = models.BigIntegerField(default=0)
     elided = models.BigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     #: The sender's length and hash matched what is held.
@@ -21,9 +23,13 @@ class Log(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "attempt"], name="log_once_per_attempt")]
 
+    @property
+    def span(self) -> Span:
+        return Span(self.head, self.head + self.elided, self.length) if self.elided else Span(length=self.length)
+
 
 class LogChunk(models.Model):
-    """Bytes [offset, offset + length) of a log; chunks touch each other without gap or overlap."""
+    """Bytes [offset, offset + length) of a log; chunks touch each other, but for what is left out."""
 
     log = models.ForeignKey(Log, on_delete=models.CASCADE, related_name="chunks")
     offset = models.BigIntegerField()

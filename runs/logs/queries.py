@@ -3,15 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models import Subquery
 
 from runs.logs.models import Log, LogChunk
+from runs.logs.pieces import left_out
 from runs.queries import get_run
 from studio.kernel.actors import Actor
 
 #: The most bytes of one read.
 MOST = 8 * 1024 * 1024
 PIECE = 1024 * 1024
+#: How often a slice is read again that a flood pushed out of the log meanwhile.
+TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,14 @@ class LogSlice:
     """Bytes [offset, offset + len(data)) of a log that is `length` bytes long now."""
 
     data: bytes
+    #: Later than asked when the bytes there are left out.
     offset: int
     length: int
     complete: bool
     attempt: int
-    #: Bytes that the program wrote after the log was full; they are lost.
+    #: How many bytes are left out, and where they begin.
     elided: int
+    head: int
     status: str
     #: For `pieces_of`; None when nothing was written yet.
     log_id: int | None
@@ -42,25 +48,31 @@ def read_log(
 ) -> LogSlice:
     """Return `limit` bytes (MOST at most) from `offset`, or the last `tail` bytes.
 
-    `attempt` is the present one when not given. An offset past the end gives no bytes. A run that
-    has written nothing has an empty log. Raises as get_run does.
+    `attempt` is the present one when not given. An offset past the end gives no bytes, one in the middle of what
+    is left out those after it; no slice crosses that place. A run that has written nothing has an empty log.
+    Raises as get_run does.
     """
     run = get_run(slug, run_id, actor=actor)
     number = run.attempt_no if attempt is None else attempt
-    log = Log.objects.filter(run=run, attempt=number).first()
     size = MOST if limit is None else min(limit, MOST)
+    rows = Log.objects.filter(run=run, attempt=number)
+    log, tries = rows.first(), 1
     if log is None:
-        return LogSlice(b"", 0, 0, False, number, 0, run.status, None)
-    if tail is not None:
-        start = max(0, log.length - min(tail, size))
-    else:
-        start = min(offset or 0, log.length)
-    data = bytes_between(log.pk, start, min(start + size, log.length))
-    return LogSlice(data, start, log.length, log.complete, number, log.elided, run.status, log.pk)
+        return LogSlice(b"", 0, 0, False, number, 0, 0, run.status, None)
+    while True:
+        span = log.span
+        start, end = span.reading(span.last(min(tail, size)) if tail is not None else offset or 0)
+        end = min(start + size, end)
+        data = bytes_between(log.pk, start, end)
+        if data or start == end or tries == TRIES:
+            break
+        # A program that floods its log pushed these bytes out between the two questions.
+        log, tries = rows.get(), tries + 1
+    return LogSlice(data, start, log.length, log.complete, number, log.elided, log.head, run.status, log.pk)
 
 
 def bytes_between(log_id: int, start: int, end: int) -> bytes:
-    """Bytes [start, end) of a log whose reader was authorised before."""
+    """Bytes [start, end) of a log whose reader was authorised before; fewer when something is left out there."""
     if end <= start:
         return b""
     chunks = LogChunk.objects.filter(log_id=log_id)
@@ -70,16 +82,28 @@ def bytes_between(log_id: int, start: int, end: int) -> bytes:
     out = bytearray()
     at = start
     for offset, data in rows.values_list("offset", "data"):
+        if offset > at:
+            break
         out += bytes(data)[at - offset : end - offset]
         at = start + len(out)
     return bytes(out)
 
 
 def pieces_of(log_id: int, start: int, end: int) -> Iterator[bytes]:
-    """Bytes [start, end) in pieces, each read by a query of its own: no connection is held between them."""
+    """Bytes [start, end) in pieces, and a line for those that are left out.
+
+    Each piece is read by a query of its own: no connection is held between them.
+    """
     while start < end:
-        piece = bytes_between(log_id, start, min(start + PIECE, end))
-        if not piece:
+        log = Log.objects.filter(pk=log_id).only("head", "elided", "length").first()
+        if log is None:
+            return
+        at, until = log.span.reading(start)
+        if at > start:
+            yield left_out(at - start, head=settings.LOG_HEAD_BYTES, tail=settings.LOG_TAIL_BYTES)
+            start = at
+        piece = bytes_between(log_id, start, min(start + PIECE, end, until))
+        if not piece and log.span == Log.objects.only("head", "elided", "length").get(pk=log_id).span:
             return
         yield piece
         start += len(piece)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
 from runs.fencing import admit, refuse_late
 from runs.logs.models import Log, LogChunk
-from runs.logs.pieces import FULL_NOTE, MOST, fit
+from runs.logs.pieces import Span
 from runs.logs.queries import bytes_between, pieces_of
 from runs.models import Run
 from studio.kernel.actors import Actor
@@ -26,7 +27,7 @@ CHUNK = 1024 * 1024
 
 @dataclass(frozen=True)
 class Appended:
-    """The answer to a piece: the log's length as the sender counts, and whether it is full."""
+    """The answer to a piece: the log's length as the sender counts, and whether its beginning is full."""
 
     length: int
     desired: str
@@ -39,6 +40,7 @@ class _Item:
     actor: Actor
     start: int
     data: bytes
+    skip: bool
 
 
 @dataclass
@@ -46,26 +48,44 @@ class _Held:
     """A locked log while a group is written."""
 
     log: Log
-    #: Length that is stored; `fresh` comes after it.
-    stored: int
-    fresh: bytearray = field(default_factory=bytearray)
-    elided: int = 0
+    span: Span
+    #: New bytes, each part after the other; a part begins anew where the sender skipped.
+    fresh: list[tuple[int, bytearray]] = field(default_factory=list)
 
-    @property
-    def length(self) -> int:
-        return self.stored + len(self.fresh)
+    def skip(self, start: int) -> None:
+        self.span = self.span.skipped(start)
+        self.fresh.append((start, bytearray()))
+
+    def add(self, data: bytes) -> None:
+        if not self.fresh:
+            self.fresh.append((self.span.length, bytearray()))
+        self.fresh[-1][1].extend(data)
+        self.span = self.span.grown(len(data))
+
+    def read(self, start: int, end: int) -> bytes:
+        """Bytes [start, end), all of which are held."""
+        out = bytes_between(self.log.pk, start, end)
+        for offset, data in self.fresh:
+            at = start + len(out)
+            if offset <= at < offset + len(data):
+                out += data[at - offset : end - offset]
+        return out
 
 
-def append(run_id: str, *, actor: Actor, start: int, data: bytes, workspace: str | None = None) -> "Future[Appended]":
+def append(
+    run_id: str, *, actor: Actor, start: int, data: bytes, skip: bool = False, workspace: str | None = None
+) -> "Future[Appended]":
     """Add bytes at offset `start`; the future ends after the commit.
+
+    Only the beginning and the end of a long log are kept (settings.LOG_HEAD_BYTES, LOG_TAIL_BYTES); the run goes
+    on. With `skip` the sender says that it has nothing from the end of the log to `start` and never will.
 
     Bytes that are held already are compared and accepted. Raises (here or from the future) RangeGap
     when the piece begins after the end, Conflict `log_differs` when held bytes are others, `stale_attempt`,
-    `final`, and NotFound or Forbidden as `admit` does. A log over MOST bytes takes no more and says so
-    in `full`; the run goes on.
+    `final`, and NotFound or Forbidden as `admit` does.
     """
     admit(run_id, actor=actor, workspace=workspace)
-    return _appender.submit(_Item(run_id, actor, start, data))
+    return _appender.submit(_Item(run_id, actor, start, data, skip))
 
 
 def _write(items: Sequence[_Item]) -> list[Appended | Exception]:
@@ -84,7 +104,9 @@ def _write(items: Sequence[_Item]) -> list[Appended | Exception]:
             if row["attempt_no"] != runs[item.run_id]["attempt_no"]:
                 raise Conflict("Another attempt of this run has just begun.", code="stale_attempt")
             held = logs[item.run_id]
-            results.append(Appended(_add(held, item), row["desired"], bool(held.log.elided or held.elided)))
+            _add(held, item)
+            full = held.span.length > settings.LOG_HEAD_BYTES
+            results.append(Appended(held.span.length, row["desired"], full))
         except ZaffreError as error:
             results.append(error)
     for run_id, held in logs.items():
@@ -95,62 +117,52 @@ def _write(items: Sequence[_Item]) -> list[Appended | Exception]:
 def _lock_logs(attempts: dict[str, int]) -> dict[str, _Held]:
     # In the order of ids, so that two processes with the same logs cannot wait for each other.
     rows = Log.objects.select_for_update().filter(run_id__in=list(attempts)).order_by("pk")
-    held = {log.run_id: _Held(log, log.length) for log in rows if log.attempt == attempts[log.run_id]}
+    held = {log.run_id: _Held(log, log.span) for log in rows if log.attempt == attempts[log.run_id]}
     new = [Log(run_id=run_id, attempt=no) for run_id, no in attempts.items() if run_id not in held]
     if not new:
         return held
     Log.objects.bulk_create(new, ignore_conflicts=True)
-    return {log.run_id: _Held(log, log.length) for log in rows.all() if log.attempt == attempts[log.run_id]}
+    return {log.run_id: _Held(log, log.span) for log in rows.all() if log.attempt == attempts[log.run_id]}
 
 
-def _add(held: _Held, item: _Item) -> int:
-    """Put an item's new bytes into `held.fresh` and return the length as the sender counts."""
+def _add(held: _Held, item: _Item) -> None:
+    """Put an item's new bytes into `held`. Raises Conflict, RangeGap."""
     if held.log.complete:
         raise Conflict("The log was completed and takes nothing more.", code="final")
-    if held.log.elided or held.elided:
-        # The stored end is our own note by now: comparing would be meaningless, refusing would hurt the run.
-        end = item.start + len(item.data)
-        known = MOST + held.log.elided + held.elided
-        held.elided += max(0, end - known)
-        return max(end, known)
-    lies = fit(start=item.start, size=len(item.data), held=held.length)
-    if lies is None:
-        raise RangeGap(
-            f"The log holds {held.length} bytes, and this piece begins at {item.start}.",
-            hint="Send the bytes from X-Log-Length on.",
-            length=held.length,
-        )
-    if lies.repeated and _held_bytes(held, item.start, lies.repeated) != item.data[: lies.repeated]:
-        raise Conflict(
-            f"Bytes at offset {item.start} are held already, and they are others.",
-            code="log_differs",
-            length=held.length,
-        )
-    room = MOST - held.length
-    held.fresh += item.data[lies.repeated : lies.repeated + room]
-    if lies.fresh > room:
-        held.fresh += FULL_NOTE
-        held.elided = lies.fresh - room
-    return item.start + len(item.data) if lies.fresh else held.length
-
-
-def _held_bytes(held: _Held, start: int, size: int) -> bytes:
-    old = bytes_between(held.log.pk, start, min(start + size, held.stored)) if start < held.stored else b""
-    rest = max(0, start - held.stored)
-    return old + bytes(held.fresh[rest : rest + size - len(old)])
+    length = held.span.length
+    if item.start > length:
+        if not item.skip:
+            raise RangeGap(
+                f"The log holds {length} bytes, and this piece begins at {item.start}.",
+                hint="Send the bytes from X-Log-Length on.",
+                length=length,
+            )
+        held.skip(item.start)
+    known = max(0, min(len(item.data), length - item.start))
+    for start, end in held.span.held(item.start, item.start + known):
+        if held.read(start, end) != item.data[start - item.start : end - item.start]:
+            raise Conflict(
+                f"Bytes at offset {start} are held already, and they are others.", code="log_differs", length=length
+            )
+    held.add(item.data[known:])
 
 
 def _store(run_id: str, held: _Held) -> None:
-    if not held.fresh and not held.elided:
+    log, kept = held.log, held.span.trimmed(head=settings.LOG_HEAD_BYTES, tail=settings.LOG_TAIL_BYTES)
+    if kept == log.span:
         return
     LogChunk.objects.bulk_create(
-        LogChunk(log=held.log, offset=held.stored + at, length=len(piece), data=piece)
-        for at in range(0, len(held.fresh), CHUNK)
-        if (piece := bytes(held.fresh[at : at + CHUNK]))
+        LogChunk(log=log, offset=offset + at, length=len(piece), data=piece)
+        for offset, fresh in held.fresh
+        for at in range(0, len(fresh), CHUNK)
+        if (piece := bytes(fresh[at : at + CHUNK])) and kept.held(offset + at, offset + at + len(piece))
     )
-    Log.objects.filter(pk=held.log.pk, length=held.stored).update(length=held.length, elided=F("elided") + held.elided)
-    if held.fresh:
-        transaction.on_commit(partial(_tell, run_id, held.log.attempt, held.length))
+    if kept.elided:
+        # Whole chunks only: one over the edge stays, and nobody reads the part that is left out.
+        between = LogChunk.objects.filter(log=log, offset__gte=kept.head, offset__lt=kept.tail)
+        between.filter(offset__lte=kept.tail - F("length")).delete()
+    Log.objects.filter(pk=log.pk).update(length=kept.length, head=kept.head, elided=kept.elided)
+    transaction.on_commit(partial(_tell, run_id, log.attempt, kept.length))
 
 
 def _tell(run_id: str, attempt: int, length: int) -> None:
@@ -169,7 +181,7 @@ def drain() -> None:
 def complete(run_id: str, *, actor: Actor, length: int, sha256: str, workspace: str | None = None) -> bool:
     """Mark the log complete if the sender's length and hash are those of the bytes held.
 
-    Returns False for a log that was full: its end is missing, and it stays marked as incomplete.
+    Returns False for a log of which bytes were left out: it stays marked as incomplete.
     Raises Conflict `log_mismatch` with the length that is held, and as `append` does.
     """
     admit(run_id, actor=actor, workspace=workspace)
@@ -213,7 +225,7 @@ def _compact(log_id: int) -> int:
     group: list[LogChunk] = []
     size = 0
     for chunk in LogChunk.objects.filter(log_id=log_id).order_by("offset").defer("data").iterator():
-        if group and size + chunk.length > CHUNK:
+        if group and (size + chunk.length > CHUNK or group[-1].offset + group[-1].length != chunk.offset):
             saved += _join(group)
             group, size = [], 0
         group.append(chunk)

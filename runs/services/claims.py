@@ -174,4 +174,5 @@ def _spec(attempt: Attempt) -> RunSpec:
             for name, given in run.inputs.items()
         },
         desired=run.desired,
+        log={"head": settings.LOG_HEAD_BYTES, "tail": settings.LOG_TAIL_BYTES},
     )

@@ -13,6 +13,7 @@ def words() -> dict[str, str]:
         "step": _("step"),
         "log": _("Log"),
         "nolog": _("Nothing was written yet."),
+        "leftout": _("{size} were left out here: of a long log the beginning and the end are kept."),
         "line": _("1 line"),
         "lines": _("{count} lines"),
         "toend": _("Jump to end · {count} new lines"),

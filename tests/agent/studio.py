@@ -29,6 +29,7 @@ class FakeRun:
     lease_until: float = 0.0
     log: bytes = b""
     log_complete: bool = False
+    skipped: int = 0
     steps: list[dict[str, Any]] = field(default_factory=list)
     points: list[Any] = field(default_factory=list)
     samples: list[Any] = field(default_factory=list)
@@ -51,6 +52,7 @@ class FakeStudio:
         self.hellos: list[dict[str, Any]] = []
         self.claims: list[dict[str, Any]] = []
         self.claim_only_named = False
+        self.log_limits = {"head": 32 * 1024**2, "tail": 32 * 1024**2}
         self.blob_reads = 0
         self.away = False
         self.refuse_samples, self.refused_samples = False, 0
@@ -136,6 +138,7 @@ class FakeStudio:
             "environment": {"name": "e", "version": 1, "spec": run.environment},
             "inputs": run.inputs,
             "desired": run.desired,
+            "log": self.log_limits,
         }
 
     def claim(self, body: dict[str, Any], wait: float) -> tuple[int, Any]:
@@ -234,6 +237,9 @@ class FakeStudio:
     def _log(self, run: FakeRun, headers: Any, data: bytes) -> tuple[int, Any, dict[str, str]]:
         start = int(headers["Content-Range"].split()[1].split("-")[0])
         held = {"X-Log-Length": str(len(run.log))}
+        if start > len(run.log) and headers.get("X-Log-Skip") == "1":
+            run.skipped += start - len(run.log)
+            run.log += bytes(start - len(run.log))
         if start > len(run.log):
             return 416, _error("gap"), held
         known = run.log[start : start + len(data)]

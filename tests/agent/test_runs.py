@@ -253,3 +253,30 @@ def test_a_full_log_does_not_depend_on_the_size_of_its_pieces(studio, bring_agen
     run = studio.wait_final(studio.submit({"train.py": script}))
     expected = b"".join((b"%d" % n) * 20000 + b"\xff\x00" for n in range(40))
     assert hashlib.sha256(run.log).digest() == hashlib.sha256(expected).digest()
+
+
+def test_a_flood_keeps_its_beginning_and_its_end_and_little_disk(studio, bring_agent, tmp_path):
+    mega = 1024**2
+    studio.log_limits = {"head": mega, "tail": 2 * mega}
+    script = """
+import os
+block = b"x" * (1024 ** 2 - 1) + b"\\n"
+os.write(1, b"first line\\n")
+for n in range(200):
+    os.write(1, block)
+os.write(1, b"last line\\n")
+kept = sum(os.path.getsize(f"../{name}") for name in os.listdir("..") if name.startswith("log"))
+open("kept", "w").write(str(kept))
+os.makedirs("outputs", exist_ok=True)
+open("outputs/kept", "w").write(str(kept))
+"""
+    bring_agent(studio)
+    run = studio.wait_final(studio.submit({"train.py": script}))
+    assert run.result["exit_code"] == 0
+    whole = 200 * mega + len("first line\nlast line\n")
+    assert len(run.log) == whole, "what was skipped is counted"
+    assert run.log.startswith(b"first line\n" + b"x" * 1000) and run.log.endswith(b"x\nlast line\n")
+    assert run.log[whole - 2 * mega :].count(b"\0") == 0 and run.skipped > 0
+    assert not run.log_complete
+    kept = int(studio.blobs[run.artifacts["outputs/kept"]])
+    assert kept <= 1 * mega + 2 * mega + 2 * 4 * mega

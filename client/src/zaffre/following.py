@@ -6,7 +6,7 @@ import codecs
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-from zaffre.protocol import FINAL_STATES, LOG_COMPLETE_HEADER, RUN_STATUS_HEADER
+from zaffre.protocol import FINAL_STATES, LOG_COMPLETE_HEADER, LOG_OFFSET_HEADER, RUN_STATUS_HEADER
 from zaffre.transport import Client, segment, workspace_path
 
 _ATTEMPT_HEADER = "X-Log-Attempt"
@@ -89,6 +89,12 @@ class _Log:
                     continue
             self.complete = answer.headers.get(LOG_COMPLETE_HEADER) == "1"
             self.status = str(answer.headers.get(RUN_STATUS_HEADER, ""))
+            begins = int(answer.headers.get(LOG_OFFSET_HEADER) or self._offset)
+            if begins > self._offset and answer.body:
+                self.end()
+                self._decoder.reset()
+                self._note(f"{begins - self._offset:,} bytes of the log were not kept")
+                self._offset = begins
             self._offset += len(answer.body)
             if not answer.body:
                 return moved

@@ -20,6 +20,13 @@ IDEMPOTENCY_HEADER = "Idempotency-Key"
 LOG_OFFSET_HEADER = "X-Log-Offset"
 LOG_LENGTH_HEADER = "X-Log-Length"
 LOG_COMPLETE_HEADER = "X-Log-Complete"
+#: Bytes of the log that are not kept, and the offset at which they begin; both only when there are some.
+LOG_ELIDED_HEADER = "X-Log-Elided"
+LOG_HEAD_HEADER = "X-Log-Head"
+#: From a sender: what lies between the held length and this piece is lost for good, and may be left out.
+LOG_SKIP_HEADER = "X-Log-Skip"
+#: To a sender: seconds to wait before the next piece.
+NEXT_IN_HEADER = "X-Next-In"
 RUN_STATUS_HEADER = "X-Run-Status"
 DESIRED_HEADER = "X-Desired"
 
@@ -161,6 +168,7 @@ class RunSpec(TypedDict, total=False):
     environment: Dict[str, Any]  # name, version, spec
     inputs: Dict[str, Any]  # name -> {dataset, version, files}
     desired: str
+    log: Dict[str, int]  # head, tail: how many bytes of the beginning and of the end are kept
 
 
 class ReplicaSpec(TypedDict, total=False):

@@ -7,6 +7,7 @@ import { LiveSocket } from "../live-socket.js";
 import { ask, say } from "../wire.js";
 
 const FINAL = ["completed", "failed", "canceled"];
+const AT_ONCE = 8_000_000; // bytes of log in one answer
 const POLL = 4000;
 // Series that are about the machine: the node samples them, and MLflow's client.
 const SYSTEM = "system/";
@@ -203,7 +204,7 @@ class LiveRun extends HTMLElement {
     else if (frame.t === "behind") this.readAll().catch(() => null);
     else if (frame.t === "log") {
       const data = Uint8Array.from(atob(frame.text), (one) => one.charCodeAt(0));
-      if (this.tail && !this.tail.push(frame.offset, data, frame.attempt)) this.tail.start();
+      if (this.tail && !this.tail.push(frame.offset, data, frame.attempt, frame.elided)) this.tail.start();
       this.socket.send('{"t":"ack"}');
     }
   }
@@ -221,8 +222,10 @@ class LiveRun extends HTMLElement {
     if (this.board) await this.readAll();
     if (this.tail) {
       const from = Math.max(0, this.tail.end);
-      const answer = await fetch(`${this.api}/log?offset=${from}`);
-      if (answer.ok) this.tail.push(Number(answer.headers.get("X-Log-Offset")), new Uint8Array(await answer.arrayBuffer()));
+      const answer = await fetch(`${this.api}/log?offset=${from}&limit=${AT_ONCE}`);
+      const offset = Number(answer.headers.get("X-Log-Offset"));
+      const data = new Uint8Array(await answer.arrayBuffer());
+      if (answer.ok) this.tail.push(offset, data, undefined, offset - from);
     }
     if (run.status !== this.status) this.changed(run);
     if (!this.socket?.isOpen && !this.over && !FINAL.includes(this.status)) this.polling = setTimeout(() => this.poll().catch(() => null), POLL);

@@ -1,11 +1,12 @@
 // <log-tail url="…/log">: the end of a log that grows, earlier text on scroll, a window of lines in the page.
 import { AnsiUp } from "ansi_up";
-import { say } from "../wire.js";
+import { bytes, say } from "../wire.js";
 
 const WHOLE = 1_000_000; // a log up to this long is read whole, so that its lines have numbers
 const PIECE = 256_000;
 const WINDOW = 1000;
 const MOST = 60_000;
+const MARK = '<em class="left-out">';
 
 class LogTail extends HTMLElement {
   constructor() {
@@ -19,6 +20,7 @@ class LogTail extends HTMLElement {
     this.end = -1; // byte offset after what is held; -1 = nothing read yet
     this.rest = "";
     this.shown = 0; // index of the first line in the page
+    this.gap = null; // [first, last): bytes that the studio did not keep
     this.decoder = new TextDecoder();
     this.ansi = this.colours();
   }
@@ -55,28 +57,48 @@ class LogTail extends HTMLElement {
     if (!head.ok) return -1;
     const offset = Number(head.headers.get("X-Log-Offset") || 0);
     this.fresh();
+    this.gap = gapOf(head);
     this.first = this.end = offset;
     this.number = offset ? 0 : 1;
     this.take(new Uint8Array(await head.arrayBuffer()));
     return this.end;
   }
 
-  /** Bytes from the socket or a poll. A frame that begins before our end is a new attempt or a repeat. */
-  push(offset, data, attempt) {
-    if (this.attempt !== undefined && attempt !== undefined && attempt !== this.attempt) {
-      this.fresh();
-      this.first = this.end = offset;
-      this.number = offset ? 0 : 1;
-    }
+  /**
+   * Bytes from the socket or a poll. A frame that begins before our end is a repeat, one of another attempt begins
+   * anew, and `elided` bytes before it were not kept.
+   */
+  push(offset, data, attempt, elided = 0) {
+    if (this.attempt !== undefined && attempt !== undefined && attempt !== this.attempt) this.from(offset);
     if (attempt !== undefined) this.attempt = attempt;
-    if (this.end < 0) {
-      this.first = this.end = offset;
-      this.number = offset ? 0 : 1;
+    if (this.end < 0) this.from(offset);
+    if (offset > this.end) {
+      if (offset - elided > this.end) return false;
+      this.skip(offset);
     }
-    if (offset > this.end) return false;
     const known = this.end - offset;
     if (known < data.length) this.take(data.subarray(known));
     return true;
+  }
+  from(offset) {
+    this.fresh();
+    this.first = this.end = offset;
+    this.number = offset ? 0 : 1;
+  }
+  skip(offset) {
+    this.gap = [this.gap ? this.gap[0] : this.end, offset];
+    if (this.rest) this.held.push(escape(visible(this.rest)));
+    this.rest = "";
+    this.decoder = new TextDecoder();
+    this.ansi = this.colours();
+    // A flood is skipped again and again: one line says all of it.
+    if (this.held.at(-1)?.startsWith(MARK)) this.held.pop();
+    this.held.push(this.missing());
+    this.number = 0; // nobody counted the lines in between
+    this.end = offset;
+  }
+  missing() {
+    return `${MARK}${escape(say("leftout", { size: bytes(this.gap[1] - this.gap[0]) }))}</em>`;
   }
 
   take(data) {
@@ -155,18 +177,24 @@ class LogTail extends HTMLElement {
     }
     if (this.first <= 0) return;
     this.reading = true;
-    const from = Math.max(0, this.first - PIECE);
+    const crossed = this.gap && this.first === this.gap[1];
+    if (crossed) this.first = this.gap[0]; // over the gap, which has a line of its own
+    const from = Math.max(0, this.first - PIECE, this.gap && this.first > this.gap[1] ? this.gap[1] : 0);
     const answer = await fetch(`${this.getAttribute("url")}?offset=${from}&limit=${this.first - from}`);
-    if (answer.ok) {
+    if (answer.ok && Number(answer.headers.get("X-Log-Offset")) === from) {
       const lines = new TextDecoder().decode(await answer.arrayBuffer()).split("\n");
       if (lines.at(-1) === "") lines.pop();
       const ansi = this.colours();
-      this.held.unshift(...lines.map((text) => ansi.ansi_to_html(visible(text))));
+      const found = lines.map((text) => ansi.ansi_to_html(visible(text)));
+      if (crossed) found.push(this.missing());
+      this.held.unshift(...found);
       this.first = from;
-      if (from === 0) this.number = 1;
-      this.shown = lines.length;
+      if (from === 0 && !this.gap) this.number = 1;
+      this.shown = found.length;
       this.paint();
       this.earlierShown();
+    } else if (answer.ok) {
+      this.first = -1; // a flood pushed these bytes out meanwhile
     }
     this.reading = false;
   }
@@ -178,6 +206,12 @@ class LogTail extends HTMLElement {
   }
 }
 
+/** The bytes that the log does not hold, null when it holds all. */
+function gapOf(answer) {
+  const size = Number(answer.headers.get("X-Log-Elided"));
+  const first = Number(answer.headers.get("X-Log-Head"));
+  return size ? [first, first + size] : null;
+}
 /** A progress bar overwrites its line: what it said last counts. */
 function visible(text) {
   const plain = text.endsWith("\r") ? text.slice(0, -1) : text;

@@ -127,20 +127,6 @@ async def test_complete_only_when_length_and_hash_agree(running, code: Caller, p
     assert (await code.patch_log(f"{running.agent}/log", 10, b"more")).status == 409
 
 
-async def test_a_full_log_says_so_and_never_fails_the_run(running, code: Caller, person, monkeypatch):
-    monkeypatch.setattr("runs.logs.services.MOST", 1000)
-    assert (await code.patch_log(f"{running.agent}/log", 0, b"a" * 900)).headers.get("x-log-full") is None
-    over = await code.patch_log(f"{running.agent}/log", 900, b"b" * 300)
-    assert (over.status, over.headers["x-log-full"], over.headers["range"]) == (202, "1", "0-1199")
-    more = await code.patch_log(f"{running.agent}/log", 1200, b"c" * 50)
-    assert (more.status, more.headers["x-log-full"], more.headers["range"]) == (202, "1", "0-1249")
-    held = await person("rio").get(f"{running.user}/log")
-    assert held.body.startswith(b"a" * 900 + b"b" * 100 + b"\n[zaffre] This log is full")
-    assert held.body.count(b"[zaffre]") == 1 and held.headers["x-log-elided"] == "250"
-    done = await code.post(f"{running.agent}/log/complete", {"length": 1250, "sha256": "0" * 64})
-    assert done.json() == {"complete": False}
-
-
 async def test_a_stale_attempt_writes_nothing_and_the_new_one_has_its_own_log(running, code: Caller, person):
     await code.patch_log(f"{running.agent}/log", 0, b"first attempt")
     await ask(lambda: running.change(attempt_no=2, status="starting"))

@@ -84,6 +84,7 @@ class Job:
         self.key: Key = (self.run, self.attempt)
         self.door = self.shop.door.with_token(self.spec["token"])
         self.address = f"{AGENT}/runs/{self.run}"
+        self.output = self.place.output(self.spec.get("log"))
 
     # --- from the lease loop ------------------------------------------------------------------
     def renewed(self, sent: float, valid_for: float) -> None:
@@ -173,19 +174,13 @@ class Job:
         self.desire(told.get("desired"))
 
     def say(self, text: str) -> None:
-        """Write a line of ours into the log, before the code has it for itself."""
-        with self.place.log.open("ab") as log:
-            log.write(text.encode("utf-8", "replace"))
+        """Write a line of ours into the log, when the code does not write to it."""
+        self.output.append(text.encode("utf-8", "replace"))
 
     def tail(self, size: int = 4000) -> str:
         """The last bytes of the log as text."""
-        try:
-            with self.place.log.open("rb") as log:
-                end = log.seek(0, 2)
-                log.seek(max(0, end - size))
-                return log.read().decode("utf-8", "replace").replace("\0", "\ufffd")
-        except OSError:
-            return ""
+        _, data = self.output.read(max(0, self.output.length - size), size)
+        return data.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 def _told(answer: Any) -> Dict[str, Any]:

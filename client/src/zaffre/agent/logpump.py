@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Mapping, Optional
 
 from zaffre.agent.door import DoorError, Refused, Unreachable, rest
 from zaffre.agent.job import Left
-from zaffre.protocol import DESIRED_HEADER, LOG_LENGTH_HEADER, MAX_LOG_CHUNK
+from zaffre.protocol import DESIRED_HEADER, LOG_LENGTH_HEADER, LOG_SKIP_HEADER, MAX_LOG_CHUNK, NEXT_IN_HEADER
 
 if TYPE_CHECKING:
     from zaffre.agent.job import Job
 
 _PAUSE_SECONDS = 0.2
-_FULL_HEADER = "X-Log-Full"
+_LONGEST_WAIT = 5.0
 
 
 class LogPump:
-    """A thread that keeps the studio's log as long as the spool."""
+    """A thread that keeps the studio's log as long as the spool.
+
+    What the spool has let go of is left out: the studio keeps the beginning and the end of a log, and tells people so.
+    """
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.offset = 0
-        self.full = False
+        #: The studio wants the next piece after so many seconds.
+        self._next_in = 0.0
+        #: Bytes were left out, so that the log is not complete.
+        self._skipped = False
         self._refused: Optional[str] = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"log {job.run}", daemon=True)
@@ -42,13 +48,18 @@ class LogPump:
             self._thread.join(1.0)
         if self.job.leaving.is_set():
             raise Left
-        if self.job.dropped.is_set() or self.full or self._refused:
+        if self.job.dropped.is_set() or self._refused:
             return
         digest, length = hashlib.sha256(), 0
-        with self.job.place.log.open("rb") as spool:
-            for piece in iter(lambda: spool.read(1 << 20), b""):
-                digest.update(piece)
-                length += len(piece)
+        while not self._skipped:
+            start, piece = self.job.output.read(length, 1 << 20)
+            self._skipped = start != length
+            if not piece:
+                break
+            digest.update(piece)
+            length += len(piece)
+        if self._skipped:
+            return
         try:
             self.job.ask("POST", "/log/complete", {"length": length, "sha256": digest.hexdigest()})
         except DoorError:
@@ -63,33 +74,30 @@ class LogPump:
 
     def _run(self) -> None:
         pause = _PAUSE_SECONDS
-        while not self.job.over() and not self._refused and not self.full:
+        while not self.job.over() and not self._refused:
             ending = self._end.is_set()
-            piece = self._next()
+            start, piece = self.job.output.read(self.offset, MAX_LOG_CHUNK)
             if not piece:
                 if ending:
                     return
                 self._end.wait(_PAUSE_SECONDS)
                 continue
             try:
-                self._send(piece)
+                self._send(start, piece)
                 pause = _PAUSE_SECONDS
             except Unreachable as error:
                 rest(max(pause, error.retry_after), lambda: self.job.over() or bool(self._refused))
                 pause = min(pause * 2, 2.0)
             if len(piece) < MAX_LOG_CHUNK and not ending:
                 self._end.wait(_PAUSE_SECONDS)  # a talkative program gets few large pieces
+            elif not ending:
+                self._end.wait(self._next_in)
 
-    def _next(self) -> bytes:
-        with self.job.place.log.open("rb") as spool:
-            if os.fstat(spool.fileno()).st_size <= self.offset:
-                return b""
-            spool.seek(self.offset)
-            return spool.read(MAX_LOG_CHUNK)
-
-    def _send(self, piece: bytes) -> None:
-        end = self.offset + len(piece)
-        told = {"Content-Range": f"bytes {self.offset}-{end - 1}/*", "Content-Type": "application/octet-stream"}
+    def _send(self, start: int, piece: bytes) -> None:
+        end = start + len(piece)
+        told = {"Content-Range": f"bytes {start}-{end - 1}/*", "Content-Type": "application/octet-stream"}
+        if start > self.offset:
+            told[LOG_SKIP_HEADER] = "1"
         try:
             answer = self.job.door.call("PATCH", f"{self.job.address}/log", body=piece, headers=told)
         except Refused as error:
@@ -100,9 +108,11 @@ class LogPump:
             else:
                 self._refused = error.code or str(error.status)
             return
+        self._skipped = self._skipped or start > self.offset
         # After a restart the studio may hold more than we remember: go on from there.
         self.offset = max(end, _held(answer.headers, end))
-        self.full = answer.headers.get(_FULL_HEADER) == "1"
+        with suppress(ValueError):
+            self._next_in = min(float(answer.headers.get(NEXT_IN_HEADER) or 0), _LONGEST_WAIT)
         self.job.desire(answer.headers.get(DESIRED_HEADER))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional
 
 from zaffre.agent.disk import create_once, is_locked, read_json, write_json
+from zaffre.agent.spool import HEAD_BYTES, TAIL_BYTES, Spool
 
 #: sun_path holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 _LONGEST_SOCKET = 100
@@ -61,6 +62,11 @@ class RunDir:
     def supervised(self) -> bool:
         """A living supervisor holds this attempt, seen by its lock and not by a pid that may be another's."""
         return is_locked(self.lock)
+
+    def output(self, limits: Optional[Dict[str, Any]]) -> Spool:
+        """What the code prints. `limits` as the claim has them: head and tail, in bytes."""
+        told = limits or {}
+        return Spool(self.log, head=int(told.get("head", HEAD_BYTES)), tail=int(told.get("tail", TAIL_BYTES)))
 
     def keep_pid(self, name: str, pid: int, began: Optional[str]) -> None:
         """`supervisor.pid` and `main.pid`, for people and tests that clean up."""

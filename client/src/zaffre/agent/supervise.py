@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -20,13 +21,12 @@ from zaffre.agent import processes, talk
 from zaffre.agent.clock import now
 from zaffre.agent.disk import try_lock
 from zaffre.agent.rundir import RunDir
+from zaffre.agent.spool import SpoolWriter
 
 #: Parts of the lease after which users' code is asked to end, and then made to.
 TERM_AT, KILL_AT = 0.65, 0.75
 #: How long a daemon that holds the pipe may delay the end, in seconds.
 DRAIN_SECONDS = 2.0
-#: The studio keeps 64 MB of a log; what comes later is read, so that no program stops, and dropped.
-SPOOL_BYTES = 65 * 1024 * 1024
 #: The boot clock counts suspend and `select` does not: look this often.
 _LOOK_SECONDS = 1.0
 
@@ -48,8 +48,7 @@ class Supervisor:
         self.ended = False
         self.main: Optional[subprocess.Popen[bytes]] = None
         self.status: Optional[int] = None
-        self.spooled = place.log.stat().st_size if place.log.exists() else 0
-        self.dropped = 0
+        self.output = SpoolWriter(place.output(launch.get("log")))
         self.selector = selectors.DefaultSelector()
 
     # --- the lease -------------------------------------------------------------------------
@@ -144,7 +143,7 @@ class Supervisor:
         self.reap()
 
     # --- its output ------------------------------------------------------------------------
-    def spool(self, reading: int, log: int) -> bool:
+    def spool(self, reading: int) -> bool:
         """Move what the pipe holds into the spool; False at its end."""
         while True:
             try:
@@ -153,13 +152,7 @@ class Supervisor:
                 return True
             if not data:
                 return False
-            room = max(0, SPOOL_BYTES - self.spooled)
-            try:
-                kept = os.write(log, data[:room]) if room else 0
-            except OSError:
-                kept = 0  # a full disk must not stop the program
-            self.spooled += kept
-            self.dropped += len(data) - kept
+            self.output.write(data)  # all of it is read: a full pipe would stop the program
             if len(data) < 1 << 16:
                 return True
 
@@ -201,26 +194,26 @@ class Supervisor:
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, self.note_signal)
         started = time.time()
-        log = os.open(str(self.place.log), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if self.look():
             return self._result(started, message="The lease was over before the code could start.")
         try:
             reading = self.start()
         except OSError as error:
             message = f"{self.launch['argv'][0]} cannot be started: {error.strerror or error}"
-            os.write(log, (message + "\n").encode())
+            self.output.write((message + "\n").encode())
             self.reason = self.reason or "launch_failed"
             return self._result(started, message=message)
         self.selector.register(server, selectors.EVENT_READ)
         self.selector.register(wake, selectors.EVENT_READ)
         self.selector.register(reading, selectors.EVENT_READ)
-        self._watch(server, wake, reading, log)
+        self._watch(server, wake, reading)
         self.end_all()
-        self.spool(reading, log)
-        os.fsync(log)
+        self.spool(reading)
+        with suppress(OSError):
+            self.output.sync()
         return self._result(started)
 
-    def _watch(self, server: socket.socket, wake: int, reading: int, log: int) -> None:
+    def _watch(self, server: socket.socket, wake: int, reading: int) -> None:
         drain_until: Optional[float] = None
         piped = True
         while True:
@@ -233,7 +226,7 @@ class Supervisor:
                     self.serve(server)
                 elif key.fd == wake:
                     os.read(wake, 512)
-                elif not self.spool(reading, log):
+                elif not self.spool(reading):
                     self.selector.unregister(reading)
                     piped = False
             self.reap()
@@ -251,7 +244,6 @@ class Supervisor:
             "message": message,
             "started": started,
             "ended": time.time(),
-            "dropped": self.dropped,
         }
 
 

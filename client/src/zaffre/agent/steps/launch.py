@@ -29,6 +29,7 @@ class Launch(Step):
             "argv": command(job),
             "env": environment(job),
             "cwd": str(job.place.work),
+            "log": job.spec.get("log"),
             "grace": job.shop.identity.grace,
             "renewed": job.renewed_at,
             "valid_for": job.valid_for,
