@@ -9,7 +9,7 @@ from runs.models import Run
 from runs.queries import get_run
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated
-from zaffre.protocol import FINAL_STATES, HELD_STATES
+from zaffre.protocol import DESIRED_CANCEL, FINAL_STATES, HELD_STATES
 
 
 def admit(run_id: str, *, actor: Actor, workspace: str | None) -> None:
@@ -39,12 +39,14 @@ def admit(run_id: str, *, actor: Actor, workspace: str | None) -> None:
         raise Forbidden("Only the person who started an interactive run may write to it.")
 
 
-def refuse_late(*, status: str, attempt_no: int, actor: Actor) -> None:
+def refuse_late(*, status: str, attempt_no: int, actor: Actor, open_ended: bool = False) -> None:
     """Raise Conflict unless this is the attempt that holds the run now. Call it on a locked or joined row.
 
-    Codes: `stale_attempt` when another attempt took over (the caller's code must stop), `final`
-    when the run has ended.
+    Codes: `stale_attempt` when another attempt took over (the caller's code must stop), `final` when the run has
+    ended. `open_ended` (see `takes_more`) lets a person add to an interactive run that has.
     """
+    if open_ended and actor.kind != "run":
+        return
     if actor.kind == "run" and attempt_no != actor.attempt:
         raise Conflict(
             f"Attempt {actor.attempt} of this run was replaced by attempt {attempt_no}.",
@@ -56,6 +58,15 @@ def refuse_late(*, status: str, attempt_no: int, actor: Actor) -> None:
         raise Conflict(
             "This attempt was given up, and the run waits for another one.", code="stale_attempt", attempt=attempt_no
         )
+
+
+def takes_more(desired: str, *, late: bool) -> bool:
+    """Whether an interactive run stays open for its owner after its end: `late` is what the door says of its clients.
+
+    MLflow's client logs what it measures of a model after the run that trained it. One that was canceled is closed:
+    whoever canceled it wants the code to hear of it.
+    """
+    return late and desired != DESIRED_CANCEL
 
 
 def refuse_ended(status: str) -> None:
@@ -81,9 +92,10 @@ def hold_own_run(run_id: str, *, actor: Actor) -> None:
             refuse_late(status=status, attempt_no=attempt_no, actor=actor)
 
 
-def refuse_late_row(run: Run, *, actor: Actor) -> None:
+def refuse_late_row(run: Run, *, actor: Actor, late: bool = False) -> None:
     """`refuse_late` for a locked row, which may be that of a child whose code `hold_own_run` has looked at."""
     if actor.kind == "run" and actor.run_id != run.pk:
         refuse_ended(run.status)
     else:
-        refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
+        open_ended = takes_more(run.desired, late=late)
+        refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor, open_ended=open_ended)

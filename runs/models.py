@@ -87,6 +87,8 @@ class Run(models.Model):
     inputs = models.JSONField(default=dict)
     git = models.JSONField(default=dict)
 
+    #: Who runs it as MLflow's client says; `submitted_by` is who it is.
+    client_user = models.CharField(max_length=256, blank=True)
     submitted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created = models.DateTimeField(auto_now_add=True)
     queued_at = models.DateTimeField(null=True)

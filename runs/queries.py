@@ -108,7 +108,7 @@ def get_experiment_by_id(slug: str, number: int, *, actor: Actor) -> Experiment:
     workspace = get_workspace(slug, actor=actor, action="run.read")
     found = Experiment.objects.filter(workspace=workspace, pk=number).first()
     if found is None:
-        raise NotFound(f"There is no experiment {number} in {slug}.")
+        raise NotFound(f"There is no experiment {number} in {slug}.", experiment=str(number))
     return found
 
 

@@ -21,7 +21,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce, Collate, NullIf
 from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
 
 from runs.filters import Comparison, Field, Order
@@ -74,23 +74,48 @@ def search_runs(
 
 
 def search_experiments(
-    slug: str, *, actor: Actor, where: Sequence[Comparison] = (), archived: bool | None = False
+    slug: str,
+    *,
+    actor: Actor,
+    where: Sequence[Comparison] = (),
+    order: Sequence[Order] = (),
+    archived: bool | None = False,
 ) -> QuerySet[Experiment]:
-    """Return the experiments of the workspace, the newest first; `archived` None means all."""
+    """Return the experiments of the workspace, the newest first where `order` leaves them equal.
+
+    `archived` None means all. Raises Invalid for what experiments are not searched by.
+    """
     workspace = get_workspace(slug, actor=actor, action="run.read")
     rows = Experiment.objects.filter(workspace=workspace)
     if archived is not None:
         rows = rows.filter(archived__isnull=not archived)
     for one in where:
-        if one.field.key != "name":
-            raise Invalid(f"Experiments cannot be searched by {one.field.key[:40]!r}.", code="bad_filter")
-        rows = rows.filter(_of_text(F("name"), one))
-    return rows.order_by("-pk")
+        rows = rows.filter(_compared(_of_experiment(one.field), one, numeric=one.field.key.endswith("_time")))
+    chosen = [OrderBy(_of_experiment(one.field), descending=one.descending, nulls_last=True) for one in order]
+    return rows.order_by(*chosen, "-pk")
+
+
+def _of_experiment(field: Field) -> Expression:
+    if field.kind == "tag":
+        return _Member(F("tags"), Value(_storable(field.key), TextField()), output_field=TextField())
+    if field.kind == "attribute" and field.key == "name":
+        # As bytes, so that the order is the same whatever language the database speaks.
+        return Collate(Cast(F("name"), TextField()), "C")
+    if field.kind == "attribute" and field.key == "experiment_id":
+        return Cast(F("pk"), TextField())
+    if field.kind == "attribute" and field.key in ("creation_time", "last_update_time"):
+        times = F("created") if field.key == "creation_time" else Coalesce("updated", "created")
+        return _Milliseconds(times)
+    raise Invalid(f"Experiments cannot be searched by {field.key[:40]!r}.", code="bad_filter")
 
 
 def _condition(one: Comparison) -> Q:
-    expression = _value_of(one.field)
-    if one.field.kind == "metric" or (one.field.key in _TIMES and one.field.kind == "attribute"):
+    numeric = one.field.kind == "metric" or (one.field.key in _TIMES and one.field.kind == "attribute")
+    return _compared(_value_of(one.field), one, numeric=numeric)
+
+
+def _compared(expression: Expression, one: Comparison, *, numeric: bool) -> Q:
+    if numeric:
         number = Value(float(one.value) if isinstance(one.value, float) else 0.0, FloatField())
         if one.op == "!=":
             return Q(IsNull(expression, False)) & ~Q(Exact(expression, number))
@@ -148,7 +173,8 @@ def _value_of(field: Field) -> Expression:
     if field.key in _TIMES:
         return _Milliseconds(F(_TIMES[field.key]))
     if field.key == "user_id":
-        return Cast(F("submitted_by__username"), TextField())
+        said = NullIf(F("client_user"), Value(""))
+        return Cast(Coalesce(said, F("submitted_by__username")), TextField())
     if field.key == "lifecycle_stage":
         active = When(_ACTIVE, then=Value("active"))
         return Case(active, default=Value("deleted"), output_field=CharField())

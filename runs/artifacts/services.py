@@ -22,13 +22,19 @@ MOST_BYTES = 2**62
 
 @transaction.atomic
 def add_artifacts(
-    run_id: str, *, actor: Actor, files: Sequence[Mapping[str, Any]], workspace: str | None = None
+    run_id: str,
+    *,
+    actor: Actor,
+    files: Sequence[Mapping[str, Any]],
+    workspace: str | None = None,
+    late: bool = False,
 ) -> int:
     """Make uploaded bytes files of the run; returns how many. A path that is there gets the new bytes.
 
     `workspace` is the slug of the user door, None on the agent door. Raises as `runs.fencing` does for who may
     not write to this run or comes too late (`stale_attempt`, `final`), Invalid for unsafe or doubled paths and
     bytes that the workspace does not hold, TooLarge over the limits. All of the files are taken, or none.
+    With `late` a person's interactive run takes more after its end.
     """
     admit(run_id, actor=actor, workspace=workspace)
     if len(files) > MOST_FILES:
@@ -39,7 +45,7 @@ def add_artifacts(
     run = rows.filter(pk=run_id.replace("\0", "")).first()
     if run is None:
         raise NotFound(f"There is no run {run_id[:40]!r}.")
-    refuse_late_row(run, actor=actor)
+    refuse_late_row(run, actor=actor, late=late)
     manifest = manifests.check(
         [{"path": _text(item, "path"), "sha256": _text(item, "sha256")} for item in files],
         workspace_id=run.workspace_id,

@@ -14,7 +14,7 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from runs.fencing import admit, refuse_ended, refuse_late
+from runs.fencing import admit, refuse_ended, refuse_late, takes_more
 from runs.metrics import columns, documents, items, store
 from runs.metrics.columns import Series
 from runs.metrics.models import MetricBatch, MetricChunk
@@ -61,6 +61,7 @@ class _Item:
     run_id: str
     actor: Actor
     batch: Batch
+    late: bool = False
 
 
 @dataclass
@@ -93,15 +94,17 @@ class _Held:
         return "too_many_values" if known and known["count"] >= most else ""
 
 
-def record(run_id: str, *, actor: Actor, batch: Batch, workspace: str | None = None) -> "Future[Recorded]":
+def record(
+    run_id: str, *, actor: Actor, batch: Batch, workspace: str | None = None, late: bool = False
+) -> "Future[Recorded]":
     """Log a batch of points, items, params and tags; the future ends after the commit.
 
     A batch id that was taken before adds nothing and answers `duplicate`. A param keeps its first
     value. Raises (here or from the future) NotFound, Forbidden, and Conflict with the code
-    `stale_attempt`, `final` or `param_changed`.
+    `stale_attempt`, `final` or `param_changed`. With `late` a person's interactive run takes more after its end.
     """
     admit(run_id, actor=actor, workspace=workspace)
-    return _recorder.submit(_Item(run_id, actor, batch))
+    return _recorder.submit(_Item(run_id, actor, batch, late))
 
 
 def _write(sent: Sequence[_Item]) -> list[Recorded | Exception]:
@@ -134,7 +137,8 @@ def _refusal(item: _Item, runs: dict[str, _Held]) -> ZaffreError | None:
             refuse_late(status=code.run.status, attempt_no=code.run.attempt_no, actor=item.actor)
             refuse_ended(held.run.status)
         else:
-            refuse_late(status=held.run.status, attempt_no=held.run.attempt_no, actor=item.actor)
+            more = takes_more(held.run.desired, late=item.late)
+            refuse_late(status=held.run.status, attempt_no=held.run.attempt_no, actor=item.actor, open_ended=more)
         params = {key: _text(value) for key, value in item.batch.params.items()}
         known, tags = held.run.params | held.params, held.run.tags | held.tags
         _refuse_changed(params, known)
@@ -213,6 +217,8 @@ def _refuse_changed(params: dict[str, str], known: dict[str, str]) -> None:
                 code="param_changed",
                 hint="A parameter says what a run was started with. Use a tag for what changes.",
                 key=key,
+                was=known[key],
+                wanted=value,
             )
 
 

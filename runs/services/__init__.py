@@ -12,7 +12,7 @@ from runs.services.experiments import (
     tag_experiment,
 )
 from runs.services.hints import rehint
-from runs.services.interactive import end_interactive, start_interactive
+from runs.services.interactive import end_interactive, reopen_interactive, start_interactive
 from runs.services.leases import greet, renew, report_progress
 from runs.services.reaper import reap
 from runs.services.submit import submit_run
@@ -34,6 +34,7 @@ __all__ = [
     "rehint",
     "rename_experiment",
     "renew",
+    "reopen_interactive",
     "report_progress",
     "report_result",
     "restore_experiment",

@@ -1,6 +1,7 @@
 """Runs whose code is elsewhere, such as in a notebook: they log here, and say themselves when they end."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -19,7 +20,7 @@ from studio.kernel.ids import pet_name, ulid
 from studio.kernel.states import advance
 from workspace.access import get_workspace
 from workspace.audit.services import record
-from zaffre.protocol import FINAL_STATES, HELD_STATES
+from zaffre.protocol import DESIRED_RUN, FINAL_STATES, HELD_STATES
 
 
 @transaction.atomic
@@ -33,10 +34,13 @@ def start_interactive(
     git: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     parent: str = "",
+    started: datetime | None = None,
+    client_user: str = "",
 ) -> Run:
     """Begin a run that its submitter logs to from wherever the code is.
 
-    `parent` is the id of the run that it is a part of. Raises NotFound when there is none.
+    `parent` is the id of the run that it is a part of. Raises NotFound when there is none. `started` and
+    `client_user` are the client's words, such as those of a run that took place before.
     """
     workspace = get_workspace(slug, actor=actor, action="run.submit")
     group, number = open_experiment(workspace, experiment)
@@ -54,8 +58,9 @@ def start_interactive(
         git=forms.clean_git(git or {}),
         tags=forms.clean_tags(tags or {}),
         submitted_by_id=actor.user_id,
+        client_user=forms.clean_text(client_user, 256),
         queued_at=moment,
-        started=moment,
+        started=started or moment,
     )
     record(actor=actor, workspace=workspace, action="run.start", target=run.pk, fields={"experiment": group.name})
     tell(run, Status.RUNNING)
@@ -63,21 +68,42 @@ def start_interactive(
 
 
 @transaction.atomic
-def end_interactive(slug: str, run_id: str, *, actor: Actor, status: str, message: str = "") -> Run:
-    """End an interactive run as completed, failed or canceled. The same end twice is harmless."""
-    run = get_run(slug, run_id, actor=actor, action="run.write")
-    if run.kind != Run.Kind.INTERACTIVE:
-        raise Forbidden("Only interactive runs are ended by hand; this one ends with its script.")
-    if run.submitted_by_id != actor.user_id:
-        raise Forbidden("Only the person who started an interactive run may end it.", hint="You can cancel it.")
+def end_interactive(
+    slug: str, run_id: str, *, actor: Actor, status: str, message: str = "", ended: datetime | None = None
+) -> Run:
+    """End an interactive run as completed, failed or canceled. The same end twice is harmless.
+
+    `ended` is the client's word for when that was.
+    """
+    run = _own(slug, run_id, actor=actor)
     if status not in FINAL_STATES:
         raise Invalid(f"A run ends as one of {', '.join(FINAL_STATES)}, not {status[:40]!r}.", field="status")
     reason = forms.clean_text(message, 3000)
     changes = {"reason": reason, "reason_code": "said_failed"} if status == Status.FAILED else {}
-    if advance(Run.objects.filter(pk=run.pk), frm=HELD_STATES, status=status, ended=Now(), **changes):
+    if advance(Run.objects.filter(pk=run.pk), frm=HELD_STATES, status=status, ended=ended or Now(), **changes):
         record(actor=actor, workspace=run.workspace, action="run.end", target=run.pk, fields={"status": status})
         put_away(run)
         tell(run, status)
     elif run.status != status:
         raise Conflict(f"The run has ended already, as {run.status}.", code="final", status=run.status)
     return get_run(slug, run_id, actor=actor)
+
+
+@transaction.atomic
+def reopen_interactive(slug: str, run_id: str, *, actor: Actor) -> Run:
+    """Go on with an interactive run that has ended, as its owner wants. One that goes on already stays as it is."""
+    run = _own(slug, run_id, actor=actor)
+    fresh: dict[str, Any] = {"ended": None, "reason": "", "reason_code": "", "desired": DESIRED_RUN}
+    if advance(Run.objects.filter(pk=run.pk), frm=FINAL_STATES, status=Status.RUNNING, **fresh):
+        record(actor=actor, workspace=run.workspace, action="run.reopen", target=run.pk, fields={"was": run.status})
+        tell(run, Status.RUNNING)
+    return get_run(slug, run_id, actor=actor)
+
+
+def _own(slug: str, run_id: str, *, actor: Actor) -> Run:
+    run = get_run(slug, run_id, actor=actor, action="run.write")
+    if run.kind != Run.Kind.INTERACTIVE:
+        raise Forbidden("Only interactive runs are ended by hand; this one ends with its script.")
+    if run.submitted_by_id != actor.user_id:
+        raise Forbidden("Only the person who started an interactive run may end it.", hint="You can cancel it.")
+    return run

@@ -36,6 +36,7 @@ _BY_CODE = {
     "taken": (400, "RESOURCE_ALREADY_EXISTS"),
     "param_changed": (400, "INVALID_PARAMETER_VALUE"),
     "no_endpoint": (404, "ENDPOINT_NOT_FOUND"),
+    "no_workspace": (404, "RESOURCE_DOES_NOT_EXIST"),
     "deleted": (400, "INVALID_PARAMETER_VALUE"),
 }
 
@@ -58,10 +59,22 @@ def told(error: ZaffreError) -> hot.Response:
 
 
 def _message(error: ZaffreError) -> str:
+    run = error.details.get("run")
     if error.code == "deleted":
-        return f"The run {error.details.get('run')} must be in the 'active' state. Current state is deleted."
-    message = error.message if error.code != "param_changed" else f"Changing param values is not allowed. {error}"
-    return f"{message} {error.hint}" if error.hint else message
+        return f"The run {run} must be in the 'active' state. Current state is deleted."
+    if isinstance(error, NotFound) and run is not None:
+        return f"Run with id={run} not found"
+    if isinstance(error, NotFound) and "experiment" in error.details:
+        return f"No Experiment with id={error.details['experiment']} exists"
+    if error.code == "param_changed":
+        key, was, wanted = (error.details.get(name) for name in ("key", "was", "wanted"))
+        return (
+            f"Changing param values is not allowed. Param with key='{key}' was already logged with value='{was}' for "
+            f"run ID='{error.details.get('of_run', '')}'. Attempted logging new value '{wanted}'."
+        )
+    if error.code == "unsafe_path":
+        return "Invalid path"
+    return f"{error.message} {error.hint}" if error.hint else error.message
 
 
 def door(handler: hot.Handler) -> hot.Handler:
@@ -70,6 +83,7 @@ def door(handler: hot.Handler) -> hot.Handler:
     @functools.wraps(handler)
     async def wrapper(request: hot.Request, **names: str) -> hot.Response:
         try:
+            _refuse_other_workspace(request, names["ws"])
             return await handler(request, **names)
         except hot.Gone:
             raise
@@ -79,6 +93,16 @@ def door(handler: hot.Handler) -> hot.Handler:
             return answer
 
     return wrapper
+
+
+def _refuse_other_workspace(request: hot.Request, ws: str) -> None:
+    """The address names the workspace; what MLFLOW_WORKSPACE says besides must not be another one."""
+    named = request.headers.get("x-mlflow-workspace", "").strip()
+    if named and named != ws:
+        raise Invalid(
+            f"The address is that of the workspace {ws!r}, and the header X-MLFLOW-WORKSPACE names {named[:40]!r}.",
+            hint="Put the workspace into MLFLOW_TRACKING_URI, and leave MLFLOW_WORKSPACE away.",
+        )
 
 
 def missing(what: str) -> Invalid:

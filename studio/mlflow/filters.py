@@ -8,7 +8,7 @@ from studio.kernel.errors import Invalid
 from studio.mlflow.shapes import ENDS, statuses_of
 
 _WORDS = ("RUNNING", "SCHEDULED", *ENDS)
-_OF_EXPERIMENTS = {"name"}
+_OF_EXPERIMENTS = {"name", "experiment_id", "creation_time", "last_update_time"}
 
 
 def of_runs(text: str | None) -> list[Comparison]:
@@ -18,6 +18,13 @@ def of_runs(text: str | None) -> list[Comparison]:
 
 def of_experiments(text: str | None) -> list[Comparison]:
     return parse_filter(text or "", attributes=_OF_EXPERIMENTS)
+
+
+def order_of_experiments(texts: Sequence[str] | None) -> list[Order]:
+    """Raises Invalid `bad_filter`."""
+    if len(texts or ()) > 20:
+        raise Invalid("At most 20 columns order a search.")
+    return [parse_order(text, attributes=_OF_EXPERIMENTS) for text in texts or ()]
 
 
 def order_of_runs(texts: Sequence[str] | None) -> list[Order]:

@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runs.metrics import columns
@@ -12,6 +12,7 @@ from studio.kernel.errors import Invalid
 from zaffre.protocol import CANCELED, COMPLETED, FAILED, NOT_STARTED, QUEUED
 
 NAME_TAG, PARENT_TAG, NOTE_TAG = "mlflow.runName", "mlflow.parentRunId", "mlflow.note.content"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ENDS = {"FINISHED": COMPLETED, "FAILED": FAILED, "KILLED": CANCELED}
 _STATUS = {NOT_STARTED: "SCHEDULED", QUEUED: "SCHEDULED", **{ours: theirs for theirs, ours in ENDS.items()}}
 _NUMBERED = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
@@ -35,7 +36,17 @@ def statuses_of(word: str) -> list[str]:
 
 
 def milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else math.floor(moment.timestamp() * 1000)
+    return None if moment is None else (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def moment(given: int | None, what: str) -> datetime | None:
+    """The time that a client says in milliseconds; None when it says none. Raises Invalid."""
+    if not given:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=given)
+    except OverflowError:
+        raise Invalid(f"Invalid value {given} for parameter '{what}' supplied: it is no time.") from None
 
 
 def number(value: float | str) -> float | str:
@@ -60,7 +71,7 @@ def run_info(run: Run) -> dict[str, Any]:
         "run_uuid": run.pk,
         "run_name": run.name,
         "experiment_id": str(run.experiment_id),
-        "user_id": run.submitted_by.username if run.submitted_by else "",
+        "user_id": run.client_user or (run.submitted_by.username if run.submitted_by else ""),
         "status": status_of(run.status),
         "start_time": milliseconds(run.started or run.created),
         "artifact_uri": artifact_root(run),

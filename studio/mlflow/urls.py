@@ -2,7 +2,7 @@ from django.urls import path
 
 from studio.kernel.hot import route
 from studio.mlflow import views
-from studio.mlflow.hot import artifacts, elsewhere, experiments, runs, telemetry
+from studio.mlflow.hot import about, artifacts, elsewhere, experiments, runs, telemetry
 
 #: MLflow's pages and some tools use the second form of the same addresses.
 _PREFIXES = ("/mlflow/<ws>/api/2.0", "/mlflow/<ws>/ajax-api/2.0")
@@ -37,6 +37,11 @@ _CALLS = [
 ]
 
 hot_routes = [
+    route("GET", "/mlflow/<ws>/health", about.health),
+    route("GET", "/mlflow/<ws>/version", about.version),
+    *(route("GET", f"/mlflow/<ws>/{api}/3.0/mlflow/server-info", about.server_info) for api in ("api", "ajax-api")),
+    *(route("GET", f"/mlflow/<ws>/{api}/3.0/mlflow/workspaces", about.workspaces) for api in ("api", "ajax-api")),
+    *(route("GET", f"/mlflow/<ws>/{api}/3.0/mlflow/workspaces/<name>", about.workspace) for api in ("api", "ajax-api")),
     *(route(method, f"{prefix}/{call}", door) for prefix in _PREFIXES for method, call, door in _CALLS),
     # Last: what no line above has taken.
     *(route(method, "/mlflow/<ws>/<path:path>", elsewhere.no_endpoint) for method in ("GET", "POST", "PUT")),

@@ -1,5 +1,6 @@
 """Bodies and query strings of MLflow's calls, with proto's freedom: numbers as text, null as absent, others ignored."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -58,7 +59,9 @@ class SearchExperiments(msgspec.Struct):
 
 class CreateRun(msgspec.Struct):
     experiment_id: str | None = None
+    user_id: str | None = None
     run_name: str | None = None
+    start_time: int | None = None
     tags: list[KeyValue] | None = None
 
 
@@ -69,6 +72,7 @@ class OfRun(msgspec.Struct):
 
 class UpdateRun(OfRun):
     status: str | int | None = None
+    end_time: int | None = None
     run_name: str | None = None
 
 
@@ -118,6 +122,8 @@ async def read(request: hot.Request, kind: type[T]) -> tuple[T, bytes]:
         asked = msgspec.json.decode(raw or b"{}", type=kind, strict=False)
         if b"\\u0000" in raw:
             _refuse_nul(msgspec.json.decode(raw))
+    except msgspec.ValidationError as error:
+        raise _misfit(error, msgspec.json.decode(raw)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"The body is not what this call takes: {error}") from None
     return asked, raw
@@ -129,7 +135,21 @@ def from_query(request: hot.Request, kind: type[T]) -> T:
     try:
         return msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Invalid(f"The query is not what this call takes: {error}") from None
+        raise _misfit(error, found) from None
+
+
+def _misfit(error: msgspec.ValidationError, given: Any) -> Invalid:
+    """The parameter that has not the right type, with its value, in the words of MLflow's server."""
+    what, _, place = str(error).partition(" - at `$")
+    steps = re.findall(r"\.(\w+)|\[(\d+)\]", place.rstrip("`"))
+    for name, at in steps:
+        inside = isinstance(given, dict) if name else isinstance(given, list)
+        given = (given.get(name) if name else given[int(at)]) if inside else None
+    if not steps:
+        return Invalid(f"The body is not what this call takes: {what}.")
+    name = "".join(f".{name}" if name else f"[{at}]" for name, at in steps).lstrip(".")
+    shown = msgspec.json.encode(given).decode()
+    return Invalid(f"Invalid value {shown[:500]} for parameter '{name}' supplied: {what}.")
 
 
 def _refuse_nul(value: Any) -> None:

@@ -25,6 +25,13 @@ OPEN = {
     "readyz",
     "login",
 }
+#: MLflow's clients ask these before they send a credential; the answers are the same for every workspace.
+OPEN_RAW = {
+    "/mlflow/<ws>/health",
+    "/mlflow/<ws>/version",
+    "/mlflow/<ws>/api/3.0/mlflow/server-info",
+    "/mlflow/<ws>/ajax-api/3.0/mlflow/server-info",
+}
 WORDS = {"str": "x", "int": "1", "path": "x/y", "slug": "x", "uuid": "0" * 8 + "-0000-4000-8000-" + "0" * 12}
 
 
@@ -72,7 +79,7 @@ def test_no_raw_door_is_open_to_visitors():
             path = re.sub(r"<(?:path:)?\w+>", "x", route.path)
             assert router.match(route.method, path) is not None
             answer = await Caller(application).call(route.method, path, b"{}")
-            if answer.status != 401:
+            if answer.status != 401 and route.path not in OPEN_RAW:
                 opened.append((route.path, answer.status))
         return opened
 

@@ -3,6 +3,8 @@
 import pytest
 
 from runs.artifacts.models import Artifact
+from runs.services import cancel_run
+from tests.conftest import People
 from tests.mlflow.conftest import API, FILES, Door, Enter, refusal
 from tests.runs.telemetry import ask
 
@@ -86,7 +88,10 @@ async def test_places_that_are_no_run(carl: Door):
     assert refusal(await carl.caller.get(f"{API}/artifacts/list?run_id={run_id}&path=../x"))[0] == 400
 
 
-async def test_an_ended_run_takes_no_more_files(carl: Door):
+async def test_an_ended_run_takes_more_files_unless_it_was_canceled(carl: Door, people: People):
     base, run_id = await root(carl)
     await carl.post("runs/update", run_id=run_id, status="FINISHED")
-    assert refusal(await put(carl, f"{base}/a", b"x")) == (409, "RESOURCE_CONFLICT")
+    assert (await put(carl, f"{base}/a", b"x")).status == 200
+    await carl.post("runs/update", run_id=run_id, status="RUNNING")
+    await ask(lambda: cancel_run("lab", run_id, actor=people.actor("olga")))
+    assert refusal(await put(carl, f"{base}/b", b"x")) == (409, "RESOURCE_CONFLICT")

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from runs.models import Run
+from runs.models import Experiment, Run
 from studio.mlflow import auth
 from studio.mlflow.urls import hot_routes
 from tests.conftest import PASSWORD, People
@@ -130,6 +130,7 @@ async def test_a_credential_that_is_none(app, enter: Enter, header):
 
 async def test_the_code_of_a_run_joins_its_run(app, enter: Enter, make_run, people: People):
     running, other = await ask(make_run), await ask(make_run)
+    await ask(lambda: Experiment.objects.update(run_counter=2))
     code = Door(Caller(app, {"authorization": f"Bearer {running.token}"}))
     assert (await code.get("runs/get", run_id=running.id)).json()["run"]["info"]["status"] == "RUNNING"
     assert (await code.post("runs/update", run_id=running.id, status="RUNNING")).status == 200
@@ -150,11 +151,31 @@ async def test_the_code_of_a_run_joins_its_run(app, enter: Enter, make_run, peop
     assert refusal(await stolen.post("runs/log-metric", run_id=running.id, key="a", value=1, timestamp=2)) == HIDDEN
 
 
+async def test_code_begins_runs_below_its_own(app, enter: Enter, make_run):
+    running = await ask(make_run)
+    await ask(lambda: Experiment.objects.update(run_counter=1))
+    code = Door(Caller(app, {"authorization": f"Bearer {running.token}"}))
+    experiment = (await code.get("runs/get", run_id=running.id)).json()["run"]["info"]["experiment_id"]
+    tags = [{"key": "mlflow.parentRunId", "value": running.id}]
+    first = await code.run(experiment, run_name="fold 1", tags=tags, start_time=5)
+    second = await code.run(run_name="fold 2")
+    for child in (first, second):
+        found = await code.read(child["info"]["run_id"])
+        assert found["tags"]["mlflow.parentRunId"] == running.id
+    run_id = first["info"]["run_id"]
+    assert (await code.post("runs/log-metric", run_id=run_id, key="a", value=1, timestamp=1)).status == 200
+    ended = await code.post("runs/update", run_id=run_id, status="FINISHED", end_time=6)
+    assert ended.json()["run_info"]["status"] == "FINISHED"
+    assert refusal(await code.post("runs/update", run_id=run_id, status="RUNNING")) == (409, "RESOURCE_CONFLICT")
+    late = await code.post("runs/log-metric", run_id=run_id, key="a", value=1, timestamp=2)
+    assert refusal(late) == (409, "RESOURCE_CONFLICT")
+
+
 async def _refused(code: Door, running: Running, other: Running, experiment: str) -> None:
     assert refusal(await code.get("runs/get", run_id=other.id)) == HIDDEN
     assert refusal(await code.post("runs/log-metric", run_id=other.id, key="a", value=1, timestamp=1)) == HIDDEN
     assert refusal(await code.get("metrics/get-history", run_id=other.id, metric_key="a")) == HIDDEN
-    assert refusal(await code.post("runs/create", experiment_id=experiment)) == DENIED
+    assert refusal(await code.post("runs/create", experiment_id=str(10**9))) == DENIED
     assert refusal(await code.post("experiments/create", name="x")) == DENIED
     assert refusal(await code.post("experiments/delete", experiment_id=experiment)) == DENIED
 

@@ -10,7 +10,7 @@ from django.utils.html import escape
 
 from runs.models import Run
 from runs.queries import get_experiment, get_run
-from runs.services import delete_run
+from runs.services import cancel_run, delete_run
 from studio.kernel.errors import Conflict
 from studio.shell.queries import find
 from tests.conftest import People
@@ -32,7 +32,8 @@ async def test_experiments_from_the_first_question_to_the_archive(carl: Door):
     gone = (await carl.get("experiments/get-by-name", experiment_name="y")).json()["experiment"]
     assert (gone["experiment_id"], gone["lifecycle_stage"]) == (number, "deleted")
     assert refusal(await carl.post("runs/create", experiment_id=number)) == (400, "INVALID_PARAMETER_VALUE")
-    assert (await carl.post("experiments/search", max_results=5)).json()["experiments"] == []
+    found = (await carl.post("experiments/search", max_results=5)).json()["experiments"]
+    assert [one["name"] for one in found] == ["Default"]
     assert (await carl.post("experiments/restore", experiment_id=number)).json() == {}
     assert (await carl.run(number))["info"]["experiment_id"] == number
 
@@ -46,7 +47,49 @@ async def test_experiments_are_searched_page_by_page(carl: Door):
     rest = (await carl.get("experiments/search", max_results=1, filter="name LIKE 'ab%'", page_token=token)).json()
     assert [one["name"] for one in rest["experiments"]] == ["abc"]
     assert "next_page_token" not in rest
-    assert refusal(await carl.post("experiments/search", max_results=1, filter="tags.a = 'b'"))[0] == 400
+
+
+EXPERIMENTS = [
+    ({"filter": "attribute.name != 'a'"}, ["Abc", "ab", "Default"]),
+    ({"filter": "name LIKE 'a%'"}, ["ab", "a"]),
+    ({"filter": "tag.key = 'value'"}, ["a"]),
+    ({"filter": "tag.key != 'value'"}, ["ab"]),
+    ({"filter": "tags.`key` ILIKE '%alu%' AND name != 'a'"}, ["ab"]),
+    ({"filter": "creation_time > 1000 and last_update_time >= 1000"}, ["Abc", "ab", "a", "Default"]),
+    ({"filter": "creation_time < 1000"}, []),
+    ({"order_by": ["name DESC"]}, ["ab", "a", "Default", "Abc"]),
+    ({"order_by": ["name"]}, ["Abc", "Default", "a", "ab"]),
+    ({"order_by": ["tags.key"]}, ["ab", "a", "Abc", "Default"]),
+    ({"order_by": ["creation_time ASC"]}, ["Default", "a", "ab", "Abc"]),
+    ({"order_by": ["last_update_time DESC", "experiment_id ASC"]}, ["a", "Abc", "ab", "Default"]),
+]
+
+
+async def test_experiments_are_found_by_name_tag_and_time(carl: Door):
+    numbers = {}
+    for name, value in (("a", "value"), ("ab", "vaLue"), ("Abc", None)):
+        tags = [{"key": "key", "value": value}] if value else []
+        numbers[name] = (await carl.post("experiments/create", name=name, tags=tags)).json()["experiment_id"]
+        await asyncio.sleep(0.002)
+    await carl.post("experiments/set-experiment-tag", experiment_id=numbers["a"], key="key", value="value")
+    wrong = {}
+    for asked, wanted in EXPERIMENTS:
+        answer = await carl.post("experiments/search", **asked)
+        found = [one["name"] for one in answer.json().get("experiments", [answer.json()])]
+        if found != wanted:
+            wrong[str(asked)] = found
+    assert wrong == {}
+    for asked in ({"filter": "metrics.a > 1"}, {"order_by": ["status"]}, {"filter": "tags.a > 1"}):
+        assert refusal(await carl.post("experiments/search", **asked)) == (400, "INVALID_PARAMETER_VALUE")
+
+
+async def test_the_default_experiment_is_there_from_the_beginning(carl: Door, enter: Enter):
+    assert (await enter("rio").get("experiments/search", max_results=1)).json()["experiments"] == []
+    assert refusal(await enter("rio").get("experiments/get", experiment_id="0")) == (404, "RESOURCE_DOES_NOT_EXIST")
+    found = (await carl.get("experiments/search", max_results=1)).json()["experiments"]
+    assert [one["name"] for one in found] == ["Default"]
+    shown = (await enter("rio").get("experiments/get", experiment_id="0")).json()["experiment"]
+    assert shown == found[0]
 
 
 async def test_experiments_have_tags(carl: Door, enter: Enter, people: People):
@@ -189,21 +232,91 @@ async def test_a_run_is_one_of_ours(carl: Door, enter: Enter, people: People):
     tags = [{"key": "mlflow.user", "value": "somebody"}, {"key": "mlflow.runName", "value": "first try"}]
     made = await carl.run(number, run_name="first try", tags=tags, start_time=1, user_id="x")
     info = made["info"]
-    assert (info["status"], info["user_id"], info["run_name"]) == ("RUNNING", "carl", "first try")
+    assert (info["status"], info["user_id"], info["run_name"]) == ("RUNNING", "x", "first try")
     assert info["artifact_uri"] == f"mlflow-artifacts:/{number}/{info['run_id']}/artifacts"
-    assert info["start_time"] > 10**12
+    assert info["start_time"] == 1
     ours = await ask(lambda: get_run("lab", info["run_id"], actor=people.actor("rio")))
     assert (ours.kind, ours.name, ours.tags) == ("interactive", "first try", {"mlflow.user": "somebody"})
     updated = await carl.post("runs/update", run_id=info["run_id"], status="FINISHED", end_time="5", run_name="second")
     assert updated.json()["run_info"]["status"] == "FINISHED"
-    assert updated.json()["run_info"]["end_time"] > 10**12
+    assert updated.json()["run_info"]["end_time"] == 5
     ended = await ask(lambda: get_run("lab", info["run_id"], actor=people.actor("rio")))
     assert (ended.status, ended.name) == ("completed", "second")
     assert (await carl.post("runs/update", run_id=info["run_id"], status="FINISHED")).status == 200
-    again = await carl.post("runs/update", run_id=info["run_id"], status="RUNNING")
-    assert refusal(again) == (409, "RESOURCE_CONFLICT")
-    late = await carl.post("runs/log-metric", run_id=info["run_id"], key="a", value=1, timestamp=1)
+
+
+async def test_an_ended_run_takes_more_and_opens_again(carl: Door, enter: Enter, people: People):
+    run = (await carl.run())["info"]["run_id"]
+    metric = {"key": "a", "value": 1, "timestamp": 1}
+    for status in ("FINISHED", "FAILED", "KILLED"):
+        ended = (await carl.post("runs/update", run_id=run, status=status, end_time=9)).json()["run_info"]
+        assert (ended["status"], ended["end_time"]) == (status, 9)
+    assert (await carl.post("runs/log-metric", run_id=run, **metric)).status == 200
+    assert (await carl.post("runs/log-batch", run_id=run, params=[{"key": "p", "value": "1"}])).status == 200
+    assert (await carl.read(run))["metrics"] == {"a": 1}
+    late = await enter("olga").post("runs/log-metric", run_id=run, **metric)
+    assert refusal(late) == (403, "PERMISSION_DENIED")
+    assert refusal(await enter("olga").post("runs/update", run_id=run, status="RUNNING")) == (403, "PERMISSION_DENIED")
+    again = (await carl.post("runs/update", run_id=run, status="RUNNING")).json()["run_info"]
+    assert again["status"] == "RUNNING"
+    assert "end_time" not in again
+    ours = await ask(lambda: get_run("lab", run, actor=people.actor("rio")))
+    assert (ours.status, ours.ended, ours.reason_code) == ("running", None, "")
+
+
+async def test_a_run_that_somebody_canceled_is_closed(carl: Door, people: People):
+    run = (await carl.run())["info"]["run_id"]
+    await ask(lambda: cancel_run("lab", run, actor=people.actor("olga")))
+    late = await carl.post("runs/log-metric", run_id=run, key="a", value=1, timestamp=1)
     assert refusal(late) == (409, "RESOURCE_CONFLICT")
+    assert refusal(await carl.post("runs/update", run_id=run, status="FINISHED")) == (409, "RESOURCE_CONFLICT")
+    assert (await carl.post("runs/update", run_id=run, status="RUNNING")).status == 200
+    assert (await carl.post("runs/log-metric", run_id=run, key="a", value=1, timestamp=1)).status == 200
+
+
+MISFITS = [
+    ("runs/log-metric", {"run_id": 31}, "Invalid value 31 for parameter 'run_id' supplied"),
+    ("runs/log-metric", {"step": "foo"}, "Invalid value \"foo\" for parameter 'step' supplied"),
+    ("runs/log-batch", {"metrics": "foo"}, "Invalid value \"foo\" for parameter 'metrics' supplied"),
+    ("runs/log-batch", {"tags": [{"key": 5}]}, "Invalid value 5 for parameter 'tags[0].key' supplied"),
+    ("runs/set-tag", {"run_id": None, "key": "a"}, "Missing value for required parameter 'run_id'"),
+    ("runs/set-tag", {"run_id": "x"}, "Missing value for required parameter 'key'"),
+    ("runs/update", {"run_id": "x", "end_time": 10**18}, "Invalid value 1000000000000000000 for parameter 'end_time'"),
+    ("runs/log-parameter", {"run_id": "x", "key": "a", "value": "1"}, "Run with id=x not found"),
+    ("experiments/create", {"name": 123}, "Invalid value 123 for parameter 'name'"),
+    (
+        "experiments/create",
+        {"name": "a", "artifact_location": 9.0},
+        "Invalid value 9.0 for parameter 'artifact_location'",
+    ),
+    ("experiments/create", {}, "Missing value for required parameter 'name'"),
+    ("experiments/delete", {"experiment_id": "123456789"}, "No Experiment with id=123456789 exists"),
+    ("runs/search", {"max_results": 123456789}, "Invalid value 123456789 for parameter 'max_results' supplied"),
+]
+
+
+@pytest.mark.parametrize(("call", "body", "said"), MISFITS)
+async def test_what_is_wrong_is_told_in_the_words_of_mlflow(carl: Door, call, body, said):
+    answer = await carl.post(call, **body)
+    assert answer.status in (400, 404)
+    assert answer.json()["message"].startswith(said)
+
+
+async def test_a_parameter_is_written_once(carl: Door):
+    run = (await carl.run())["info"]["run_id"]
+    for value, status in (("1", 200), ("1", 200), ("2", 400)):
+        answer = await carl.post("runs/log-parameter", run_id=run, key="a", value=value)
+        assert answer.status == status
+    assert answer.json()["message"] == (
+        "Changing param values is not allowed. Param with key='a' was already logged with value='1' for "
+        f"run ID='{run}'. Attempted logging new value '2'."
+    )
+
+
+async def test_a_thousand_tags(carl: Door):
+    run = (await carl.run(tags=[{"key": f"t{at}", "value": "x"} for at in range(999)]))["info"]["run_id"]
+    assert (await carl.post("runs/set-tag", run_id=run, key="a", value="1")).status == 200
+    assert refusal(await carl.post("runs/set-tag", run_id=run, key="b", value="1")) == (400, "INVALID_PARAMETER_VALUE")
 
 
 @pytest.mark.parametrize(("word", "ours"), [("FAILED", "failed"), ("KILLED", "canceled"), (3, "completed")])
@@ -215,7 +328,6 @@ async def test_the_ends_of_a_run(carl: Door, people: People, word, ours):
 
 
 async def test_without_an_experiment_runs_go_to_the_default_one(carl: Door):
-    assert refusal(await carl.get("experiments/get", experiment_id="0")) == (404, "RESOURCE_DOES_NOT_EXIST")
     made = await carl.run("0")
     shown = (await carl.get("experiments/get", experiment_id="0")).json()["experiment"]
     assert (shown["name"], shown["experiment_id"]) == ("Default", made["info"]["experiment_id"])

@@ -57,7 +57,7 @@ async def put(request: hot.Request, ws: str, path: str) -> hot.Response:
     workspace_id = await db.run(allowed)
     sha256, size = await _store(request, workspace_id)
     entry = {"path": inside, "sha256": sha256, "size": size}
-    await db.run(services.add_artifacts, run_id, actor=actor, files=[entry], workspace=ws)
+    await db.run(services.add_artifacts, run_id, actor=actor, files=[entry], workspace=ws, late=True)
     return hot.json({})
 
 

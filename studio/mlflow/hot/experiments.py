@@ -1,12 +1,13 @@
 """…/mlflow/experiments/…"""
 
+from contextlib import suppress
 from typing import Any
 
 from runs import queries, search, services
 from runs.models import Experiment
 from studio.kernel import db, hot
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Invalid, NotFound
+from studio.kernel.errors import Conflict, Forbidden, NotFound
 from studio.mlflow import filters, wire
 from studio.mlflow.auth import actor_of
 from studio.mlflow.errors import door
@@ -20,10 +21,20 @@ MOST = 50_000
 def find(ws: str, number: str, *, actor: Actor) -> Experiment:
     """The experiment of an id as MLflow sends it. Raises NotFound."""
     if number == DEFAULT_ID:
-        return queries.get_experiment(ws, DEFAULT_NAME, actor=actor)
+        found = have_default(ws, actor=actor)
+        return found or queries.get_experiment(ws, DEFAULT_NAME, actor=actor)
     if not (number.isascii() and number.isdigit() and len(number) <= 18):
-        raise NotFound(f"There is no experiment {number[:40]!r} in {ws}.")
+        raise NotFound(f"There is no experiment {number[:40]!r} in {ws}.", experiment=number[:40])
     return queries.get_experiment_by_id(ws, int(number), actor=actor)
+
+
+def have_default(ws: str, *, actor: Actor) -> Experiment | None:
+    """What MLflow's server has from the beginning: made when a client first looks for it, None for who may not."""
+    with suppress(NotFound):
+        return queries.get_experiment(ws, DEFAULT_NAME, actor=actor)
+    with suppress(Forbidden, Conflict):  # the latter: somebody was faster
+        return services.create_experiment(ws, actor=actor, name=DEFAULT_NAME)
+    return None
 
 
 @door
@@ -33,17 +44,13 @@ async def create(request: hot.Request, ws: str) -> hot.Response:
     asked, _ = await wire.read(request, wire.CreateExperiment)
     name = wire.needed(asked.name, "name")
     tags = wire.tags_of(asked.tags)
-    note = tags.pop(NOTE_TAG, "")
-    made = await db.run(
-        services.create_experiment,
-        ws,
-        actor=actor,
-        name=name,
-        description=note,
-        tags=tags,
-        artifact_location=asked.artifact_location or "",
-    )
-    return hot.json({"experiment_id": str(made.pk)})
+    told = {"description": tags.pop(NOTE_TAG, ""), "artifact_location": asked.artifact_location or ""}
+
+    def make() -> Experiment:
+        have_default(ws, actor=actor)
+        return services.create_experiment(ws, actor=actor, name=name, tags=tags, **told)
+
+    return hot.json({"experiment_id": str((await db.run(make)).pk)})
 
 
 @door
@@ -68,13 +75,12 @@ async def find_many(request: hot.Request, ws: str) -> hot.Response:
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.SearchExperiments)
     limit, skip = wire.page(asked.max_results, default=1000, most=MOST), wire.skipped(asked.page_token)
-    orders = {"", "creation_time DESC", "last_update_time DESC"}
-    if any(order.strip() not in orders for order in asked.order_by or []):
-        raise Invalid("Experiments are ordered by creation_time DESC only.")
     where, archived = filters.of_experiments(asked.filter), wire.archived(asked.view_type)
+    order = filters.order_of_experiments(asked.order_by)
 
     def look() -> list[Experiment]:
-        found = search.search_experiments(ws, actor=actor, where=where, archived=archived)
+        have_default(ws, actor=actor)
+        found = search.search_experiments(ws, actor=actor, where=where, order=order, archived=archived)
         return list(found[skip : skip + limit + 1])
 
     found = await db.run(look)

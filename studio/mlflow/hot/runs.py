@@ -1,18 +1,20 @@
 """…/mlflow/runs/…, but for what is logged."""
 
 import re
+from datetime import datetime
 from typing import Any
 
 from runs import queries, search, services
+from runs.fencing import takes_more
 from runs.models import Run
 from studio.kernel import db, hot
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Conflict, Invalid, NotFound
+from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from studio.mlflow import filters, wire
 from studio.mlflow.auth import actor_of
 from studio.mlflow.errors import door
 from studio.mlflow.hot import experiments
-from studio.mlflow.shapes import ENDS, NAME_TAG, PARENT_TAG, run_info, run_out, status_word
+from studio.mlflow.shapes import ENDS, NAME_TAG, PARENT_TAG, moment, run_info, run_out, status_word
 from zaffre.protocol import RUN_ID_PATTERN
 
 MOST = 50_000
@@ -20,7 +22,7 @@ MOST = 50_000
 
 @door
 async def create(request: hot.Request, ws: str) -> hot.Response:
-    """POST runs/create {experiment_id, run_name?, tags?} → {run}: an interactive run of the caller"""
+    """POST runs/create {experiment_id, run_name?, tags?, start_time?, user_id?} → {run}: an interactive run"""
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.CreateRun)
     return hot.json({"run": run_out(await db.run(_begin, ws, asked, actor))})
@@ -31,19 +33,32 @@ def _begin(ws: str, asked: wire.CreateRun, actor: Actor) -> Run:
     name = asked.run_name or tags.get(NAME_TAG, "")
     tags.pop(NAME_TAG, None)
     number = asked.experiment_id or experiments.DEFAULT_ID
-    try:
-        group = experiments.find(ws, number, actor=actor)
-    except NotFound:
-        if number != experiments.DEFAULT_ID:
-            raise
-        title = experiments.DEFAULT_NAME
-    else:
-        if group.archived:
-            raise Invalid(f"The experiment {number} must be in the 'active' state. Current state is deleted.")
-        title = group.name
     parent = _parent(ws, tags.get(PARENT_TAG, ""), actor)
-    made = services.start_interactive(ws, actor=actor, experiment=title, name=name, tags=tags, parent=parent)
+    if actor.kind == "run":
+        return _begin_below(ws, number, parent, {"name": name, "tags": tags}, actor)
+    group = experiments.find(ws, number, actor=actor)
+    if group.archived:
+        raise Invalid(f"The experiment {number} must be in the 'active' state. Current state is deleted.")
+    made = services.start_interactive(
+        ws,
+        actor=actor,
+        experiment=group.name,
+        name=name,
+        tags=tags,
+        parent=parent,
+        started=moment(asked.start_time, "start_time"),
+        client_user=asked.user_id or "",
+    )
     return queries.get_run(ws, made.pk, actor=actor)
+
+
+def _begin_below(ws: str, number: str, parent: str, told: dict[str, Any], actor: Actor) -> Run:
+    """Code begins runs below its own, in the experiment of that one."""
+    above = queries.get_run(ws, parent or actor.run_id or "", actor=actor)
+    if number not in (experiments.DEFAULT_ID, str(above.experiment_id)):
+        raise Forbidden("The code of a run begins runs in its own experiment only.")
+    made = services.create_children(above.pk, actor=actor, children=[told], workspace=ws)
+    return queries.get_run(ws, made[0].pk, actor=actor)
 
 
 def _parent(ws: str, run_id: str, actor: Actor) -> str:
@@ -82,28 +97,42 @@ async def restore(request: hot.Request, ws: str) -> hot.Response:
 
 @door
 async def update(request: hot.Request, ws: str) -> hot.Response:
-    """POST runs/update {run_id, status?, run_name?} → {run_info}
+    """POST runs/update {run_id, status?, end_time?, run_name?} → {run_info}
 
     A run that the studio started ends with its script, whatever the script says before; its own code may say it.
     """
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.UpdateRun)
     word = None if asked.status is None else status_word(asked.status)
-    run_id = wire.run_id_of(asked)
-    return hot.json({"run_info": run_info(await db.run(_change, ws, run_id, word, asked.run_name or "", actor))})
+    run_id, ended = wire.run_id_of(asked), moment(asked.end_time, "end_time")
+
+    def change() -> Run:
+        run = queries.get_run(ws, run_id, actor=actor, action="run.edit")
+        if asked.run_name and asked.run_name != run.name:
+            run = services.edit_run(ws, run_id, actor=actor, name=asked.run_name)
+        return _move(ws, run, word, ended, actor) if word else run
+
+    return hot.json({"run_info": run_info(await db.run(change))})
 
 
-def _change(ws: str, run_id: str, word: str | None, name: str, actor: Actor) -> Run:
-    run = queries.get_run(ws, run_id, actor=actor, action="run.edit")
-    if name and name != run.name:
-        run = services.edit_run(ws, run_id, actor=actor, name=name)
-    if word in ENDS:
-        own_end = actor.kind == "run" and run.kind != Run.Kind.INTERACTIVE
-        if not own_end and run.status != ENDS[word]:
-            run = services.end_interactive(ws, run_id, actor=actor, status=ENDS[word])
-    elif word and run.is_final:
-        raise Conflict(f"The run has ended ({run.status}) and is not opened again.", code="final")
-    return run
+def _move(ws: str, run: Run, word: str, ended: datetime | None, actor: Actor) -> Run:
+    """Take a run to the state that its client tells. An interactive run of a person goes to and fro as with MLflow."""
+    wanted = ENDS.get(word)
+    by_code = actor.kind == "run"
+    if wanted is None:
+        if not run.is_final:
+            return run
+        if by_code:
+            raise Conflict(f"The run has ended ({run.status}) and is not opened again.", code="final")
+        return services.reopen_interactive(ws, run.pk, actor=actor)
+    if run.status == wanted:
+        return run
+    if by_code:
+        own = run.kind != Run.Kind.INTERACTIVE
+        return run if own else services.end_child(run.pk, actor=actor, status=wanted)
+    if run.is_final and run.kind == Run.Kind.INTERACTIVE and takes_more(run.desired, late=True):
+        services.reopen_interactive(ws, run.pk, actor=actor)
+    return services.end_interactive(ws, run.pk, actor=actor, status=wanted, ended=ended)
 
 
 @door

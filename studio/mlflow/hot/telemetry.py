@@ -19,7 +19,7 @@ from runs.metrics import queries as points
 from runs.metrics.wire import MSGPACK, decode
 from studio.kernel import db, hot
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Invalid
+from studio.kernel.errors import Conflict, Invalid
 from studio.mlflow import wire
 from studio.mlflow.auth import actor_of
 from studio.mlflow.errors import door
@@ -82,9 +82,13 @@ async def _log(
         "tags": {key: value[:LONGEST_TAG] for key, value in wire.tags_of(tags).items() if key != NAME_TAG},
     }
     batch = decode(msgspec.msgpack.encode(body), MSGPACK)
-    line = await db.run(services.record, run_id, actor=actor, batch=batch, workspace=ws)
+    line = await db.run(services.record, run_id, actor=actor, batch=batch, workspace=ws, late=True)
     # Shielded: when the caller goes away, its points still count and its repeat is a duplicate.
-    done = await asyncio.shield(asyncio.wrap_future(line))
+    try:
+        done = await asyncio.shield(asyncio.wrap_future(line))
+    except Conflict as error:
+        error.details["of_run"] = run_id
+        raise
     if done.refused:
         raise Invalid(f"{done.problem} {done.refused} points are lost, all others of the batch are kept.")
     return hot.json({})
