@@ -20,7 +20,8 @@ SPECIAL = ("NaN", "Infinity", "-Infinity")
 #: Kinds that may share a key: rows are added to tables.
 TABULAR = (protocol.ROW, protocol.TABLE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+#: What no text of PostgreSQL, or no UTF-8, holds.
+UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _LABELS = 10_000
 
 
@@ -47,7 +48,7 @@ def _text(value: Any) -> tuple[Any, int]:
         raise Wrong(f"a text is expected, not {_shown(value)}")
     if len(value) > MAX_TEXT_VALUE:
         raise Wrong(f"the text has {len(value)} characters, and {MAX_TEXT_VALUE} are kept")
-    if _UNSTORABLE.search(value):
+    if UNSTORABLE.search(value):
         raise Wrong("the text holds a character that cannot be stored")
     return value, 1
 
@@ -77,7 +78,7 @@ def _cell(cell: Any, column: str, at: int) -> Any:
     if cell is None or isinstance(cell, bool):
         return cell
     if isinstance(cell, str):
-        if len(cell) > MAX_CELL or _UNSTORABLE.search(cell):
+        if len(cell) > MAX_CELL or UNSTORABLE.search(cell):
             raise Wrong(f"{column[:40]!r}[{at}] has more than {MAX_CELL} characters, or one that cannot be stored")
         return cell
     if isinstance(cell, int | float):
@@ -171,7 +172,7 @@ def _labels(data: Mapping[str, Any]) -> list[str]:
     if not all(isinstance(one, str | int | float) for one in labels):
         raise Wrong("class_labels are texts")
     texts = [str(one) for one in labels]
-    if any(len(one) > MAX_CELL or _UNSTORABLE.search(one) for one in texts):
+    if any(len(one) > MAX_CELL or UNSTORABLE.search(one) for one in texts):
         raise Wrong(f"class_labels have at most {MAX_CELL} characters, all of which can be stored")
     return texts
 

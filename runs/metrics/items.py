@@ -55,7 +55,6 @@ def summed_up(before: dict[str, Any] | None, new: Sequence[Item]) -> dict[str, A
 
 def insert(items: Sequence[tuple[str, Item]], *, now: int) -> None:
     """Store (run, item) pairs in the caller's transaction; `now` in milliseconds is for items without a time."""
-    encode = msgspec.json.Encoder().encode
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT,
@@ -67,7 +66,7 @@ def insert(items: Sequence[tuple[str, Item]], *, now: int) -> None:
                 [item.time or now for _, item in items],
                 [item.description for _, item in items],
                 [item.rows for _, item in items],
-                [encode(item.value) for _, item in items],
+                [item.stored for _, item in items],
             ],
         )
 

@@ -29,7 +29,7 @@ class Point(msgspec.Struct, array_like=True):
 
 
 class Item(msgspec.Struct):
-    """What was logged and is no number; `decode` leaves `value` as it is stored, and `rows` is how many it holds."""
+    """What was logged and is no number; `decode` sets how many rows it holds, and `stored`, its value as bytes."""
 
     key: Key
     kind: str
@@ -38,6 +38,7 @@ class Item(msgspec.Struct):
     time: Int64 = 0
     description: Description = ""
     rows: int = 1
+    stored: bytes = b""
 
 
 class Batch(msgspec.Struct):
@@ -79,11 +80,13 @@ def _check_items(items: list[Item]) -> None:
     for at, item in enumerate(items):
         if _CONTROL.search(item.key):
             raise _wrong(at, item.key, "the key holds a control character", what="items")
-        if "\x00" in item.description:
+        if documents.UNSTORABLE.search(item.description):
             raise _wrong(at, item.key, "the description holds a character that cannot be stored", what="items")
         try:
             item.value, item.rows = documents.checked(item.kind, item.value)
-        except documents.Wrong as error:
+            # Here and not where it is written: what cannot be said must not break the commit of others.
+            item.stored = msgspec.json.encode(item.value)
+        except (documents.Wrong, UnicodeEncodeError, OverflowError) as error:
             raise _wrong(at, item.key, str(error), what="items") from None
         rows += item.rows if item.kind in documents.TABULAR else 0
         if rows > MAX_ROWS_PER_BATCH:

@@ -23,9 +23,16 @@ RESIDUALS = {"schema_type": "residuals", "schema_version": "v1",
 PREDICTIONS = {"schema_type": "predictions", "schema_version": "v1",
                "data": {"bin_averages": [0.25, "NaN"], "bin_errors": [0.013, 0.042], "bin_counts": [12, 0],
                         "bin_edges": [0, 0.25, 0.5]}}  # fmt: skip
+BIG = 2**80
 EVERYTHING = [
     {"key": "model", "kind": "text", "value": 'résumé \t "x"', "description": "which one"},
-    {"key": "epochs", "kind": "row", "value": {"n": 1, "who": "a", "ok": True, "gone": None}, "step": -4, "time": 9},
+    {
+        "key": "epochs",
+        "kind": "row",
+        "value": {"n": BIG, "who": "a", "ok": True, "gone": None},
+        "step": -4,
+        "time": 9,
+    },
     {"key": "epochs", "kind": "table", "value": {"n": [2, -0.0], "who": ["b", "c"], "ok": [False, True]}},
     {"key": "curve", "kind": "image", "value": {"path": "images/curve.png"}},
     {"key": "cm", "kind": "confusion_matrix", "value": MATRIX},
@@ -55,7 +62,8 @@ async def test_every_kind_comes_back_as_it_was_logged(running: Running, code: Ca
     assert got["model"][0]["value"] == EVERYTHING[0]["value"]
     assert (got["model"][0]["description"], got["model"][0]["step"]) == ("which one", None)
     assert [one["value"] for one in got["epochs"]] == [
-        {"n": [1], "who": ["a"], "ok": [True], "gone": [None]}, {"n": [2, -0.0], "who": ["b", "c"], "ok": [False, True]}
+        {"n": [BIG], "who": ["a"], "ok": [True], "gone": [None]},
+        {"n": [2, -0.0], "who": ["b", "c"], "ok": [False, True]}
     ]  # fmt: skip
     assert math.copysign(1, got["epochs"][1]["value"]["n"][1]) == -1
     assert (got["epochs"][0]["step"], got["epochs"][0]["time"]) == (-4, 9)
@@ -135,6 +143,8 @@ def data(kind: str, **changes: object) -> dict:
         wrong("row", {"a": {"b": 1}}, "'a'[0] is a number"),
         wrong("table", {"a": [1, 2], "b": [1]}, "unequal lengths: 'a' 2, 'b' 1"),
         wrong("table", {"a": list(range(251))}, "251 rows"),
+        wrong("row", {"a": "x\x00"}, "or one that cannot be stored"),
+        wrong("text", "x", "description holds a character", description="\x00"),
         wrong("image", {"path": "../etc/passwd"}, "would leave its folder"),
         wrong("image", 7, "the path of a file"),
         wrong("confusion_matrix", "{not json", "Invalid JSON provided"),

@@ -8,6 +8,7 @@ from typing import Any, Dict, List
 
 from zaffre.cli.common import age, facts, note, noun, pairs, parse_time, span, table, tell, verb, workspace_of
 from zaffre.errors import UserErrorException
+from zaffre.protocol import SYSTEM_PREFIX
 
 
 def add(nouns: Any) -> None:
@@ -175,13 +176,12 @@ def _facts(found: Dict[str, Any]) -> str:
             ("page", found.get("url")),
         ]
     )
-    if not metrics:
-        return shown
     rows = [
         (key, *(_number(one.get(part)) for part in ("last", "min", "max")), one.get("count"))
         for key, one in metrics.items()
+        if not key.startswith(SYSTEM_PREFIX)
     ]
-    return f"{shown}\n\n{table(('metric', 'last', 'lowest', 'highest', 'points'), rows, empty='')}"
+    return f"{shown}\n\n{table(('metric', 'last', 'lowest', 'highest', 'count'), rows, empty='')}".rstrip()
 
 
 def _number(value: Any) -> Any:
