@@ -14,3 +14,7 @@ class Artifact(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "path"], name="artifact_path_once")]
+        # The constraint's own index is ordered by the database's language and does not find a beginning of a path.
+        indexes = [
+            models.Index(fields=["run", "path"], name="artifact_by_folder", opclasses=["", "varchar_pattern_ops"])
+        ]

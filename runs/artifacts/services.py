@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from runs.artifacts.models import Artifact
 from runs.fencing import admit, hold_own_run, refuse_late_row
 from runs.models import Run
-from studio.kernel import manifests
+from studio.kernel import manifests, paths
 from studio.kernel.actors import Actor
 from studio.kernel.errors import NotFound, TooLarge
 from studio.kernel.events import publish
@@ -39,13 +40,7 @@ def add_artifacts(
     admit(run_id, actor=actor, workspace=workspace)
     if len(files) > MOST_FILES:
         raise TooLarge(f"{len(files)} files, and one call takes at most {MOST_FILES}.", code="too_many_files")
-    hold_own_run(run_id, actor=actor)
-    # Locked until the commit: the end of the run, or another attempt, comes wholly before or wholly after.
-    rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace")
-    run = rows.filter(pk=run_id.replace("\0", "")).first()
-    if run is None:
-        raise NotFound(f"There is no run {run_id[:40]!r}.")
-    refuse_late_row(run, actor=actor, late=late)
+    run = _open(run_id, actor=actor, late=late)
     manifest = manifests.check(
         [{"path": _text(item, "path"), "sha256": _text(item, "sha256")} for item in files],
         workspace_id=run.workspace_id,
@@ -65,6 +60,36 @@ def add_artifacts(
         record(actor=actor, workspace=run.workspace, action="artifact.add", target=run.pk, fields=facts)
     publish(f"run.{run.pk}", t="run")
     return len(manifest)
+
+
+@transaction.atomic
+def remove_artifacts(run_id: str, path: str, *, actor: Actor, workspace: str | None = None, late: bool = False) -> int:
+    """Take a file, or a folder with all below it, out of the run; returns how many files.
+
+    Raises as `add_artifacts` does for who may not write, NotFound when nothing lies at `path`.
+    """
+    admit(run_id, actor=actor, workspace=workspace)
+    run = _open(run_id, actor=actor, late=late)
+    inside = paths.clean(path)
+    count, _ = Artifact.objects.filter(Q(path=inside) | Q(path__startswith=f"{inside}/"), run=run).delete()
+    if not count:
+        raise NotFound(f"The run has no file {inside[:200]!r}.")
+    if actor.is_user:
+        facts = {"files": count, "first": inside[:200]}
+        record(actor=actor, workspace=run.workspace, action="artifact.remove", target=run.pk, fields=facts)
+    publish(f"run.{run.pk}", t="run")
+    return count
+
+
+def _open(run_id: str, *, actor: Actor, late: bool) -> Run:
+    """The run, locked until the commit: its end, or another attempt, comes wholly before or wholly after."""
+    hold_own_run(run_id, actor=actor)
+    rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace")
+    run = rows.filter(pk=run_id.replace("\0", "")).first()
+    if run is None:
+        raise NotFound(f"There is no run {run_id[:40]!r}.")
+    refuse_late_row(run, actor=actor, late=late)
+    return run
 
 
 def _refuse_too_many(run: Run, paths: list[str]) -> None:

@@ -7,14 +7,12 @@ import msgspec
 
 from runs.snapshots import services
 from runs.snapshots.shapes import snapshot_out
-from studio.kernel import blobs, db, hot
+from studio.kernel import blobs, db, hot, uploads
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 from workspace.access import get_workspace
 from zaffre.protocol import MAX_HASHES_PER_QUESTION, MAX_SNAPSHOT_BYTES
 
-#: Bytes gathered before they are hashed and written in a thread: fewer hand-overs, same memory for any size.
-PIECE = 1024 * 1024
 #: A question of 5000 hashes is 335 kB.
 MAX_QUESTION = 512 * 1024
 #: A zip may be a little larger than what is in it, which is counted when it is opened.
@@ -58,20 +56,7 @@ async def answer_missing(request: hot.Request, workspace_id: int) -> hot.Respons
 async def take(request: hot.Request, workspace_id: int, sha256: str) -> hot.Response:
     """Stream the body into the store. Raises Invalid `digest_mismatch`, TooLarge."""
     known = not await db.run(blobs.missing, [sha256], workspace_id=workspace_id)
-    incoming = await asyncio.to_thread(blobs.Incoming)
-    try:
-        held = bytearray()
-        async for piece in request.stream(limit=blobs.MAX_BLOB):
-            held += piece
-            if len(held) >= PIECE:
-                await asyncio.to_thread(incoming.write, bytes(held))
-                held.clear()
-        if held:
-            await asyncio.to_thread(incoming.write, bytes(held))
-        stored, size = await db.run(incoming.keep, workspace_id=workspace_id, expected=sha256)
-    finally:
-        # Also when the sender went away: what was staged is removed.
-        await asyncio.to_thread(incoming.__exit__)
+    stored, size = await uploads.take(request, workspace_id=workspace_id, expected=sha256)
     return hot.json({"sha256": stored, "size": size}, 200 if known else 201)
 
 

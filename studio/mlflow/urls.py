@@ -34,6 +34,8 @@ _CALLS = [
     ("GET", "mlflow-artifacts/artifacts", artifacts.find_many),
     ("PUT", "mlflow-artifacts/artifacts/<path:path>", artifacts.put),
     ("GET", "mlflow-artifacts/artifacts/<path:path>", artifacts.get),
+    ("HEAD", "mlflow-artifacts/artifacts/<path:path>", artifacts.get),
+    ("DELETE", "mlflow-artifacts/artifacts/<path:path>", artifacts.delete),
 ]
 
 hot_routes = [
@@ -43,6 +45,7 @@ hot_routes = [
     *(route("GET", f"/mlflow/<ws>/{api}/3.0/mlflow/workspaces", about.workspaces) for api in ("api", "ajax-api")),
     *(route("GET", f"/mlflow/<ws>/{api}/3.0/mlflow/workspaces/<name>", about.workspace) for api in ("api", "ajax-api")),
     *(route(method, f"{prefix}/{call}", door) for prefix in _PREFIXES for method, call, door in _CALLS),
+    route("GET", "/mlflow/<ws>/get-artifact", artifacts.get_of_run),
     # Last: what no line above has taken.
     *(route(method, "/mlflow/<ws>/<path:path>", elsewhere.no_endpoint) for method in ("GET", "POST", "PUT")),
     *(route(method, "/mlflow/<ws>/<path:path>", elsewhere.no_endpoint) for method in ("PATCH", "DELETE")),

@@ -4,6 +4,8 @@ import pytest
 
 from runs.artifacts.models import Artifact
 from runs.services import cancel_run
+from studio.kernel import blobs
+from studio.kernel.errors import NotFound
 from tests.conftest import People
 from tests.mlflow.conftest import API, FILES, Door, Enter, refusal
 from tests.runs.telemetry import ask
@@ -95,3 +97,83 @@ async def test_an_ended_run_takes_more_files_unless_it_was_canceled(carl: Door, 
     await carl.post("runs/update", run_id=run_id, status="RUNNING")
     await ask(lambda: cancel_run("lab", run_id, actor=people.actor("olga")))
     assert refusal(await put(carl, f"{base}/b", b"x")) == (409, "RESOURCE_CONFLICT")
+
+
+async def test_files_and_folders_are_deleted(carl: Door, enter: Enter):
+    base, run_id = await root(carl)
+    for path in ("a", "ab", "deep/x", "deep/er/y", "deeper/z"):
+        await put(carl, f"{base}/{path}", b"x")
+    for path in ("a", "deep"):
+        assert refusal(await enter("rio").caller.call("DELETE", f"{base}/{path}"))[0] == 403
+        answer = await carl.caller.call("DELETE", f"{base}/{path}")
+        assert (answer.status, answer.body) == (200, b"{}")
+        again = await carl.caller.call("DELETE", f"{base}/{path}")
+        assert refusal(again) == (404, "RESOURCE_DOES_NOT_EXIST")
+    left = await ask(lambda: sorted(Artifact.objects.filter(run=run_id).values_list("path", flat=True)))
+    assert left == ["ab", "deeper/z"]
+    for path in ("", "..", "%2e%2e/x"):
+        assert refusal(await carl.caller.call("DELETE", f"{base}/{path}"))[0] in {400, 404}
+
+
+async def test_a_folder_of_many_is_one_entry_and_names_are_compared_whole(carl: Door):
+    base, run_id = await root(carl)
+    sha256 = "0" * 64
+
+    def fill() -> None:
+        paths = [f"many/{at:04}" for at in range(1500)] + ["many_more/a", "ma%y/b", "m", "many.txt"]
+        Artifact.objects.bulk_create([Artifact(run_id=run_id, path=path, sha256=sha256, size=2) for path in paths])
+
+    await ask(fill)
+    place = base.removeprefix(f"{FILES}/")
+    top = (await carl.caller.get(f"{FILES}?path={place}")).json()["files"]
+    assert sorted((one["path"], one["is_dir"]) for one in top) == [
+        ("m", False),
+        ("ma%y", True),
+        ("many", True),
+        ("many.txt", False),
+        ("many_more", True),
+    ]
+    inside = (await carl.get("artifacts/list", run_id=run_id, path="many")).json()["files"]
+    assert len(inside) == 1500 and inside[7] == {"path": "many/0007", "is_dir": False, "file_size": 2}
+    assert (await carl.get("artifacts/list", run_id=run_id, path="many_")).json()["files"] == []
+
+
+async def test_a_range_and_the_head_of_a_file(carl: Door):
+    base, _ = await root(carl)
+    body = bytes(range(256)) * 9000
+    await put(carl, f"{base}/a.json", body)
+    head = await carl.caller.call("HEAD", f"{base}/a.json")
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(body)))
+    assert head.headers["content-type"] == "application/json"
+    for asked, start, end in (("5-9", 5, 10), ("2300000-", 2_300_000, len(body)), ("-7", len(body) - 7, len(body))):
+        part = await carl.caller.get(f"{base}/a.json", range=f"bytes={asked}")
+        assert (part.status, part.body) == (206, body[start:end])
+        assert part.headers["content-range"] == f"bytes {start}-{end - 1}/{len(body)}"
+    assert (await carl.caller.get(f"{base}/a.json", range=f"bytes={len(body)}-")).status == 416
+    for nonsense in ("bytes=a-b", "bytes=1-2,4-5", "lines=1-2", "bytes=-"):
+        assert (await carl.caller.get(f"{base}/a.json", range=nonsense)).body == body
+
+
+async def test_damaged_bytes_are_never_served_as_good(carl: Door):
+    base, run_id = await root(carl)
+    await put(carl, f"{base}/a", b"x" * 3_000_000)
+    sha256 = await ask(lambda: Artifact.objects.get(run=run_id).sha256)
+    assert (await carl.caller.get(f"{base}/a", range="bytes=0-9")).body == b"x" * 10
+    path = blobs.path_of(sha256)
+    path.write_bytes(b"x" * 2_999_999 + b"y")
+    for headers in ({}, {"range": "bytes=0-9"}):
+        with pytest.raises(NotFound):
+            await carl.caller.get(f"{base}/a", **headers)
+
+
+async def test_the_addresses_of_mlflows_pages(carl: Door, enter: Enter):
+    base, run_id = await root(carl)
+    await put(carl, f"{base}/deep/a.txt", b"hello")
+    page = f"{API.partition('/api/')[0]}/get-artifact"
+    got = await carl.caller.get(f"{page}?run_id={run_id}&path=deep/a.txt")
+    assert (got.status, got.body, got.headers["content-type"]) == (200, b"hello", "text/plain")
+    assert got.headers["content-disposition"] == 'attachment; filename="a.txt"'
+    assert refusal(await carl.caller.get(f"{page}?run_id={run_id}&path=../a"))[0] == 400
+    assert refusal(await carl.caller.get(f"{page}?run_id={run_id}&path=none"))[0] == 404
+    assert refusal(await carl.caller.get(f"{page}?path=deep/a.txt"))[0] == 400
+    assert refusal(await enter("mallory").caller.get(f"{page}?run_id={run_id}&path=deep/a.txt"))[0] == 404

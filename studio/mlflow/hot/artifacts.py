@@ -1,103 +1,105 @@
-"""…/mlflow-artifacts/artifacts/<experiment>/<run>/artifacts/<path>, and …/mlflow/artifacts/list.
+"""…/mlflow-artifacts/artifacts/<experiment>/<run>/artifacts/<path>, …/mlflow/artifacts/list, and …/get-artifact.
 
 The place of a file is a row, and its bytes are named by their hash: a path from outside never becomes one on a disk.
 """
 
-import asyncio
+import mimetypes
+import re
+from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
 from typing import Any
 
 from django.utils.http import content_disposition_header
 
 from runs import queries
-from runs.artifacts import queries as artifacts
-from runs.artifacts import services
-from runs.artifacts.models import Artifact
-from runs.fencing import admit
-from runs.models import Run
-from studio.kernel import blobs, db, downloads, hot, paths
-from studio.kernel.actors import Actor
-from studio.kernel.errors import NotFound
-from studio.mlflow import wire
+from studio.kernel import blobs, db, downloads, hot, uploads
+from studio.mlflow import places, wire
 from studio.mlflow.auth import actor_of
 from studio.mlflow.errors import door
+from studio.mlflow.places import Kept, Place, RunPlace
 from studio.mlflow.shapes import artifact_root
 
-#: Bytes gathered before they are hashed and written in a thread.
-PIECE = 1024 * 1024
-
-
-def _split(path: str) -> tuple[str, str, str]:
-    """(experiment, run, path inside of the run) of a path under the root. Raises Invalid, NotFound."""
-    parts = paths.clean(path).split("/")
-    if len(parts) < 3 or parts[2] != "artifacts":
-        raise NotFound(f"There are no artifacts at {path[:200]!r}.")
-    return parts[0], parts[1], "/".join(parts[3:])
-
-
-def _run(ws: str, experiment: str, run_id: str, *, actor: Actor) -> Run:
-    run = queries.get_run(ws, run_id, actor=actor)
-    if str(run.experiment_id) != experiment:
-        raise NotFound(f"There is no run {run_id[:40]!r} in the experiment {experiment[:20]!r}.")
-    return run
+#: Files without an ending that are text.
+TEXTS = {"MLmodel", "MLproject"}
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z")
 
 
 @door
 async def put(request: hot.Request, ws: str, path: str) -> hot.Response:
     """PUT …/artifacts/<path>, the bytes as body → {}"""
-    actor = await actor_of(request)
-    experiment, run_id, inside = _split(path)
-    paths.clean(inside)
-
-    def allowed() -> int:
-        admit(run_id, actor=actor, workspace=ws)
-        return _run(ws, experiment, run_id, actor=actor).workspace_id
-
+    place, inside = places.resolve(ws, path, actor=await actor_of(request))
+    places.clean(inside)
     # Before the bytes: nobody fills the disk with what is refused afterwards.
-    workspace_id = await db.run(allowed)
-    sha256, size = await _store(request, workspace_id)
-    entry = {"path": inside, "sha256": sha256, "size": size}
-    await db.run(services.add_artifacts, run_id, actor=actor, files=[entry], workspace=ws, late=True)
+    workspace_id = await db.run(place.may_write)
+    sha256, size = await uploads.take(request, workspace_id=workspace_id)
+    await db.run(place.add, inside, sha256, size)
     return hot.json({})
 
 
-async def _store(request: hot.Request, workspace_id: int) -> tuple[str, int]:
-    incoming = await asyncio.to_thread(blobs.Incoming)
-    try:
-        held = bytearray()
-        async for piece in request.stream(limit=blobs.MAX_BLOB):
-            held += piece
-            if len(held) >= PIECE:
-                await asyncio.to_thread(incoming.write, bytes(held))
-                held.clear()
-        if held:
-            await asyncio.to_thread(incoming.write, bytes(held))
-        return await db.run(incoming.keep, workspace_id=workspace_id)
-    finally:
-        # Also when the sender went away: what was staged is removed.
-        await asyncio.to_thread(incoming.__exit__)
+@door
+async def delete(request: hot.Request, ws: str, path: str) -> hot.Response:
+    """DELETE …/artifacts/<path>: a file, or a folder with all below it → {}"""
+    place, inside = places.resolve(ws, path, actor=await actor_of(request))
+    await db.run(place.remove, places.clean(inside))
+    return hot.json({})
 
 
 @door
 async def get(request: hot.Request, ws: str, path: str) -> hot.Response:
-    """GET …/artifacts/<path> → the bytes"""
+    """GET and HEAD …/artifacts/<path> → the bytes, or one range of them"""
+    place, inside = places.resolve(ws, path, actor=await actor_of(request))
+    return answer(request, await db.run(place.file, places.clean(inside)))
+
+
+@door
+async def get_of_run(request: hot.Request, ws: str) -> hot.Response:
+    """GET /get-artifact?run_id=&path=, as MLflow's pages download → the bytes"""
     actor = await actor_of(request)
-    experiment, run_id, inside = _split(path)
+    asked = wire.from_query(request, wire.ListArtifacts)
+    place = RunPlace(ws, wire.run_id_of(asked), actor=actor)
+    return answer(request, await db.run(place.file, places.clean(wire.needed(asked.path, "path"))))
 
-    def look() -> Artifact:
-        _run(ws, experiment, run_id, actor=actor)
-        return artifacts.get_artifact(ws, run_id, inside, actor=actor)
 
-    found = await db.run(look)
+def answer(request: hot.Request, found: Kept) -> hot.Response:
+    """The file as a download that no browser shows or runs in the studio's origin."""
     name = PurePosixPath(found.path).name
     headers = {
         "Content-Length": str(found.size),
         "Content-Disposition": content_disposition_header(True, name) or "attachment",
         "Content-Security-Policy": downloads.POLICY,
         "Cross-Origin-Resource-Policy": "same-origin",
+        "Accept-Ranges": "bytes",
+        "ETag": f'"{found.sha256}"',
     }
-    kind = "text/plain" if name in {"MLmodel", "MLproject"} else "application/octet-stream"
-    return hot.Response(200, hot.pieces_in_thread(blobs.read(found.sha256)), headers, kind)
+    kind = "text/plain" if name in TEXTS else mimetypes.guess_type(name)[0] or "application/octet-stream"
+    part = _part(request.headers.get("range", ""), found.size)
+    if part == (0, 0):
+        headers |= {"Content-Range": f"bytes */{found.size}", "Content-Length": "0"}
+        return hot.Response(416, b"", headers, kind)
+    if part is not None:
+        start, end = part
+        headers |= {"Content-Range": f"bytes {start}-{end - 1}/{found.size}", "Content-Length": str(end - start)}
+    if request.method == "HEAD":
+        return hot.Response(206 if part else 200, _nothing(), headers, kind)
+    pieces = blobs.read_part(found.sha256, *part) if part else blobs.read(found.sha256)
+    return hot.Response(206 if part else 200, hot.pieces_in_thread(pieces), headers, kind)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+def _part(header: str, size: int) -> tuple[int, int] | None:
+    """[start, end) of `Range: bytes=a-b`; (0, 0) when it lies outside, None for no range or several."""
+    match = _RANGE.fullmatch(header.strip())
+    if not match or match.groups() == ("", ""):
+        return None
+    first, last = match.groups()
+    if not first:
+        return (max(0, size - int(last)), size) if int(last) and size else (0, 0)
+    start, end = int(first), min(int(last) + 1, size) if last else size
+    return (start, end) if start < end else (0, 0)
 
 
 @door
@@ -105,13 +107,8 @@ async def find_many(request: hot.Request, ws: str) -> hot.Response:
     """GET mlflow-artifacts/artifacts?path= → {files}, their paths relative to the asked one"""
     actor = await actor_of(request)
     asked = wire.from_query(request, wire.ListArtifacts)
-    experiment, run_id, inside = _split(wire.needed(asked.path, "path"))
-
-    def look() -> list[dict[str, Any]]:
-        _run(ws, experiment, run_id, actor=actor)
-        return _listed(ws, run_id, inside, actor=actor)
-
-    return hot.json({"files": await db.run(look)})
+    place, inside = places.resolve(ws, wire.needed(asked.path, "path").rstrip("/"), actor=actor)
+    return hot.json({"files": await db.run(_listed, place, inside)})
 
 
 @door
@@ -119,11 +116,11 @@ async def find_in_run(request: hot.Request, ws: str) -> hot.Response:
     """GET mlflow/artifacts/list?run_id=&path= → {root_uri, files}, their paths relative to the run's root"""
     actor = await actor_of(request)
     asked = wire.from_query(request, wire.ListArtifacts)
-    run_id, inside = wire.run_id_of(asked), paths.clean(asked.path.rstrip("/")) if asked.path else ""
+    run_id, inside = wire.run_id_of(asked), places.clean(asked.path.rstrip("/")) if asked.path else ""
 
     def look() -> tuple[str, list[dict[str, Any]]]:
         root = artifact_root(queries.get_run(ws, run_id, actor=actor))
-        return root, _listed(ws, run_id, inside, actor=actor)
+        return root, _listed(RunPlace(ws, run_id, actor=actor), inside)
 
     root, files = await db.run(look)
     for one in files:
@@ -131,12 +128,9 @@ async def find_in_run(request: hot.Request, ws: str) -> hot.Response:
     return hot.json({"root_uri": root, "files": files})
 
 
-def _listed(ws: str, run_id: str, inside: str, *, actor: Actor) -> list[dict[str, Any]]:
-    """What lies directly in a folder of the run; nothing for a file."""
-    prefix = f"{inside}/" if inside else ""
-    files: dict[str, dict[str, Any]] = {}
-    found = artifacts.list_artifacts(ws, run_id, actor=actor, prefix=prefix)
-    for path, size in found.values_list("path", "size"):
-        name, deeper, _ = path[len(prefix) :].partition("/")
-        files[name] = {"path": name, "is_dir": True} if deeper else {"path": name, "is_dir": False, "file_size": size}
-    return list(files.values())
+def _listed(place: Place, inside: str) -> list[dict[str, Any]]:
+    """What lies directly in a folder; nothing for a file."""
+    return [
+        {"path": name, "is_dir": True} if size is None else {"path": name, "is_dir": False, "file_size": size}
+        for name, size in place.folder(inside)
+    ]
