@@ -37,5 +37,9 @@ app.conf.update(
     timezone="UTC",
 )
 app.autodiscover_tasks(
-    lambda: [name for name in settings.INSTALLED_APPS if name.split(".")[0] in {"workspace", "runs", "registry"}]
+    lambda: [
+        name
+        for name in settings.INSTALLED_APPS
+        if name.split(".")[0] in {"workspace", "runs", "registry"} or name == "studio.console"
+    ]
 )

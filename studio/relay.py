@@ -24,7 +24,7 @@ from runs.services import reap, rehint
 from runs.services.reaper import first_look_after
 from studio.celery import app as control
 from studio.kernel.actors import SYSTEM
-from studio.kernel.jobs import OUTBOX_CHANNEL
+from studio.kernel.jobs import OUTBOX_CHANNEL, enqueue
 from studio.kernel.models import IdempotencyKey, Outbox
 from workspace.compute import broker
 
@@ -76,6 +76,7 @@ def jobs() -> list[Job]:
         Job("hints", lambda: rehint(actor=SYSTEM), settings.SCAN_SECONDS, first=settings.SCAN_SECONDS),
         Job("endpoints", lambda: tick(actor=SYSTEM), settings.SCAN_SECONDS),
         Job("cleaning", clean, 600.0, first=60.0),
+        Job("files", lambda: enqueue("files.collect"), 3600.0, first=300.0),
     ]
 
 

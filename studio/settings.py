@@ -112,6 +112,8 @@ BLOB_DIR = VAR_DIR / "blobs"
 #: What one version of a dataset may hold.
 DATASET_MAX_FILES = envint("ZAFFRE_DATASET_FILES", 20_000)
 DATASET_MAX_BYTES = envint("ZAFFRE_DATASET_BYTES", 100 * 1024**3)
+#: How long a file stays that no row names any more.
+BLOB_GRACE_SECONDS = envfloat("ZAFFRE_BLOB_GRACE", 24 * 3600)
 #: What is kept of one attempt's log: its beginning, and its end.
 LOG_HEAD_BYTES = envint("ZAFFRE_LOG_HEAD_BYTES", 32 * 1024**2)
 LOG_TAIL_BYTES = envint("ZAFFRE_LOG_TAIL_BYTES", 32 * 1024**2)

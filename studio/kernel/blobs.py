@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
+from django.db import connection, transaction
 
 from studio.kernel.errors import Invalid, NotFound, TooLarge
 from studio.kernel.models import BlobRef
@@ -15,6 +16,8 @@ from zaffre.protocol import SHA256_RE
 
 PIECE = 1024 * 1024
 MAX_BLOB = 5 * 1024**3
+#: Any number, the same everywhere.
+STORE_LOCK = 7_305_163
 
 
 def _path(sha256: str) -> Path:
@@ -65,14 +68,30 @@ class Incoming:
                 received=sha256,
             )
         target = _path(sha256)
+        self._file.flush()
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._file.flush()
             os.fsync(self._file.fileno())
-            os.replace(self._name, target)
-            _sync_folder(target.parent)
-        BlobRef.objects.get_or_create(workspace_id=workspace_id, sha256=sha256, defaults={"size": self.size})
+        with transaction.atomic():
+            lock_store()
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.fsync(self._file.fileno())
+                os.replace(self._name, target)
+                _sync_folder(target.parent)
+            BlobRef.objects.bulk_create(
+                [BlobRef(workspace_id=workspace_id, sha256=sha256, size=self.size)],
+                update_conflicts=True,
+                unique_fields=["workspace_id", "sha256"],
+                update_fields=["unnamed"],
+            )
         return sha256, self.size
+
+
+def lock_store(*, alone: bool = False) -> None:
+    """Until the commit, files come into the store; with `alone` they go, and none comes."""
+    with connection.cursor() as cursor:
+        # Shared by all who add: they do not wait for each other.
+        cursor.execute(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}(%s)", [STORE_LOCK])
 
 
 def _sync_folder(folder: Path) -> None:
@@ -96,15 +115,18 @@ def missing(sha256s: Iterable[str], *, workspace_id: int) -> list[str]:
     asked = list(dict.fromkeys(sha256s))
     for sha256 in asked:
         _path(sha256)
-    held = set(
-        BlobRef.objects.filter(workspace_id=workspace_id, sha256__in=asked).values_list("sha256", flat=True),
-    )
+    rows = BlobRef.objects.filter(workspace_id=workspace_id, sha256__in=asked)
+    rows.filter(unnamed__isnull=False).update(unnamed=None)
+    # A file that was set aside or lost counts as missing: whoever sends it again repairs it for all.
+    held = {sha256 for sha256 in rows.values_list("sha256", flat=True) if _path(sha256).exists()}
     return [sha256 for sha256 in asked if sha256 not in held]
 
 
 def sizes(sha256s: Iterable[str], *, workspace_id: int) -> dict[str, int]:
-    """Return the size in bytes of each hash that this workspace holds."""
+    """Return the size in bytes of each hash that this workspace holds, for a list that will name them."""
     rows = BlobRef.objects.filter(workspace_id=workspace_id, sha256__in=list(sha256s))
+    # Waits for a collection that is taking them away, and keeps the next one from it.
+    rows.filter(unnamed__isnull=False).update(unnamed=None)
     return dict(rows.values_list("sha256", "size"))
 
 

@@ -47,6 +47,9 @@ class BlobRef(models.Model):
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField()
     created = models.DateTimeField(auto_now_add=True)
+    #: When a collection first found that no row of the workspace names it; whoever asks for it makes it null again.
+    unnamed = models.DateTimeField(null=True)
 
     class Meta:
+        indexes = [models.Index(fields=["sha256"], name="blob_by_hash")]
         constraints = [models.UniqueConstraint(fields=["workspace_id", "sha256"], name="blob_once_per_workspace")]

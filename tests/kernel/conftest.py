@@ -1,0 +1,1 @@
+from tests.runs.telemetry import make_run, running  # noqa: F401 - fixtures of this folder
