@@ -40,7 +40,7 @@ def add_artifacts(
     admit(run_id, actor=actor, workspace=workspace)
     if len(files) > MOST_FILES:
         raise TooLarge(f"{len(files)} files, and one call takes at most {MOST_FILES}.", code="too_many_files")
-    run = _open(run_id, actor=actor, late=late)
+    run = open_run(run_id, actor=actor, late=late)
     manifest = manifests.check(
         [{"path": _text(item, "path"), "sha256": _text(item, "sha256")} for item in files],
         workspace_id=run.workspace_id,
@@ -69,7 +69,7 @@ def remove_artifacts(run_id: str, path: str, *, actor: Actor, workspace: str | N
     Raises as `add_artifacts` does for who may not write, NotFound when nothing lies at `path`.
     """
     admit(run_id, actor=actor, workspace=workspace)
-    run = _open(run_id, actor=actor, late=late)
+    run = open_run(run_id, actor=actor, late=late)
     inside = paths.clean(path)
     count, _ = Artifact.objects.filter(Q(path=inside) | Q(path__startswith=f"{inside}/"), run=run).delete()
     if not count:
@@ -81,7 +81,7 @@ def remove_artifacts(run_id: str, path: str, *, actor: Actor, workspace: str | N
     return count
 
 
-def _open(run_id: str, *, actor: Actor, late: bool) -> Run:
+def open_run(run_id: str, *, actor: Actor, late: bool) -> Run:
     """The run, locked until the commit: its end, or another attempt, comes wholly before or wholly after."""
     hold_own_run(run_id, actor=actor)
     rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace")

@@ -33,9 +33,7 @@ class Incoming:
     """
 
     def __init__(self, *, limit: int = MAX_BLOB) -> None:
-        staging = settings.BLOB_DIR / "staging"
-        staging.mkdir(parents=True, exist_ok=True)
-        handle, self._name = tempfile.mkstemp(dir=staging)
+        handle, self._name = tempfile.mkstemp(dir=staging())
         self._file = os.fdopen(handle, "wb")
         self._hash = hashlib.sha256()
         self._limit = limit
@@ -67,24 +65,37 @@ class Incoming:
                 expected=expected,
                 received=sha256,
             )
-        target = _path(sha256)
         self._file.flush()
-        if not target.exists():
-            os.fsync(self._file.fileno())
-        with transaction.atomic():
-            lock_store()
-            if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.fsync(self._file.fileno())
-                os.replace(self._name, target)
-                _sync_folder(target.parent)
-            BlobRef.objects.bulk_create(
-                [BlobRef(workspace_id=workspace_id, sha256=sha256, size=self.size)],
-                update_conflicts=True,
-                unique_fields=["workspace_id", "sha256"],
-                update_fields=["unnamed"],
-            )
+        adopt(Path(self._name), sha256, workspace_id=workspace_id)
         return sha256, self.size
+
+
+def staging() -> Path:
+    """Where bytes wait until they are whole. Who writes to nothing there for an hour is given up."""
+    folder = settings.BLOB_DIR / "staging"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def adopt(staged: Path, sha256: str, *, workspace_id: int) -> None:
+    """Make a whole file of the staging folder, whose hash the caller has taken, a blob of the workspace."""
+    target = _path(sha256)
+    size = staged.stat().st_size
+    if not target.exists():
+        _sync(staged)
+    with transaction.atomic():
+        lock_store()
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _sync(staged)
+            os.replace(staged, target)
+            _sync(target.parent)
+        BlobRef.objects.bulk_create(
+            [BlobRef(workspace_id=workspace_id, sha256=sha256, size=size)],
+            update_conflicts=True,
+            unique_fields=["workspace_id", "sha256"],
+            update_fields=["unnamed"],
+        )
 
 
 def lock_store(*, alone: bool = False) -> None:
@@ -94,8 +105,8 @@ def lock_store(*, alone: bool = False) -> None:
         cursor.execute(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}(%s)", [STORE_LOCK])
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(place: Path) -> None:
+    handle = os.open(place, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -1,5 +1,6 @@
 """What users' scripts do to themselves, and what people do to them: real processes on a real node."""
 
+import hashlib
 import io
 import stat
 import time
@@ -185,3 +186,23 @@ os.write(1, b"last line\\n")
     assert len(got.body) == 64 * 1024**2 + len(got.body.partition(b"\n[zaffre]")[2].partition(b"\n")[0]) + 10
     said = studio.zaffre("run", "logs", run)
     assert said.returncode == 0 and said.stdout.endswith("last line\n")
+
+
+def test_large_files_arrive_whole_from_the_sdk_and_from_outputs(studio):
+    script = """
+import hashlib, os
+from zaffre.core import Run
+os.makedirs("outputs", exist_ok=True)
+for name, seed in (("outputs/big.bin", b"a"), ("own.bin", b"b")):
+    with open(name, "wb") as file:
+        for n in range(70):
+            file.write(hashlib.sha256(seed + bytes([n])).digest() * 32768)
+        file.write(b"end")
+Run.get_context().upload_file("sent/own.bin", "own.bin")
+"""
+    run = studio.submit({"train.py": script})
+    studio.wait_for(run, "completed")
+    for name, seed in (("outputs/big.bin", b"a"), ("sent/own.bin", b"b")):
+        got = studio.ask("GET", f"{studio.ws}/runs/{run}/artifacts/{name}").body
+        want = b"".join(hashlib.sha256(seed + bytes([n])).digest() * 32768 for n in range(70)) + b"end"
+        assert hashlib.sha256(got).digest() == hashlib.sha256(want).digest(), name

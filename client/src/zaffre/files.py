@@ -7,11 +7,12 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Callable, Dict, List, Optional, Sequence
+from typing import Any, BinaryIO, Callable, Dict, List, Optional, Sequence
 
 from zaffre.errors import Refused, SnapshotException, UserErrorException, ZaffreError
+from zaffre.parts import open_path, send_parts
 from zaffre.progress import Bar
-from zaffre.protocol import MAX_HASHES_PER_QUESTION, FileEntry
+from zaffre.protocol import MAX_HASHES_PER_QUESTION, UPLOAD_FROM_BYTES, FileEntry
 from zaffre.transport import Client, rest_of_path
 
 _PIECE = 1 << 20
@@ -43,10 +44,11 @@ def local_file(path: str, place: Path) -> LocalFile:
     return LocalFile(path, place, facts.st_size, 0o755 if facts.st_mode & 0o100 else 0o644)
 
 
-def send(client: Client, blobs: str, files: Sequence[LocalFile]) -> List[FileEntry]:
+def send(client: Client, blobs: str, files: Sequence[LocalFile], *, uploads: str = "") -> List[FileEntry]:
     """Hash `files`, upload those whose bytes the studio lacks, and return the manifest.
 
-    `blobs` is the address of the door, such as …/workspaces/lab/blobs. Raises Refused, Unreachable, and
+    `blobs` is the address of the door, such as …/workspaces/lab/blobs; `uploads`, if there is one, that of a door
+    that takes large files in parts. Raises Refused, Unreachable, and
     SnapshotException when a file changes meanwhile.
     """
     with Bar("Reading  ", sum(file.size for file in files)) as bar:
@@ -60,7 +62,11 @@ def send(client: Client, blobs: str, files: Sequence[LocalFile]) -> List[FileEnt
         answer = client.post(f"{blobs}/missing", {"sha256": question})
         lacking += [by_hash[one] for one in answer["missing"]]
     with Bar("Uploading", sum(file.size for file in lacking)) as bar:
-        _upload_all(client, blobs, lacking, bar)
+        small = [file for file in lacking if not uploads or file.size < UPLOAD_FROM_BYTES]
+        _upload_all(client, blobs, small, bar)
+        for file in lacking:
+            if uploads and file.size >= UPLOAD_FROM_BYTES:
+                _upload_in_parts(client, uploads, file, bar)
     return [file.entry() for file in files]
 
 
@@ -109,6 +115,24 @@ def _upload(client: Client, blobs: str, file: LocalFile, bar: Bar) -> None:
     except OSError as error:
         raise SnapshotException(f"{file.place} cannot be read any more: {error}.") from None
     bar.add(file.size)
+
+
+def _upload_in_parts(client: Client, uploads: str, file: LocalFile, bar: Bar) -> None:
+    def ask(method: str, path: str, value: Any, body: Optional[bytes], headers: Dict[str, str]) -> Dict[str, Any]:
+        make_body = None if body is None else lambda: body
+        return dict(client.call(method, path, value, make_body=make_body, headers=headers).json())
+
+    opened = lambda: open_path(file.place)  # noqa: E731
+    try:
+        send_parts(ask, uploads, opened, size=file.size, sha256=file.sha256, moved=bar.add)
+    except Refused as error:
+        if error.code == "digest_mismatch":
+            raise SnapshotException(
+                f"{file.path} changed while it was uploaded.", hint="Try again when nothing writes to it."
+            ) from None
+        raise
+    except OSError as error:
+        raise SnapshotException(f"{file.place} cannot be read any more: {error}.") from None
 
 
 def fetch(

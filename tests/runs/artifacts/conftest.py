@@ -1,1 +1,1 @@
-from tests.runs.telemetry import app, make_run, running  # noqa: F401 - fixtures of this folder
+from tests.runs.telemetry import app, code, make_run, person, running  # noqa: F401 - fixtures of this folder

@@ -6,11 +6,12 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Dict, Iterator, List, Tuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
 
 from zaffre.agent.disk import UnsafePath, safe_parts
 from zaffre.agent.door import Refused
-from zaffre.protocol import FileEntry
+from zaffre.parts import send_parts
+from zaffre.protocol import UPLOAD_FROM_BYTES, FileEntry
 
 if TYPE_CHECKING:
     from zaffre.agent.job import Job
@@ -143,6 +144,8 @@ def _send(job: Job, root: int, group: List[FileEntry], done: Collected) -> None:
 
 def _put(job: Job, root: int, entry: FileEntry) -> bool:
     """Upload one file; False when the studio does not want it or it changed under our hands."""
+    if entry["size"] >= UPLOAD_FROM_BYTES:
+        return _put_parts(job, root, entry)
     opened: List[BinaryIO] = []
 
     def body() -> BinaryIO:
@@ -158,4 +161,22 @@ def _put(job: Job, root: int, entry: FileEntry) -> bool:
     finally:
         for file in opened:
             file.close()
+    return True
+
+
+def _put_parts(job: Job, root: int, entry: FileEntry) -> bool:
+    def ask(method: str, path: str, value: Any, body: Optional[bytes], headers: Dict[str, str]) -> Dict[str, Any]:
+        more: Dict[str, Any] = {"make_body": lambda: body, "timeout": 60.0} if body is not None else {"timeout": 120.0}
+        return dict(job.ask(method, path, value, headers=headers, **more).json())
+
+    try:
+        send_parts(
+            ask,
+            "/uploads",
+            lambda: open_inside(root, entry["path"]),
+            size=entry["size"],
+            sha256=entry["sha256"],
+        )
+    except (Refused, OSError):
+        return False
     return True

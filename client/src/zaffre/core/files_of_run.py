@@ -90,7 +90,7 @@ class FilesOfRun:
 
     def _upload(self, files: List[LocalFile]) -> None:
         if files:
-            entries = send(self.client, self.blobs_address, files)
+            entries = send(self.client, self.blobs_address, files, uploads=f"{self.own_address}/uploads")
             self.client.post(f"{self.own_address}/artifacts", {"files": [_bare(entry) for entry in entries]})
 
     def _file(self, path: str, content: bytes) -> str:
