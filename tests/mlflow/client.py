@@ -1,6 +1,8 @@
-"""MLflow's own client, unmodified, in an environment of its own that later test runs find again."""
+"""MLflow's own client, unmodified, in environments of its own that later test runs find again."""
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,42 +11,72 @@ import pytest
 
 from tests.stack.running import Studio
 
+HERE = Path(__file__).parent
+#: What a submitted run installs to have the client.
 PACKAGE = "mlflow-skinny==3.17.2"
 _UV = Path(sys.executable).parent / "uv"
 
 
-def installed() -> Path:
-    """The Python that has the client. Skips the test, saying why, when it cannot be installed."""
+def installed(name: str) -> Path:
+    """The Python that has what `requirements/<name>.txt` says. Skips the test, saying why, where that cannot be."""
+    locked = HERE / "requirements" / f"{name}.txt"
+    mark = hashlib.sha256(locked.read_bytes()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zaffre-tests"
-    folder = cache / f"{PACKAGE.replace('==', '-')}-py{sys.version_info.major}{sys.version_info.minor}"
+    folder = cache / f"mlflow-{name}-{mark}-py{sys.version_info.major}{sys.version_info.minor}"
     python = folder / "bin" / "python"
     if not (folder / "whole").exists():
+        env = os.environ | ({"UV_FIND_LINKS": links} if (links := _find_links()) else {})
         for words in (
             ["venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
-            ["pip", "install", "--quiet", "--python", str(python), PACKAGE],
+            ["pip", "install", "--quiet", "--python", str(python), "-r", str(locked)],
         ):
-            done = subprocess.run([str(_UV), *words], capture_output=True, text=True, timeout=240)
+            done = subprocess.run([str(_UV), *words], env=env, capture_output=True, text=True, timeout=840)
             if done.returncode:
                 pytest.skip(
-                    f"MLflow's client could not be installed, so NOTHING WAS TESTED WITH IT: {done.stderr[-500:]}"
+                    f"{locked.name} could not be installed, so NOTHING WAS TESTED WITH IT: {done.stderr[-500:]}"
                 )
         (folder / "whole").touch()
     return python
 
 
-def tell(studio: Studio, python: Path, script: str, folder: Path, **env: str) -> str:
-    """Run a script that uses the client; return what it printed. Any warning of the client is a failure."""
-    own = {
-        "PATH": os.environ["PATH"],
+def _find_links() -> str:
+    """The folders of wheels that this machine's pip looks into: uv does not read pip's configuration."""
+    if found := os.environ.get("PIP_FIND_LINKS"):
+        return ",".join(found.split())
+    pip = shutil.which("pip") or shutil.which("pip3")
+    if pip is None:
+        return ""
+    told = subprocess.run([pip, "config", "get", "global.find-links"], capture_output=True, text=True, timeout=60)
+    return ",".join(told.stdout.split()) if told.returncode == 0 else ""
+
+
+def environment(studio: Studio, python: Path, folder: Path, **env: str) -> dict[str, str]:
+    """What a user of the client has around it; a token unless `env` says otherwise."""
+    return {
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(folder),
         "MLFLOW_TRACKING_URI": f"{studio.url}/mlflow/{studio.known['workspace']}",
-        "PYTHONWARNINGS": "default",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MPLBACKEND": "agg",
         **(env or {"MLFLOW_TRACKING_TOKEN": studio.known["token"]}),
     }
-    file = folder / "script.py"
-    file.write_text(script)
-    words = [str(python), str(file)]
-    done = subprocess.run(words, env=own, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def tell(studio: Studio, python: Path, script: str, folder: Path, **env: str) -> str:
+    """Run a script that uses the client; return what it printed. Any warning of the client is a failure.
+
+    `script` is its text, or the name of one in `scripts/`.
+    """
+    file = HERE / "scripts" / script
+    if "\n" in script:
+        file = folder / "script.py"
+        file.write_text(script)
+    return run([str(python), str(file)], environment(studio, python, folder, **env), folder)
+
+
+def run(words: list[str], env: dict[str, str], folder: Path) -> str:
+    """Run a command of the client; return what it printed. Any warning of the client is a failure."""
+    done = subprocess.run(words, env=env, cwd=folder, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr + done.stdout
-    assert "WARNING" not in done.stderr + done.stdout, done.stderr
+    assert "WARNING" not in done.stderr + done.stdout, done.stderr + done.stdout
     return done.stdout

@@ -1,7 +1,8 @@
 """People with tokens before MLflow's door, and a run of carl's that takes metrics."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +11,9 @@ import pytest
 from studio.kernel import credentials
 from tests.conftest import People
 from tests.kernel.asgi import Answer, Caller
+from tests.mlflow.client import installed
 from tests.runs.telemetry import app, make_run, person, running  # noqa: F401 - fixtures of this folder
+from tests.stack.running import Studio, running_studio
 from workspace.accounts.services import create_token
 from workspace.models import Workspace
 
@@ -78,3 +81,15 @@ def carl(enter: Callable[[str | None], Door]) -> Door:
 
 Enter = Callable[[str | None], Door]
 Work = Callable[[], Awaitable[Any]]
+
+
+@pytest.fixture(scope="session")
+def python() -> Path:
+    """MLflow's full client."""
+    return installed("client")
+
+
+@pytest.fixture(scope="package")
+def studio(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    with running_studio(tmp_path_factory.mktemp("studio")) as found:
+        yield found

@@ -1,16 +1,16 @@
 """What MLflow's own client does against a real studio. Its scripts know nothing of us."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.mlflow.client import PACKAGE, installed, tell
-from tests.stack.running import Studio, running_studio
+from tests.mlflow.client import PACKAGE, tell
+from tests.stack.running import Studio
 from zaffre.core import Environment, Experiment, ScriptRunConfig, Workspace
 
-pytestmark = pytest.mark.stack
+# The first of them installs the client.
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 TOUR = """
 import json, os, mlflow
@@ -93,17 +93,6 @@ with mlflow.start_run() as run:
 assert run.info.run_id == os.environ["ZAFFRE_RUN_ID"]
 print("logged", len(mlflow.search_runs(output_format="list")))
 """
-
-
-@pytest.fixture(scope="module")
-def python() -> Path:
-    return installed()
-
-
-@pytest.fixture(scope="module")
-def studio(python: Path, tmp_path_factory) -> Iterator[Studio]:
-    with running_studio(tmp_path_factory.mktemp("studio")) as found:
-        yield found
 
 
 def test_the_tour(studio: Studio, python: Path, tmp_path: Path):
