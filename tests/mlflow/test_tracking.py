@@ -462,3 +462,34 @@ async def test_tags_of_a_run(carl: Door, people: People):
     assert refusal(await carl.post("runs/delete-tag", run_id=run_id, key="a")) == (404, "RESOURCE_DOES_NOT_EXIST")
     written = await ask(lambda: list(Entry.objects.values_list("action", flat=True)))
     assert {"run.start", "run.edit"} <= set(written)
+
+
+async def test_the_name_of_a_run_is_a_tag_in_a_batch_too(carl: Door, people: People):
+    run = (await carl.run(run_name="first"))["info"]["run_id"]
+    tags = [{"key": "mlflow.runName", "value": "second"}, {"key": "a", "value": "1"}]
+    assert (await carl.post("runs/log-batch", run_id=run, tags=tags)).status == 200
+    found = (await carl.get("runs/get", run_id=run)).json()["run"]
+    assert (found["info"]["run_name"], (await carl.read(run))["tags"]) == (
+        "second",
+        {"mlflow.runName": "second", "a": "1"},
+    )
+
+
+async def test_a_missing_value_of_one_metric_has_its_plain_name(carl: Door):
+    run = (await carl.run())["info"]["run_id"]
+    for what in ("key", "value", "timestamp"):
+        body = {"key": "a", "value": 1, "timestamp": 1, what: None}
+        answer = await carl.post("runs/log-metric", run_id=run, **body)
+        assert answer.json()["message"] == f"Missing value for required parameter '{what}'."
+
+
+async def test_the_workspace_page_shows_how_to_log(carl: Door, people: People):
+    def look() -> list[str]:
+        browser = Client()
+        browser.force_login(people.rio)
+        return [browser.get(page).content.decode() for page in ("/w/lab/", "/w/lab/runs")]
+
+    before = await ask(look)
+    await carl.run()
+    for page in (*before, (await ask(look))[0]):
+        assert "MLFLOW_TRACKING_URI=" in page and "/mlflow/lab" in page

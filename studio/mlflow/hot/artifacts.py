@@ -107,7 +107,7 @@ async def find_many(request: hot.Request, ws: str) -> hot.Response:
     """GET mlflow-artifacts/artifacts?path= → {files}, their paths relative to the asked one"""
     actor = await actor_of(request)
     asked = wire.from_query(request, wire.ListArtifacts)
-    place, inside = places.resolve(ws, wire.needed(asked.path, "path").rstrip("/"), actor=actor)
+    place, inside = places.resolve(ws, _shorn(wire.needed(asked.path, "path")), actor=actor)
     return hot.json({"files": await db.run(_listed, place, inside)})
 
 
@@ -116,7 +116,8 @@ async def find_in_run(request: hot.Request, ws: str) -> hot.Response:
     """GET mlflow/artifacts/list?run_id=&path= → {root_uri, files}, their paths relative to the run's root"""
     actor = await actor_of(request)
     asked = wire.from_query(request, wire.ListArtifacts)
-    run_id, inside = wire.run_id_of(asked), places.clean(asked.path.rstrip("/")) if asked.path else ""
+    run_id, folder = wire.run_id_of(asked), _shorn(asked.path or "")
+    inside = places.clean(folder) if folder else ""
 
     def look() -> tuple[str, list[dict[str, Any]]]:
         root = artifact_root(queries.get_run(ws, run_id, actor=actor))
@@ -126,6 +127,11 @@ async def find_in_run(request: hot.Request, ws: str) -> hot.Response:
     for one in files:
         one["path"] = f"{inside}/{one['path']}" if inside else one["path"]
     return hot.json({"root_uri": root, "files": files})
+
+
+def _shorn(path: str) -> str:
+    """A folder's path without a slash or a dot at its end: the client downloads all of a run as `.`."""
+    return re.sub(r"(?:^|/+)\.?/*$", "", path)
 
 
 def _listed(place: Place, inside: str) -> list[dict[str, Any]]:

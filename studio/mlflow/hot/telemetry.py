@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from runs import queries
+from runs import services as services_of_runs
 from runs.metrics import columns, services
 from runs.metrics import queries as points
 from runs.metrics.wire import MSGPACK, decode
@@ -36,6 +37,8 @@ async def log_metric(request: hot.Request, ws: str) -> hot.Response:
     """POST runs/log-metric {run_id, key, value, timestamp, step?} → {}"""
     actor = await actor_of(request)
     asked, raw = await wire.read(request, wire.LogMetric)
+    for what in ("key", "value", "timestamp"):
+        wire.needed(getattr(asked, what), what)
     one = wire.Metric(asked.key, asked.value, asked.timestamp, asked.step)
     return await _log(ws, wire.run_id_of(asked), raw, actor=actor, metrics=[one])
 
@@ -45,7 +48,7 @@ async def log_parameter(request: hot.Request, ws: str) -> hot.Response:
     """POST runs/log-parameter {run_id, key, value} → {}"""
     actor = await actor_of(request)
     asked, raw = await wire.read(request, wire.LogPair)
-    pair = wire.KeyValue(asked.key, asked.value)
+    pair = wire.KeyValue(wire.needed(asked.key, "key"), asked.value)
     return await _log(ws, wire.run_id_of(asked), raw, actor=actor, params=[pair])
 
 
@@ -78,10 +81,13 @@ async def _log(
         "batch": hashlib.sha256(raw).hexdigest() if metrics else uuid4().hex,
         "points": [_point(at, metric) for at, metric in enumerate(metrics)],
         "params": _params(params),
-        # The name of a run is no tag here; runs/set-tag and runs/update change it.
+        # The name of a run is no tag here: it is changed below.
         "tags": {key: value[:LONGEST_TAG] for key, value in wire.tags_of(tags).items() if key != NAME_TAG},
     }
     batch = decode(msgspec.msgpack.encode(body), MSGPACK)
+    name = wire.tags_of(tags).get(NAME_TAG)
+    if name:
+        await db.run(services_of_runs.edit_run, ws, run_id, actor=actor, name=name)
     line = await db.run(services.record, run_id, actor=actor, batch=batch, workspace=ws, late=True)
     # Shielded: when the caller goes away, its points still count and its repeat is a duplicate.
     try:
