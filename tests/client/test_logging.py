@@ -13,6 +13,7 @@ import pytest
 
 from tests.client.conftest import inside_of, run_script
 from tests.client.studio import RUN, TOKEN, Reply, _refuse
+from zaffre.agent import door
 from zaffre.agent.leftovers import resend_points
 from zaffre.core import Run
 from zaffre.errors import UserErrorException
@@ -112,6 +113,41 @@ time.sleep(60)
     Job.place.spool = spool
     resend_points(Job())
     assert [point[1] for body in sent for point in body["points"]] == list(range(1500))
+
+
+def test_what_a_child_run_could_not_send_is_sent_by_the_node(tmp_path):
+    spool, child = tmp_path / "spool", "01M893JDMR8ZBJVDG9RES66XXY"
+    (spool / child).mkdir(parents=True)
+    (spool / "not-a-run").mkdir()
+    (spool / "not-a-run" / "1.json").write_text('{"batch": "other"}')
+    (tmp_path / "elsewhere").mkdir()
+    (spool / "01M893JDMR8ZBJVDG9RES66XXZ").symlink_to(tmp_path / "elsewhere")
+    for name in ("1", "2"):
+        (spool / child / f"{name}.json").write_text(json.dumps({"batch": f"child {name}"}))
+    (spool / "1.json").write_text('{"batch": "own"}')
+    sent = []
+
+    class Job:
+        class place:
+            pass
+
+        class door:
+            @staticmethod
+            def insist(method, path, body, **_):
+                sent.append((path, body["batch"]))
+                if body["batch"] == "child 1":  # it has ended: that is no reason to end its parent
+                    raise door.Refused(409, "final", "The run has ended.", {})
+
+        over, dropped = staticmethod(lambda: False), None
+
+        def ask(self, method, path, body):
+            sent.append((path, body["batch"]))
+
+    Job.place.spool = spool
+    assert resend_points(Job()) == 2
+    at = f"/agent/v1/runs/{child}/metrics"
+    assert sent == [(at, "child 1"), (at, "child 2"), ("/metrics", "own")]
+    assert not list((spool / child).iterdir())
 
 
 def test_a_studio_that_comes_back_gets_what_was_logged_meanwhile(studio, inside):

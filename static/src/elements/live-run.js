@@ -87,6 +87,7 @@ class LiveRun extends HTMLElement {
       if (!chart) continue;
       chart.seq = found[key].seq;
       chart.hold(found[key]);
+      if (metrics[key].description) chart.closest(".card").querySelector("[data-key]").title = metrics[key].description;
     }
   }
   chart(key) {
