@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -113,6 +114,41 @@ time.sleep(60)
     Job.place.spool = spool
     resend_points(Job())
     assert [point[1] for body in sent for point in body["points"]] == list(range(1500))
+
+
+def test_a_closed_recorder_has_no_threads_and_begins_again_when_it_is_needed(studio, inside):
+    run = Run.get_context()
+
+    def alive() -> int:
+        return sum(thread.name.startswith("zaffre ") for thread in threading.enumerate())
+
+    before = alive()
+    for number in range(3):
+        run.log("n", number)
+        assert alive() == before + 2
+        run._recorder.close()
+        assert alive() == before
+    assert [point[1] for point in studio.points] == [0, 1, 2]
+
+
+def test_what_other_threads_log_while_it_closes_arrives(studio, inside):
+    run = Run.get_context()
+    ended = threading.Event()
+
+    def work() -> None:
+        for number in range(3000):
+            run.log("n", number)
+            if number % 300 == 0:
+                time.sleep(0.01)
+        ended.set()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    while not ended.is_set():
+        run._recorder.close()
+    worker.join()
+    run.flush()
+    assert sorted(point[1] for point in studio.points) == list(range(3000))
 
 
 def test_what_a_child_run_could_not_send_is_sent_by_the_node(tmp_path):

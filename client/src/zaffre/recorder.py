@@ -64,6 +64,7 @@ class Recorder:
         self._sent = threading.Condition()
         self._hurry = threading.Event()
         self._threads: List[threading.Thread] = []
+        self._over = False
         self._count = 0
 
     # --- for scripts ------------------------------------------------------------------------------
@@ -153,8 +154,27 @@ class Recorder:
             whole = False
         if not whole and self._files:
             self._say("unsent", f"the studio did not take the last points yet; they are kept. {self._later}")
-        elif self._own_spool:
+            return
+        self._rest()
+        if self._own_spool:
             _remove_empty(self._spool)
+
+    def _rest(self) -> None:
+        """Let the threads end: a script may carry thousands of runs. What is noted later starts them again."""
+        with self._lock:
+            threads, self._threads = self._threads, []
+            self._over = True
+        self._noted.set()
+        self._full.set()
+        with self._sent:
+            self._sent.notify_all()
+        for thread in threads:
+            if thread is not threading.current_thread() and thread.is_alive():
+                thread.join(1.0)
+        with self._lock:
+            left = bool(self._points or self._items or self._tags or self._descriptions)
+        if left:  # another thread logged meanwhile, and took the old threads for living
+            self._begin()
 
     # --- threads ---------------------------------------------------------------------------------
     def _begin(self) -> None:
@@ -167,6 +187,7 @@ class Recorder:
         with self._lock:
             if self._threads:
                 return
+            self._over = False
             threads = [
                 threading.Thread(target=self._keep_always, name="zaffre keeps points", daemon=True),
                 threading.Thread(target=self._send_always, name="zaffre sends points", daemon=True),
@@ -182,16 +203,22 @@ class Recorder:
     def _keep_always(self) -> None:
         while True:
             self._noted.wait()
+            if self._over:
+                return
             self._full.wait(FLUSH_SECONDS)
             self._noted.clear()
             self._full.clear()
             self._keep()
+            if self._over:  # said while the bell was being cleared
+                return
 
     def _send_always(self) -> None:
         pause = _FIRST_PAUSE
         while True:
             with self._sent:
                 while not self._files:
+                    if self._over:
+                        return
                     self._sent.notify_all()
                     self._sent.wait()
                 first = self._files[0]

@@ -240,7 +240,8 @@ def _make_pool(url: str) -> "urllib3.PoolManager":
 
     parts = urlsplit(url)
     host = parts.hostname or ""
-    options: Dict[str, Any] = {"maxsize": 8, "num_pools": 4, "retries": False, "cert_reqs": "CERT_REQUIRED"}
+    options: Dict[str, Any] = {"maxsize": 16, "num_pools": 4, "retries": False, "cert_reqs": "CERT_REQUIRED"}
+    options["block"] = True  # a script that carries hundreds of child runs shares these connections
     # pip and requests read these two as well, and OpenSSL itself reads only the first.
     bundle = os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE")
     if bundle and parts.scheme == "https":
