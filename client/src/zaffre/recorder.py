@@ -358,6 +358,13 @@ def flush_all(address: str, seconds: float) -> None:
             recorder.flush(seconds)
 
 
+def flush_everything(seconds: float) -> None:
+    """Wait for what this process logged to all its runs, for all of them together."""
+    end = time.monotonic() + seconds
+    for recorder in list(_live):
+        recorder.flush(max(0.0, end - time.monotonic()))
+
+
 def _close_all() -> None:
     for recorder in list(_live):
         recorder.close()

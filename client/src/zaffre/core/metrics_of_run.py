@@ -9,6 +9,7 @@ from zaffre import protocol
 from zaffre.core.logs import merged_table
 from zaffre.files import quoted
 from zaffre.protocol import SYSTEM_PREFIX
+from zaffre.recorder import flush_everything
 from zaffre.values import cells_from_wire, from_wire
 
 if TYPE_CHECKING:
@@ -45,11 +46,16 @@ class MetricsOfRun:
         machine (`system/…`) is given when it is asked for by name.
         """
         if recursive:
+            flush_everything(10.0)
+            cast("Run", self).refresh()
             runs = [cast("Run", self), *cast("Run", self).get_children(recursive=True)]
             wanted = [run for run in runs if run_type is None or run.type == run_type or run.kind == run_type]
-            return {run.id: run.get_metrics(name, populate=populate) for run in wanted}
+            # The list has told what each of them logged: one question for all that is no series.
+            return {run.id: run._chosen(run.known["metrics"], name, populate) for run in wanted}
         cast("Run", self)._flush_own()
-        found = self.client.get(f"{self.address}/metrics")["metrics"]
+        return self._chosen(self.client.get(f"{self.address}/metrics")["metrics"], name, populate)
+
+    def _chosen(self, found: Dict[str, Dict[str, Any]], name: Optional[str], populate: bool) -> Dict[str, Any]:
         if name is None:
             chosen = {key: told for key, told in found.items() if not key.startswith(SYSTEM_PREFIX)}
         else:
