@@ -1,5 +1,6 @@
 """Reading runs: what a person or the run's own code may see."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -42,6 +43,18 @@ def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read", d
     if run.deleted and not deleted:
         raise NotFound(f"The run {run.name} was deleted.", code="deleted", run=run.pk)
     return run
+
+
+def require_runs(slug: str, run_ids: Sequence[str], *, actor: Actor) -> None:
+    """Raise NotFound that names the first of these runs that the actor does not see."""
+    workspace = get_workspace(slug, actor=actor, action="run.read")
+    rows = Run.objects.filter(
+        workspace=workspace, deleted__isnull=True, pk__in=[one for one in run_ids if "\0" not in one]
+    )
+    seen = {run.pk for run in rows.only("config", "parent_id") if may_meet(run, actor=actor, read=True)}
+    for run_id in run_ids:
+        if run_id not in seen:
+            raise NotFound(f"There is no run {run_id[:40]!r} in {slug}.", run=run_id[:40])
 
 
 def own_run(run_id: str, *, actor: Actor) -> Run:

@@ -1,5 +1,6 @@
 """Reading series: whole or thinned, from the beginning or since what a watcher has."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from runs.metrics import columns, store
 from runs.metrics import items as logged
 from runs.metrics.columns import Series
 from runs.metrics.models import MetricChunk
-from runs.queries import get_run
+from runs.queries import get_run, require_runs
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 
@@ -62,6 +63,16 @@ def points_since(run_id: str, *, actor: Actor, keys: list[str] | None = None, si
             pieces.setdefault(key, []).append(piece)
         seq = max(seq, chunk)
     return Points(seq, {key: columns.join(held) for key, held in pieces.items()})
+
+
+def histories(slug: str, run_ids: Sequence[str], key: str, *, actor: Actor) -> dict[str, Series]:
+    """All points of one key of several runs, as they were logged. Raises NotFound for a run that there is not."""
+    require_runs(slug, run_ids, actor=actor)
+    pieces: dict[str, list[Series]] = {run_id: [] for run_id in run_ids}
+    rows = MetricChunk.objects.filter(run_id__in=run_ids, key=key).order_by("id")
+    for run_id, data, count in rows.values_list("run_id", "data", "count"):
+        pieces[run_id].append(columns.unpack(data, count))
+    return {run_id: columns.join(found) if found else columns.EMPTY for run_id, found in pieces.items()}
 
 
 def series(

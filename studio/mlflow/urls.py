@@ -2,7 +2,7 @@ from django.urls import path
 
 from studio.kernel.hot import route
 from studio.mlflow import views
-from studio.mlflow.hot import about, artifacts, elsewhere, experiments, runs, telemetry
+from studio.mlflow.hot import about, artifacts, bulk, elsewhere, experiments, runs, telemetry
 
 #: MLflow's pages and some tools use the second form of the same addresses.
 _PREFIXES = ("/mlflow/<ws>/api/2.0", "/mlflow/<ws>/ajax-api/2.0")
@@ -29,6 +29,8 @@ _CALLS = [
     ("POST", "mlflow/runs/log-parameter", telemetry.log_parameter),
     ("POST", "mlflow/runs/log-batch", telemetry.log_batch),
     ("GET", "mlflow/metrics/get-history", telemetry.history),
+    ("GET", "mlflow/metrics/get-history-bulk", bulk.history),
+    ("GET", "mlflow/metrics/get-history-bulk-interval", bulk.interval),
     ("POST", "mlflow/logged-models/search", elsewhere.find_logged_models),
     ("GET", "mlflow/artifacts/list", artifacts.find_in_run),
     ("GET", "mlflow-artifacts/artifacts", artifacts.find_many),

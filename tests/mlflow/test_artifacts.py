@@ -47,6 +47,7 @@ async def test_files_come_back_and_are_listed(carl: Door, enter: Enter):
     inside = (await carl.get("artifacts/list", run_id=run_id, path="deep/er")).json()
     assert inside["files"] == [{"path": "deep/er/b.bin", "is_dir": False, "file_size": 3_500_000}]
     assert inside["root_uri"] == f"mlflow-artifacts:/{place}"
+    assert (await carl.caller.get(f"{base}/./deep/er/b.bin")).status == 200
     for path in (f"{place}/.", f"{place}/", f"{place}/./"):
         assert (await carl.caller.get(f"{FILES}?path={path}")).json()["files"] == listed, path
     assert (await carl.get("artifacts/list", run_id=run_id, path=".")).json()["files"] == listed

@@ -493,3 +493,17 @@ async def test_the_workspace_page_shows_how_to_log(carl: Door, people: People):
     await carl.run()
     for page in (*before, (await ask(look))[0]):
         assert "MLFLOW_TRACKING_URI=" in page and "/mlflow/lab" in page
+
+
+async def test_a_key_that_is_too_long_is_named(carl: Door):
+    run = (await carl.run())["info"]["run_id"]
+    long = "k" * 10_000
+    for call, body in {
+        "log-metric": {"key": long, "value": 1, "timestamp": 1},
+        "log-parameter": {"key": long, "value": "1"},
+        "log-batch": {"metrics": [{"key": "a", "value": 1, "timestamp": 1}], "params": [{"key": long, "value": "1"}]},
+    }.items():
+        answer = await carl.post(f"runs/{call}", run_id=run, **body)
+        assert refusal(answer) == (400, "INVALID_PARAMETER_VALUE")
+        assert "k" * 250 in answer.json()["message"] and "exceeds the maximum length of 250" in answer.json()["message"]
+    assert (await carl.read(run))["metrics"] == {}

@@ -47,7 +47,7 @@ async def delete(request: hot.Request, ws: str, path: str) -> hot.Response:
 @door
 async def get(request: hot.Request, ws: str, path: str) -> hot.Response:
     """GET and HEAD …/artifacts/<path> → the bytes, or one range of them"""
-    place, inside = places.resolve(ws, path, actor=await actor_of(request))
+    place, inside = places.resolve(ws, _shorn(path), actor=await actor_of(request))
     return answer(request, await db.run(place.file, places.clean(inside)))
 
 
@@ -130,8 +130,8 @@ async def find_in_run(request: hot.Request, ws: str) -> hot.Response:
 
 
 def _shorn(path: str) -> str:
-    """A folder's path without a slash or a dot at its end: the client downloads all of a run as `.`."""
-    return re.sub(r"(?:^|/+)\.?/*$", "", path)
+    """A path without dots for parts and slashes at its end: the client downloads all of a run as `.`."""
+    return "/".join(part for part in path.rstrip("/").split("/") if part != ".")
 
 
 def _listed(place: Place, inside: str) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ from studio.mlflow import wire
 from studio.mlflow.auth import actor_of
 from studio.mlflow.errors import door
 from studio.mlflow.shapes import NAME_TAG, points_out
+from zaffre.protocol import MAX_METRIC_KEY
 
 MOST_METRICS, MOST_PAIRS, MOST_ENTITIES = 1000, 100, 1000
 #: Longer values are cut: MLflow's own server does so, unless it is told otherwise.
@@ -101,7 +102,7 @@ async def _log(
 
 
 def _point(at: int, metric: wire.Metric) -> list[Any]:
-    key = wire.needed(metric.key, f"metrics[{at}].key")
+    key = _named(metric.key, "metrics", at)
     value = wire.needed(metric.value, f"metrics[{at}].value")
     moment = wire.needed(metric.timestamp, f"metrics[{at}].timestamp")
     for what, number in (("step", metric.step or 0), ("timestamp", moment)):
@@ -110,10 +111,20 @@ def _point(at: int, metric: wire.Metric) -> list[Any]:
     return [key, columns.plain(value), metric.step or 0, moment]
 
 
+def _named(key: str | None, what: str, at: int) -> str:
+    name = wire.needed(key, f"{what}[{at}].key")
+    if len(name) > MAX_METRIC_KEY:
+        raise Invalid(
+            f"Invalid value {name[:MAX_METRIC_KEY]!r} for parameter '{what}[{at}].key' supplied: it has {len(name)} "
+            f"characters, and exceeds the maximum length of {MAX_METRIC_KEY}."
+        )
+    return name
+
+
 def _params(pairs: Sequence[wire.KeyValue]) -> dict[str, str]:
     found: dict[str, str] = {}
     for at, pair in enumerate(pairs):
-        key, value = wire.needed(pair.key, f"params[{at}].key"), (pair.value or "")[:LONGEST_PARAM]
+        key, value = _named(pair.key, "params", at), (pair.value or "")[:LONGEST_PARAM]
         if found.setdefault(key, value) != value:
             raise Invalid(f"Duplicate parameter keys have been submitted: {key[:250]!r} with two values.")
     return found

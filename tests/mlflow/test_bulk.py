@@ -1,0 +1,75 @@
+"""The history of a metric of several runs."""
+
+import numpy as np
+import pytest
+
+from studio.mlflow.hot.bulk import sampled
+from tests.mlflow.conftest import API, Door, Enter, refusal
+
+BULK, INTERVAL = "metrics/get-history-bulk", "metrics/get-history-bulk-interval"
+
+
+async def log(door: Door, run_id: str, points: list[tuple[int, int, float]]) -> list[dict]:
+    told = [{"key": "loss", "timestamp": at, "step": step, "value": value} for at, step, value in points]
+    assert (await door.post("runs/log-batch", run_id=run_id, metrics=told)).status == 200
+    return [{**one, "run_id": run_id} for one in told]
+
+
+async def test_whole_histories(carl: Door, enter: Enter):
+    runs = [(await carl.run())["info"]["run_id"] for _ in range(3)]
+    first = await log(carl, runs[0], [(1, 2, 10.0), (1, 3, 11.0), (1, 3, 12.0), (2, 3, 12.0)])
+    second = await log(carl, runs[1], [(7, -2, -1.0), (8, 0, 0.5)])
+    for api in (API, API.replace("/api/", "/ajax-api/")):
+        reader = Door(enter("rio").caller, api)
+        found = await reader.get(BULK, run_id=runs, metric_key="loss")
+        assert found.json()["metrics"] == first + second
+    assert (await carl.get(BULK, run_id=runs, metric_key="loss", max_results=5)).json()["metrics"] == first + second[:1]
+    assert refusal(await enter("mallory").get(BULK, run_id=runs, metric_key="loss")) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert refusal(await carl.get(BULK, run_id=[*runs, "x"], metric_key="a")) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+async def test_thinned_histories(carl: Door):
+    one, two = [(await carl.run())["info"]["run_id"] for _ in range(2)]
+    first = await log(carl, one, [(1, step, 1.5) for step in range(10)])
+    second = await log(carl, two, [(1, step, 2.5) for step in range(20)])
+
+    async def steps(**asked) -> list[int]:
+        found = (await carl.get(INTERVAL, metric_key="loss", **asked)).json()["metrics"]
+        assert all(point in first + second for point in found)
+        return [point["step"] for point in found]
+
+    assert await steps(run_ids=[one]) == list(range(10))
+    assert await steps(run_ids=[one], max_results=5) == [0, 2, 4, 6, 8, 9]
+    assert await steps(run_ids=[one], max_results=5, start_step=0, end_step=4) == [0, 1, 2, 3, 4]
+    assert await steps(run_ids=[one, two], max_results=5) == [0, 4, 8, 9, 0, 4, 8, 9, 12, 16, 19]
+    assert await steps(run_ids=[one], start_step=100, end_step=200) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "asked", "said"),
+    [
+        (BULK, {"metric_key": "a"}, "must specify at least one run_id"),
+        (BULK, {"run_id": ["x"] * 101, "metric_key": "a"}, "cannot specify more than 100"),
+        (BULK, {"run_id": ["x"]}, "must specify a metric_key"),
+        (INTERVAL, {"metric_key": "a"}, "Missing value for required parameter 'run_ids'."),
+        (INTERVAL, {"run_ids": ["x"] * 101, "metric_key": "a"}, "must specify at most 100 run_ids."),
+        (INTERVAL, {"run_ids": ["x"]}, "Missing value for required parameter 'metric_key'"),
+        (INTERVAL, {"run_ids": ["x"], "metric_key": "a", "max_results": 0}, "max_results must be between 1 and 2500"),
+        (INTERVAL, {"run_ids": ["x"], "metric_key": "a", "start_step": 1}, "both must be specified."),
+        (
+            INTERVAL,
+            {"run_ids": ["x"], "metric_key": "a", "start_step": 1, "end_step": 0},
+            "end_step must be greater than",
+        ),
+    ],
+)
+async def test_questions_without_an_answer(carl: Door, call, asked, said):
+    answer = await carl.get(call, **asked)
+    assert refusal(answer) == (400, "INVALID_PARAMETER_VALUE")
+    assert said in answer.json()["message"]
+
+
+def test_steps_are_taken_evenly_with_both_ends():
+    assert sampled([np.arange(0, 1001, 10)], 0, 1000, 5) == {0, 200, 400, 600, 800, 1000}
+    assert sampled([np.arange(0, 101, 20)], 0, 100, 5) == {0, 20, 40, 60, 80, 100}
+    assert sampled([], None, None, 5) == set()
