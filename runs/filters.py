@@ -2,8 +2,8 @@
 
     metrics.loss < 0.5 and params.model = 'mlp' and tags.`my team` ILIKE '%vision%' and status != 'failed'
 
-The grammar is MLflow's: comparisons joined by AND, keys with odd characters in backticks or double quotes,
-texts in single quotes.
+The grammar is MLflow's and more: comparisons joined by AND, also by OR, NOT and parentheses; keys with odd characters
+in backticks or double quotes, texts in single quotes.
 """
 
 import re
@@ -18,9 +18,14 @@ from studio.kernel.errors import Invalid
 
 MAX_FILTER = 10_000
 MAX_COMPARISONS = 100
+MAX_DEPTH = 20
 
 _GRAMMAR = r"""
-filter: [comparison (_AND comparison)*]
+filter: [either]
+either: both (_OR both)*
+both: _one (_AND _one)*
+_one: negated | "(" either ")" | comparison
+negated: NOT _one
 comparison: FIELD OP (NUMBER | TEXT)                      -> compared
           | FIELD (LIKE | ILIKE) TEXT                     -> compared
           | FIELD [NOT] _IN "(" TEXT ("," TEXT)* ")"      -> listed
@@ -33,7 +38,8 @@ NUMBER: /[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?/
 TEXT: /'([^']|'')*'/ | /"[^"]*"/
 LIKE.2: "LIKE"i
 ILIKE.2: "ILIKE"i
-NOT.2: "NOT"i
+NOT.2: /not(?![\w.])/i
+_OR.2: /or(?!\w)/i
 DIRECTION.2: "ASC"i | "DESC"i
 _AND.2: "AND"i
 _IN.2: "IN"i
@@ -78,23 +84,66 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class And:
+    parts: "tuple[Tree, ...]"
+
+
+@dataclass(frozen=True)
+class Or:
+    parts: "tuple[Tree, ...]"
+
+
+@dataclass(frozen=True)
+class Not:
+    """What the part is not true of, also where it says nothing."""
+
+    part: "Tree"
+
+
+Tree = Comparison | And | Or | Not
+
+
+@dataclass(frozen=True)
 class Order:
     field: Field
     descending: bool
 
 
-def parse_filter(text: str, *, attributes: set[str] | None = None) -> list[Comparison]:
-    """Return the comparisons, which must all hold. Raises Invalid `bad_filter` with the place of the mistake.
+def parse_tree(text: str, *, attributes: set[str] | None = None) -> Tree | None:
+    """Return what the filter says, None when it is empty. Raises Invalid `bad_filter` with the place of the mistake.
 
     `attributes` are those that may be named, all of a run's when None.
     """
     if len(text) > MAX_FILTER:
         raise _bad(f"A filter has at most {MAX_FILTER} characters, and this one has {len(text)}.", 0)
-    found: list[Comparison] = _parsed(text, "filter")
-    if len(found) > MAX_COMPARISONS:
-        raise _bad(f"A filter has at most {MAX_COMPARISONS} comparisons, and this one has {len(found)}.", 0)
-    for one in found:
-        _check(one, attributes)
+    tree: Tree | None = _parsed(text, "filter")
+    # Level by level and not by recursion: what is nested too deeply must be refused, not exhaust the stack.
+    level, depth, comparisons = [tree] if tree else [], 0, 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise _bad(f"A filter is nested at most {MAX_DEPTH} levels deep.", 0)
+        for one in level:
+            if isinstance(one, Comparison):
+                comparisons += 1
+                _check(one, attributes)
+        level = [part for one in level for part in _parts(one)]
+        if comparisons > MAX_COMPARISONS:
+            raise _bad(f"A filter has at most {MAX_COMPARISONS} comparisons, and this one has more.", 0)
+    return tree
+
+
+def _parts(one: Tree) -> "tuple[Tree, ...]":
+    return () if isinstance(one, Comparison) else (one.part,) if isinstance(one, Not) else one.parts
+
+
+def parse_filter(text: str, *, attributes: set[str] | None = None) -> list[Comparison]:
+    """Return the comparisons of a filter of ANDs only, which must all hold. Raises Invalid `bad_filter`."""
+    tree = parse_tree(text, attributes=attributes)
+    parts = tree.parts if isinstance(tree, And) else (tree,) if tree else ()
+    found = [one for one in parts if isinstance(one, Comparison)]
+    if len(found) < len(parts):
+        raise _bad("Only AND joins comparisons here.", 0)
     return found
 
 
@@ -109,7 +158,7 @@ def parse_order(text: str, *, attributes: set[str] | None = None) -> Order:
 
 def _parsed(text: str, start: str) -> Any:
     try:
-        return _Reader().transform(_parser(start).parse(text))
+        return _parser(start).parse(text)
     except UnexpectedInput as error:
         token = getattr(error, "token", None)
         at = error.pos_in_stream
@@ -125,7 +174,7 @@ def _parsed(text: str, start: str) -> Any:
 
 @cache
 def _parser(start: str) -> Lark:
-    return Lark(_GRAMMAR, parser="lalr", start=start)
+    return Lark(_GRAMMAR, parser="lalr", start=start, transformer=_Reader())
 
 
 def _bad(message: str, at: int) -> Invalid:
@@ -140,8 +189,17 @@ def _bad(message: str, at: int) -> Invalid:
 class _Reader(Transformer[Token, Any]):
     """From the tree of the parser to the values of this module."""
 
-    def filter(self, found: list[Any]) -> list[Comparison]:
-        return [one for one in found if one is not None]
+    def filter(self, found: list[Any]) -> Tree | None:
+        return found[0] if found else None
+
+    def either(self, parts: list[Any]) -> Tree:
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))
+
+    def both(self, parts: list[Any]) -> Tree:
+        return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+    def negated(self, parts: list[Any]) -> Tree:
+        return Not(parts[1])
 
     def compared(self, parts: list[Any]) -> Comparison:
         return Comparison(parts[0], str(parts[1]).upper(), parts[2])

@@ -4,12 +4,15 @@ A key or a value from outside is always a parameter. What a run does not have ma
 """
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import and_, or_
 
 from django.db.models import (
     BooleanField,
     Case,
     CharField,
     Expression,
+    ExpressionWrapper,
     F,
     FloatField,
     Func,
@@ -24,7 +27,7 @@ from django.db.models import (
 from django.db.models.functions import Cast, Coalesce, Collate, NullIf
 from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
 
-from runs.filters import Comparison, Field, Order
+from runs.filters import And, Comparison, Field, Not, Order, Tree
 from runs.models import Experiment, Run
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
@@ -44,7 +47,7 @@ def search_runs(
     *,
     actor: Actor,
     experiments: Sequence[int],
-    where: Sequence[Comparison] = (),
+    where: Tree | None = None,
     order: Sequence[Order] = (),
     archived: bool | None = False,
     after: str | None = None,
@@ -64,8 +67,8 @@ def search_runs(
         rows = rows.filter(pk=actor.run_id)
     if archived is not None:
         rows = rows.exclude(_ACTIVE) if archived else rows.filter(_ACTIVE)
-    for one in where:
-        rows = rows.filter(_condition(one))
+    if where is not None:
+        rows = rows.filter(condition(where))
     if after:
         rows = rows.filter(pk__lt=after.replace("\0", ""))
     chosen = [_ordered(one) for one in order]
@@ -107,6 +110,23 @@ def _of_experiment(field: Field) -> Expression:
         times = F("created") if field.key == "creation_time" else Coalesce("updated", "created")
         return _Milliseconds(times)
     raise Invalid(f"Experiments cannot be searched by {field.key[:40]!r}.", code="bad_filter")
+
+
+def condition(tree: Tree) -> Q:
+    """What a filter says of a run. NOT is true where its part is false or says nothing."""
+    if isinstance(tree, Comparison):
+        return _condition(tree)
+    if isinstance(tree, Not):
+        return Q(_Untrue(ExpressionWrapper(condition(tree.part), BooleanField())))
+    if isinstance(tree, And):
+        return reduce(and_, map(condition, tree.parts))
+    return reduce(or_, map(condition, tree.parts))
+
+
+class _Untrue(Func):
+    template = "((%(expressions)s) IS NOT TRUE)"
+    output_field = BooleanField()
+    conditional = True
 
 
 def _condition(one: Comparison) -> Q:

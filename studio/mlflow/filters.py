@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from runs.filters import Comparison, Order, parse_filter, parse_order
+from runs.filters import And, Comparison, Not, Or, Order, Tree, parse_filter, parse_order, parse_tree
 from studio.kernel.errors import Invalid
 from studio.mlflow.shapes import ENDS, statuses_of
 
@@ -11,9 +11,19 @@ _WORDS = ("RUNNING", "SCHEDULED", *ENDS)
 _OF_EXPERIMENTS = {"name", "experiment_id", "creation_time", "last_update_time"}
 
 
-def of_runs(text: str | None) -> list[Comparison]:
+def of_runs(text: str | None) -> Tree | None:
     """Raises Invalid `bad_filter`."""
-    return [_in_our_words(one) for one in parse_filter(text or "")]
+    tree = parse_tree(text or "")
+    return tree and _translated(tree)
+
+
+def _translated(tree: Tree) -> Tree:
+    if isinstance(tree, Comparison):
+        return _in_our_words(tree)
+    if isinstance(tree, Not):
+        return Not(_translated(tree.part))
+    parts = tuple(map(_translated, tree.parts))
+    return And(parts) if isinstance(tree, And) else Or(parts)
 
 
 def of_experiments(text: str | None) -> list[Comparison]:
