@@ -43,6 +43,7 @@ class Runs(APIView):
             experiment=asked.get("experiment") or None,
             status=asked.get("status") or None,
             text=asked.get("q") or None,
+            where=asked.get("filter") or None,
             limit=limit,
             after=asked.get("after") or None,
         )

@@ -8,7 +8,9 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from runs.family import may_meet
+from runs.filters import parse_tree
 from runs.models import Attempt, Experiment, Run, Status
+from runs.search import condition
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, NotFound, Unauthenticated
@@ -75,12 +77,14 @@ def list_runs(
     experiment: str | None = None,
     status: str | None = None,
     text: str | None = None,
+    where: str | None = None,
     limit: int = 100,
     after: str | None = None,
 ) -> list[Run]:
     """Return at most `limit` runs, the newest first; `after` is the id of the last one of the page before.
 
-    `text` is part of a name. The run's own code finds its own run only. Raises Invalid for a status that there
+    `text` is part of a name, `where` a filter (`runs.filters`) with our words of states. The run's own
+    code finds its own run only. Raises Invalid for a filter that cannot be read and for a status that there
     is not, NotFound for an unknown experiment.
     """
     workspace = get_workspace(slug, actor=actor, action="run.read")
@@ -95,6 +99,9 @@ def list_runs(
         rows = rows.filter(status=status)
     if text:
         rows = rows.filter(name__icontains=text.replace("\0", ""))
+    tree = parse_tree(where) if where else None
+    if tree is not None:
+        rows = rows.filter(condition(tree))
     if after:
         rows = rows.filter(pk__lt=after.replace("\0", ""))
     return list(shown(rows).order_by("-pk")[: max(1, min(limit, MOST))])

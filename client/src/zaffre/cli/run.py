@@ -32,6 +32,7 @@ def add(nouns: Any) -> None:
     listing = verb(verbs, "list", _list, "The newest runs.")
     listing.add_argument("--experiment")
     listing.add_argument("--status")
+    listing.add_argument("--filter", metavar="TEXT", help="such as: metrics.loss < 0.5 and not params.model = 'mlp'")
     listing.add_argument("--limit", type=int, default=20)
     _one(verb(verbs, "show", _show, "All that is known of a run."))
     logs = _one(verb(verbs, "logs", _logs, "What a run printed."))
@@ -122,7 +123,11 @@ def _follow(options: argparse.Namespace, run: Any) -> int:
 def _list(options: argparse.Namespace) -> int:
     space = workspace_of(options)
     found = space.client.get(
-        f"{space.path}/runs", experiment=options.experiment, status=options.status, limit=options.limit
+        f"{space.path}/runs",
+        experiment=options.experiment,
+        status=options.status,
+        filter=options.filter,
+        limit=options.limit,
     )
     rows = [
         (
