@@ -197,6 +197,11 @@ def test_runs_are_found_by_tags(studio, space):
     assert [run.number for run in experiment.get_runs(tags="who")] == [1]
 
 
+def test_a_filter_is_asked_of_the_studio(studio, space):
+    list(Experiment(space, "first").get_runs(filter="not metrics.loss < 0.5"))
+    assert "not metrics.loss < 0.5" in studio.calls[-1].query["filter"]
+
+
 def test_files_of_a_run(studio, space, tmp_path):
     import io
 

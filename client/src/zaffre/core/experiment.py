@@ -96,11 +96,18 @@ class Experiment:
         return run
 
     def get_runs(
-        self, *, tags: Wanted = None, properties: Wanted = None, status: Optional[str] = None
+        self,
+        *,
+        tags: Wanted = None,
+        properties: Wanted = None,
+        status: Optional[str] = None,
+        filter: Optional[str] = None,
     ) -> Iterator["Run"]:
         """The runs of this experiment, the newest first.
 
         `tags` and `properties`: a dict asks for each of its values, a text for the presence of that name.
+        `filter`, such as "metrics.loss < 0.5 or params.model = 'mlp'", is asked of the studio. Raises Refused for one
+        that cannot be read.
         """
         from zaffre.core.run import Run
         from zaffre.errors import NotFound
@@ -109,7 +116,12 @@ class Experiment:
         while True:
             try:
                 page = self.workspace.client.get(
-                    f"{self.workspace.path}/runs", experiment=self.name, status=status, limit=100, after=after
+                    f"{self.workspace.path}/runs",
+                    experiment=self.name,
+                    status=status,
+                    filter=filter,
+                    limit=100,
+                    after=after,
                 )
             except NotFound:
                 self.workspace.get_details()  # an experiment without runs is none yet; a missing workspace is an error
