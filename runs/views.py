@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from runs import children, queries, sections, services, table
-from runs.artifacts.queries import list_artifacts
+from runs.artifacts.queries import list_artifacts, list_folder
 from runs.models import Status
+from studio.kernel.actors import Actor
 from studio.kernel.downloads import INLINE
 from studio.kernel.errors import NotFound
 from studio.kernel.posting import post
@@ -20,6 +21,8 @@ from studio.kernel.web import SignedInRequest, signed_in
 PAGE = 50
 #: Runs in the tree of child runs.
 CHILDREN = 500
+#: Files of a run that are shown at once; more of them are opened folder by folder.
+FLAT = 200
 TABS = ("overview", "metrics", "images", "children", "outputs", "snapshot", "environment")
 
 
@@ -58,9 +61,10 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
     shown: dict[str, Any] = {"row": row, "run": queries.run_in_full(row), "tab": tab, "final": row.is_final}
     # The script's own failure: the node did its step well, so the step itself does not say it.
     shown["failed_step"] = Status.RUNNING if row.status == Status.FAILED and (row.exit_code or row.signal) else ""
-    if tab in {"outputs", "images"}:
-        files = list(list_artifacts(ws, run, actor=request.actor, prefix=""))
-        shown["artifacts"] = files
+    if tab == "outputs":
+        shown |= _files(ws, run, request.GET.get("folder", "").strip("/"), actor=request.actor)
+    if tab == "images":
+        files = list_artifacts(ws, run, actor=request.actor, prefix="")
         shown["images"] = [one for one in files if PurePosixPath(one.path).suffix.lower() in INLINE]
     if tab in {"overview", "metrics"}:
         shown |= sections.metrics(row.metrics)
@@ -73,6 +77,22 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
         shown["below"] = sections.with_cells(sections.tree(found, row.pk), shown["columns"])
         shown["more"] = len(found) == CHILDREN
     return render(request, f"runs/{tab}.html", shown)
+
+
+def _files(ws: str, run: str, folder: str, *, actor: Actor) -> dict[str, Any]:
+    """What the run left behind: all of it while it is little, else one folder after the other."""
+    few = list(list_artifacts(ws, run, actor=actor)[: FLAT + 1]) if not folder else []
+    if not folder and len(few) <= FLAT:
+        return {"artifacts": few}
+    parts = folder.split("/") if folder else []
+    return {
+        "folder": folder,
+        "above": [("/".join(parts[: at + 1]), part) for at, part in enumerate(parts)],
+        "entries": [
+            {"name": one.name, "path": f"{folder}/{one.name}" if folder else one.name, "entry": one}
+            for one in list_folder(ws, run, actor=actor, folder=folder)
+        ],
+    }
 
 
 def _there(ws: str, run: str) -> str:

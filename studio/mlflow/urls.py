@@ -38,6 +38,7 @@ _CALLS = [
     ("GET", "mlflow-artifacts/artifacts/<path:path>", artifacts.get),
     ("HEAD", "mlflow-artifacts/artifacts/<path:path>", artifacts.get),
     ("DELETE", "mlflow-artifacts/artifacts/<path:path>", artifacts.delete),
+    ("POST", "mlflow-artifacts/mpu/<path:path>", artifacts.no_multipart),
 ]
 
 hot_routes = [

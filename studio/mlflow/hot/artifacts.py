@@ -60,6 +60,15 @@ async def get_of_run(request: hot.Request, ws: str) -> hot.Response:
     return answer(request, await db.run(place.file, places.clean(wire.needed(asked.path, "path"))))
 
 
+@door
+async def no_multipart(request: hot.Request, ws: str, path: str) -> hot.Response:
+    """POST mpu/… → 501: the client that was told to send parts sends the file in one piece then."""
+    await actor_of(request)
+    await request.body()
+    message = "Files come in one piece here, however large they are."
+    return hot.json({"error_code": "NOT_IMPLEMENTED", "message": message}, 501)
+
+
 def answer(request: hot.Request, found: Kept) -> hot.Response:
     """The file as a download that no browser shows or runs in the studio's origin."""
     name = PurePosixPath(found.path).name
