@@ -10,6 +10,7 @@ from zaffre.agent import door as doors
 from zaffre.agent.door import Answer, Door, Unreachable
 from zaffre.agent.execution import _told
 from zaffre.agent.job import Job
+from zaffre.agent.rundir import RunDir
 
 
 class AwayForHours(Door):
@@ -27,7 +28,10 @@ class AwayForHours(Door):
 def job_of(result: Any, tmp_path: Path) -> Job:
     door = AwayForHours("http://studio", "token")
     door.with_token = lambda _: door  # type: ignore[method-assign]
-    place = SimpleNamespace(result=result, log=tmp_path / "log")
+    place = RunDir(tmp_path / "attempt")
+    place.path.mkdir()
+    if result is not None:
+        place.keep_result(result)
     spec = {"run": "r", "attempt": 1, "token": "t"}
     return Job(SimpleNamespace(door=door), place, spec, renewed_at=0.0, valid_for=1.0)  # type: ignore[arg-type]
 
