@@ -49,3 +49,7 @@ def test_code_that_ended_by_itself_was_not_preempted(tmp_path, reason, told):
     job = job_of({"exit_code": 0, "signal": None, "reason": reason}, tmp_path)
     job.stop("preempted")
     assert _told(job).get("reason") == told
+
+
+def test_code_that_printed_nothing_has_an_empty_log(tmp_path):
+    assert job_of(None, tmp_path).output.read(0, 1000) == (0, b"")

@@ -59,8 +59,9 @@ class Spool:
                     source.seek(begin - offset)
                     data = source.read(most)
             except FileNotFoundError:
-                # Removed since it was listed: what follows it is the nearest that is left.
-                if at == len(files) - 1:
+                # Removed since it was listed: what follows it is the nearest that is left. The first file is never
+                # removed: without it nothing was written.
+                if at and at == len(files) - 1:
                     return self.read(start, most)
                 continue
             return begin, data
