@@ -18,6 +18,7 @@ from workspace.access import get_workspace
 from workspace.audit.services import record
 from workspace.forms import clean_description, clean_name
 from workspace.models import Workspace
+from workspace.webhooks.services import notify
 from zaffre.protocol import FileEntry
 
 MAX_FILES = 20_000
@@ -66,10 +67,21 @@ def register_model(
         assert run is not None
         kept = _files_of(slug, run, forms.clean_path(path), actor=actor)
     version = _add_version(workspace, actor=actor, name=name, run=run, files=kept, description=description, facts=facts)
+    _tell_outside(workspace, version, actor=actor)
     told = {"run": run.pk if run else None, "files": len(kept)}
     record(actor=actor, workspace=workspace, action="model.register", target=f"{name}:{version.version}", fields=told)
     publish(f"models.{slug}", name=name, version=version.version)
     return version
+
+
+def _tell_outside(workspace: Workspace, version: ModelVersion, *, actor: Actor) -> None:
+    model, run = version.model, version.run_id
+    said = {"name": model.name, "tags": {}, "description": model.description}
+    if version.version == 1:
+        notify(workspace, actor=actor, event="registered_model.created", data=said)
+    told = {**said, "tags": version.tags, "description": version.description, "version": str(version.version)}
+    source = {"source": f"runs:/{run}" if run else "", "run_id": run}
+    notify(workspace, actor=actor, event="model_version.created", data={**told, **source})
 
 
 def _uploaded(workspace: Workspace, files: Iterable[Mapping[str, Any]]) -> list[FileEntry]:

@@ -27,6 +27,7 @@ from studio.kernel.actors import SYSTEM
 from studio.kernel.jobs import OUTBOX_CHANNEL, enqueue
 from studio.kernel.models import IdempotencyKey, Outbox
 from workspace.compute import broker
+from workspace.webhooks.services import redeliver
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ def jobs() -> list[Job]:
         Job("leases", lambda: reap(actor=SYSTEM), settings.SCAN_SECONDS, first=first_look_after()),
         Job("hints", lambda: rehint(actor=SYSTEM), settings.SCAN_SECONDS, first=settings.SCAN_SECONDS),
         Job("endpoints", lambda: tick(actor=SYSTEM), settings.SCAN_SECONDS),
+        Job("webhooks", lambda: redeliver(actor=SYSTEM), 5.0),
         Job("cleaning", clean, 600.0, first=60.0),
         Job("files", lambda: enqueue("files.collect"), 3600.0, first=300.0),
     ]

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "workspace.datasets",
     "workspace.environments",
     "workspace.compute",
+    "workspace.webhooks",
     "runs.snapshots",
     "runs",
     "runs.metrics",
@@ -117,6 +118,9 @@ BLOB_GRACE_SECONDS = envfloat("ZAFFRE_BLOB_GRACE", 24 * 3600)
 #: What is kept of one attempt's log: its beginning, and its end.
 LOG_HEAD_BYTES = envint("ZAFFRE_LOG_HEAD_BYTES", 32 * 1024**2)
 LOG_TAIL_BYTES = envint("ZAFFRE_LOG_TAIL_BYTES", 32 * 1024**2)
+
+#: Addresses (host:port) of private networks that webhooks may reach all the same.
+OUTGOING_ALLOWED = [one.lower() for one in envlist("ZAFFRE_OUTGOING_ALLOWED", "")]
 
 # --- people --------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

@@ -15,6 +15,7 @@ ROOMS = [
     "workspace.datasets",
     "workspace.environments",
     "workspace.compute",
+    "workspace.webhooks",
     "runs.snapshots",
     "runs",
     "runs.metrics",

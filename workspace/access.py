@@ -22,6 +22,7 @@ ACTIONS: dict[str, set[str]] = {
     "member.list": _READERS | {ADMIN},
     "member.change": _OWNERS,
     "audit.read": _OWNERS | {ADMIN},
+    "webhook.manage": _OWNERS,
     "dataset.read": _READERS,
     "dataset.create": _WRITERS,
     "dataset.delete": _WRITERS,

@@ -2,7 +2,7 @@ from django.urls import path
 
 from studio.kernel.hot import route
 from studio.mlflow import views
-from studio.mlflow.hot import about, artifacts, bulk, elsewhere, experiments, runs, telemetry
+from studio.mlflow.hot import about, artifacts, bulk, elsewhere, experiments, runs, telemetry, webhooks
 
 #: MLflow's pages and some tools use the second form of the same addresses.
 _PREFIXES = ("/mlflow/<ws>/api/2.0", "/mlflow/<ws>/ajax-api/2.0")
@@ -32,6 +32,12 @@ _CALLS = [
     ("GET", "mlflow/metrics/get-history-bulk", bulk.history),
     ("GET", "mlflow/metrics/get-history-bulk-interval", bulk.interval),
     ("POST", "mlflow/logged-models/search", elsewhere.find_logged_models),
+    ("POST", "mlflow/webhooks", webhooks.create),
+    ("GET", "mlflow/webhooks", webhooks.find_many),
+    ("GET", "mlflow/webhooks/<webhook>", webhooks.get),
+    ("PATCH", "mlflow/webhooks/<webhook>", webhooks.update),
+    ("DELETE", "mlflow/webhooks/<webhook>", webhooks.delete),
+    ("POST", "mlflow/webhooks/<webhook>/test", webhooks.test),
     ("GET", "mlflow/artifacts/list", artifacts.find_in_run),
     ("GET", "mlflow-artifacts/artifacts", artifacts.find_many),
     ("PUT", "mlflow-artifacts/artifacts/<path:path>", artifacts.put),
