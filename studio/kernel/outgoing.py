@@ -37,11 +37,11 @@ class Answer:
 
 def clean_url(text: str, *, noun: str) -> str:
     """Return the address as it may be kept. Raises Invalid; where its name leads is looked at when it is called."""
-    text = text.strip()
+    text, begin = text.strip(), noun[0].upper() + noun[1:]
     if not text:
-        raise Invalid(f"{noun} cannot be empty or just whitespace.", field="url")
+        raise Invalid(f"{begin} cannot be empty or just whitespace.", field="url")
     if len(text) > MOST_URL or not text.isprintable() or " " in text:
-        raise Invalid(f"{noun} has at most {MOST_URL} characters, all of them visible.", field="url")
+        raise Invalid(f"{begin} has at most {MOST_URL} characters, all of them visible.", field="url")
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -50,12 +50,12 @@ def clean_url(text: str, *, noun: str) -> str:
     if parts.scheme not in _PORTS:
         raise Invalid(f"Invalid {noun} scheme: {parts.scheme[:20]!r}. It is http or https.", field="url")
     if not parts.hostname or port == 0:
-        raise Invalid(f"{noun} must include a hostname: {text[:80]!r}.", field="url")
+        raise Invalid(f"{begin} must include a hostname: {text[:80]!r}.", field="url")
     if parts.username is not None or parts.password is not None:
-        raise Invalid(f"{noun} may not hold a user name or a password.", field="url")
+        raise Invalid(f"{begin} may not hold a user name or a password.", field="url")
     literal = _literal(parts.hostname)
     if literal and not _reachable(literal, parts.hostname, port or _PORTS[parts.scheme]):
-        raise Invalid(f"{noun} leads into a private network, which the studio does not call.", field="url")
+        raise Invalid(f"{begin} leads into a private network, which the studio does not call.", field="url")
     return text
 
 

@@ -72,7 +72,7 @@ def create_webhook(
         workspace=workspace,
         name=forms.clean_name(name),
         description=clean_description(description),
-        url=outgoing.clean_url(url, noun="Webhook URL"),
+        url=outgoing.clean_url(url, noun="webhook URL"),
         sealed_secret=_sealed(webhook_id, secret),
         events=forms.clean_events(events),
         active=active,
@@ -106,7 +106,7 @@ def change_webhook(
     if name is not None:
         changes["name"] = forms.clean_name(name)
     if url is not None:
-        changes["url"] = outgoing.clean_url(url, noun="Webhook URL")
+        changes["url"] = outgoing.clean_url(url, noun="webhook URL")
     if events is not None:
         changes["events"] = forms.clean_events(events)
     if description is not None:
