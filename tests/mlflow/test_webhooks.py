@@ -24,8 +24,8 @@ async def test_made_listed_changed_and_deleted(enter: Enter):
     assert [one["name"] for one in first["webhooks"]] == ["ci"]
     rest = (await olga.get("webhooks", page_token=first["next_page_token"])).json()
     assert [one["name"] for one in rest["webhooks"]] == ["chat"]
-    change = {"status": "DISABLED", "description": "Off for now."}
-    changed = (await olga.caller.call("PATCH", f"{olga.api}/webhooks/{number}", json.dumps(change).encode())).json()["webhook"]
+    change = json.dumps({"status": "DISABLED", "description": "Off for now."}).encode()
+    changed = (await olga.caller.call("PATCH", f"{olga.api}/webhooks/{number}", change)).json()["webhook"]
     assert (changed["status"], changed["description"], changed["name"]) == ("DISABLED", "Off for now.", "ci")
     assert (await olga.caller.call("DELETE", f"{olga.api}/webhooks/{number}")).json() == {}
     assert refusal(await olga.get(f"webhooks/{number}")) == (404, "RESOURCE_DOES_NOT_EXIST")
