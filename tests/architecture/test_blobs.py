@@ -39,6 +39,7 @@ OTHERS = {
     "runs.Run.properties",
     "runs.Run.steps",
     "runs.Run.tags",
+    "webhooks.Webhook.events",
     # Versions of datasets by their id.
     "runs.Run.inputs",
     # On its way: it names bytes from the moment it is complete, by an artifact's row.
