@@ -1,5 +1,6 @@
 """Which bytes belong to a run: the files of its snapshot and of its inputs, and no others."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from runs.fencing import refuse_late
@@ -16,6 +17,11 @@ def blob_size(run_id: str, sha256: str, *, actor: Actor) -> int:
     Raises NotFound for a hash that is in neither its snapshot nor its inputs, even if the workspace
     holds it: code must not read what its run was not given. Raises Conflict for a lost attempt.
     """
+    return blob_sizes(run_id, [sha256], actor=actor)[sha256][1]
+
+
+def blob_sizes(run_id: str, sha256s: Sequence[str], *, actor: Actor) -> dict[str, tuple[str, int]]:
+    """(hash, size in bytes) of several such files, by hash. Raises as `blob_size`."""
     if actor.kind != "run":
         raise Forbidden("This address takes the token of a run.")
     run = Run.objects.filter(pk=run_id).values("status", "attempt_no", "snapshot_id", "inputs").first()
@@ -23,10 +29,11 @@ def blob_size(run_id: str, sha256: str, *, actor: Actor) -> int:
         raise NotFound("This token belongs to another run.")
     refuse_late(status=run["status"], attempt_no=run["attempt_no"], actor=actor)
     versions = [given["version_id"] for given in run["inputs"].values()]
-    for sizes in (_snapshot_sizes(run["snapshot_id"]), *(_version_sizes(version) for version in versions)):
-        if sha256 in sizes:
-            return sizes[sha256]
-    raise NotFound("This file belongs neither to the run's snapshot nor to its inputs.")
+    lists = [_snapshot_sizes(run["snapshot_id"]), *(_version_sizes(version) for version in versions)]
+    found = {sha256: sizes[sha256] for sizes in lists for sha256 in sha256s if sha256 in sizes}
+    if len(found) < len(set(sha256s)):
+        raise NotFound("This file belongs neither to the run's snapshot nor to its inputs.")
+    return {sha256: (sha256, size) for sha256, size in found.items()}
 
 
 # A node fetches thousands of files one after another; both tables are immutable, so a few lists are kept.

@@ -8,7 +8,7 @@ import msgspec
 
 from runs import content, services
 from runs.snapshots.hot import answer_missing, take
-from studio.kernel import blobs, db, hot, live
+from studio.kernel import blobs, db, hot, live, packing
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, Invalid, NotFound
 
@@ -33,6 +33,17 @@ async def missing(request: hot.Request, run: str) -> hot.Response:
 async def put(request: hot.Request, run: str, sha256: str) -> hot.Response:
     """PUT /agent/v1/runs/<run>/blobs/<sha256>"""
     return await take(request, _workspace_of(await request.actor(), run), sha256)
+
+
+async def put_many(request: hot.Request, run: str) -> hot.Response:
+    """POST /agent/v1/runs/<run>/blobs, a pack of small files as body → {stored, size}"""
+    return await packing.take(request, workspace_id=_workspace_of(await request.actor(), run))
+
+
+async def pack(request: hot.Request, run: str) -> hot.Response:
+    """POST /agent/v1/runs/<run>/blobs/pack {files: [sha256, …]} → a pack of files of the snapshot and the inputs"""
+    actor = await request.actor()
+    return await packing.give(request, lambda sha256s: content.blob_sizes(run, sha256s, actor=actor))
 
 
 def _workspace_of(actor: Actor, run: str) -> int:

@@ -11,6 +11,8 @@ hot_routes = [
     route("POST", "/agent/v1/nodes/claim", hot.claim),
     route("GET", f"{_BLOBS}/<sha256>", hot.get_blob),
     route("POST", f"{_BLOBS}/missing", hot.missing),
+    route("POST", f"{_BLOBS}/pack", hot.pack),
+    route("POST", _BLOBS, hot.put_many),
     route("PUT", f"{_BLOBS}/<sha256>", hot.put),
 ]
 

@@ -1,5 +1,6 @@
 """Reading endpoints, and which bytes a replica may fetch."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -107,16 +108,22 @@ def blob_size(replica_id: str, sha256: str, *, actor: Actor) -> int:
     Raises NotFound for a replica of another node, and for a hash that belongs to neither, even if the workspace
     holds it.
     """
+    return blob_sizes(replica_id, [sha256], actor=actor)[sha256][1]
+
+
+def blob_sizes(replica_id: str, sha256s: Sequence[str], *, actor: Actor) -> dict[str, tuple[str, int]]:
+    """(hash, size in bytes) of several such files, by hash. Raises as `blob_size`."""
     if actor.kind != "node":
         raise Forbidden("This address takes the token of a node.")
     rows = Replica.objects.filter(pk=replica_id, node_id=actor.node_id, wanted=True)
     found = rows.values_list("deployment__model_version_id", "deployment__code_id").first()
     if found is None:
         raise NotFound("This node has no such replica.")
-    for sizes in (_version_sizes(found[0]), _snapshot_sizes(found[1])):
-        if sha256 in sizes:
-            return sizes[sha256]
-    raise NotFound("This file belongs neither to the replica's model nor to its code.")
+    lists = _version_sizes(found[0]), _snapshot_sizes(found[1])
+    sizes = {sha256: one[sha256] for one in lists for sha256 in sha256s if sha256 in one}
+    if len(sizes) < len(set(sha256s)):
+        raise NotFound("This file belongs neither to the replica's model nor to its code.")
+    return {sha256: (sha256, size) for sha256, size in sizes.items()}
 
 
 # A node fetches thousands of files one after another; both tables are immutable, so a few lists are kept.

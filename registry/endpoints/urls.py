@@ -9,6 +9,7 @@ _PAGE = "w/<str:ws>/endpoints"
 
 hot_routes = [
     route("GET", "/agent/v1/replicas/<replica>/blobs/<sha256>", hot.get_blob),
+    route("POST", "/agent/v1/replicas/<replica>/blobs/pack", hot.pack),
 ]
 
 api_routes = [

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from runs.artifacts import uploading
-from studio.kernel import db, hot
+from runs.artifacts import queries, uploading
+from studio.kernel import db, hot, packing
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 from zaffre.protocol import UPLOAD_PART_BYTES
@@ -81,6 +81,12 @@ async def abort(request: hot.Request, run: str, upload: str, ws: str | None = No
 
     await db.run(work)
     return hot.Response(204)
+
+
+async def pack(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """POST /api/v1/workspaces/<ws>/runs/<run>/artifacts/pack {files: [path, …]} → a pack"""
+    actor = await request.actor(browser_may_write=True)
+    return await packing.give(request, lambda paths: queries.get_artifacts(ws, run, paths, actor=actor))
 
 
 def whole_number(text: str) -> int:

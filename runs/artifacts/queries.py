@@ -1,5 +1,6 @@
 """Reading what runs left behind."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import CharField, Count, Func, Max, QuerySet, Sum, Value
@@ -58,4 +59,15 @@ def get_artifact(slug: str, run_id: str, path: str, *, actor: Actor) -> Artifact
     found = list_artifacts(slug, run_id, actor=actor).filter(path=path.replace("\0", "\ufffd")).first()
     if found is None:
         raise NotFound(f"The run has no file {path[:200]!r}.")
+    return found
+
+
+def get_artifacts(slug: str, run_id: str, paths: Sequence[str], *, actor: Actor) -> dict[str, tuple[str, int]]:
+    """Return (sha256, size) of files of a run by their paths. Raises NotFound for the first that it does not have."""
+    asked = [path.replace("\0", "\ufffd") for path in paths]
+    rows = list_artifacts(slug, run_id, actor=actor).filter(path__in=asked).order_by()
+    found = {path: (sha256, size) for path, sha256, size in rows.values_list("path", "sha256", "size")}
+    for path in paths:
+        if path not in found:
+            raise NotFound(f"The run has no file {path[:200]!r}.")
     return found

@@ -26,3 +26,4 @@ hot_routes = [
     for where in ("/api/v1/workspaces/<ws>", "/agent/v1")
     for method, rest, door in _UPLOADS
 ]
+hot_routes.append(route("POST", "/api/v1/workspaces/<ws>/runs/<run>/artifacts/pack", hot.pack))

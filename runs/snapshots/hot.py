@@ -5,9 +5,9 @@ import tempfile
 
 import msgspec
 
-from runs.snapshots import services
+from runs.snapshots import queries, services
 from runs.snapshots.shapes import snapshot_out
-from studio.kernel import blobs, db, hot, uploads
+from studio.kernel import blobs, db, hot, packing, uploads
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 from workspace.access import get_workspace
@@ -35,6 +35,18 @@ async def put(request: hot.Request, ws: str, sha256: str) -> hot.Response:
     actor = await request.actor(browser_may_write=True)
     workspace = await db.run(writable, ws, actor=actor)
     return await take(request, workspace, sha256)
+
+
+async def put_many(request: hot.Request, ws: str) -> hot.Response:
+    """POST /api/v1/workspaces/<ws>/blobs, a pack of small files as body → {stored, size}"""
+    actor = await request.actor(browser_may_write=True)
+    return await packing.take(request, workspace_id=await db.run(writable, ws, actor=actor))
+
+
+async def pack(request: hot.Request, ws: str, snapshot: str) -> hot.Response:
+    """POST /api/v1/workspaces/<ws>/snapshots/<snapshot>/pack {files: [path, …]} → a pack"""
+    actor = await request.actor(browser_may_write=True)
+    return await packing.give(request, lambda paths: queries.get_files(ws, snapshot, paths, actor=actor))
 
 
 def writable(slug: str, *, actor: Actor) -> int:

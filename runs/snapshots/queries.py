@@ -2,7 +2,7 @@
 
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -92,6 +92,15 @@ def get_file(slug: str, snapshot_id: str, path: str, *, actor: Actor) -> FileEnt
         if entry["path"] == path:
             return FileEntry(**entry)
     raise NotFound(f"The snapshot has no file {path[:200]!r}.")
+
+
+def get_files(slug: str, snapshot_id: str, paths: Sequence[str], *, actor: Actor) -> dict[str, tuple[str, int]]:
+    """Return (sha256, size) of files of a snapshot by their paths. Raises NotFound for the first that is not there."""
+    files = {entry["path"]: entry for entry in get_snapshot(slug, snapshot_id, actor=actor).files}
+    for path in paths:
+        if path not in files:
+            raise NotFound(f"The snapshot has no file {path[:200]!r}.")
+    return {path: (files[path]["sha256"], files[path]["size"]) for path in paths}
 
 
 def pack(slug: str, snapshot_id: str, *, actor: Actor) -> Packed:

@@ -9,6 +9,8 @@ _LIST = "workspaces/<str:ws>/snapshots"
 hot_routes = [
     route("POST", f"{_WORKSPACE}/blobs/missing", hot.missing),
     route("PUT", f"{_WORKSPACE}/blobs/<sha256>", hot.put),
+    route("POST", f"{_WORKSPACE}/blobs", hot.put_many),
+    route("POST", f"{_WORKSPACE}/snapshots/<snapshot>/pack", hot.pack),
     route("POST", f"{_WORKSPACE}/snapshots/zip", hot.create_from_zip),
 ]
 

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from zaffre.packs import pack, unpack
+
 FINAL = {"completed", "failed", "canceled"}
 
 
@@ -203,6 +205,11 @@ class FakeStudio:
             assert hashlib.sha256(data).hexdigest() == rest[6:]
             self.blobs[rest[6:]] = data
             return 201, {}
+        if rest == "blobs":
+            files = dict(unpack(data))
+            assert all(hashlib.sha256(one).hexdigest() == sha256 for sha256, one in files.items())
+            self.blobs |= files
+            return 200, {"stored": len(files)}
         body = json.loads(data)
         if rest == "metrics" and all(point[0].startswith("system/") for point in body["points"]):
             if self.refuse_samples:
@@ -299,6 +306,10 @@ def _handler(studio: FakeStudio) -> type[BaseHTTPRequestHandler]:
             if "blobs" in words and self.command == "GET":
                 studio.blob_reads += 1
                 return 200, studio.blobs[words[-1]]
+            if words[-2:] == ["blobs", "pack"]:
+                files = json.loads(data)["files"]
+                studio.blob_reads += len(files)
+                return 200, pack((one, studio.blobs[one]) for one in files)
             if words[0] == "runs":
                 run = studio.runs.get(words[1])
                 if run is None:

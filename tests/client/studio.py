@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from zaffre.packs import pack, unpack
+
 TOKEN = "zaf_pat_0000_thisisasecretthatmaynotbeshown_abc"
 W = "/api/v1/workspaces/main"
 RUN = "01JABCDEFGHJKMNPQRSTVWXYZ0"
@@ -165,6 +167,15 @@ class FakeStudio:
             return _refuse(422, "digest_mismatch", "The bytes do not have the announced SHA-256.")
         self.blobs[parts[-1]] = call.body
         return Reply(201, {})
+
+    def put_many(self, call: Call, *_: str) -> Any:
+        self.blobs |= dict(unpack(call.body))
+        return {}
+
+    def pack(self, call: Call, *_: str) -> Any:
+        # One at a time, so that whoever asks has to ask again.
+        sha256 = self.artifacts[call.json["files"][0]]
+        return Reply(200, pack([(sha256, self.blobs[sha256])]))
 
     def make_snapshot(self, call: Call) -> Any:
         files = call.json["files"]
@@ -332,6 +343,8 @@ _ROUTES: list[tuple[str, str, Route]] = [
     ("GET", W, FakeStudio.workspace),
     ("POST", f"{W}/blobs/missing", FakeStudio.missing),
     ("PUT", f"{W}/blobs/{_ANY}", FakeStudio.put),
+    ("POST", f"{W}/blobs", FakeStudio.put_many),
+    ("POST", f"{_RUN}/artifacts/pack", FakeStudio.pack),
     ("POST", f"{W}/snapshots", FakeStudio.make_snapshot),
     ("POST", f"{W}/runs", FakeStudio.submit),
     ("GET", f"{W}/runs", FakeStudio.list_runs),
@@ -363,6 +376,7 @@ _ROUTES: list[tuple[str, str, Route]] = [
             ("POST", f"{base}/artifacts", FakeStudio.add_artifacts),
             ("POST", f"{base}/blobs/missing", FakeStudio.missing),
             ("PUT", f"{base}/blobs/{_ANY}", FakeStudio.put),
+            ("POST", f"{base}/blobs", FakeStudio.put_many),
         )
     ],
 ]

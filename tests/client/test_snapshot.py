@@ -9,6 +9,7 @@ from tests.client.studio import Reply, W, _refuse
 from zaffre import files, snapshot
 from zaffre.errors import SnapshotException, UserErrorException
 from zaffre.gitinfo import git_facts, without_credentials
+from zaffre.packs import unpack
 from zaffre.snapshot import list_folder, make_snapshot, require_script
 
 
@@ -121,6 +122,11 @@ def test_sockets_are_no_code(code):
     assert paths(code) == ["train.py"]
 
 
+def sent(studio):
+    """How many files came in packs."""
+    return sum(len(unpack(call.body)) for call in studio.asked("POST", f"{W}/blobs"))
+
+
 def test_only_missing_bytes_are_uploaded_and_asked_for_in_pieces(studio, space, code, monkeypatch):
     monkeypatch.setattr(files, "MAX_HASHES_PER_QUESTION", 2)
     for number in range(5):
@@ -130,10 +136,10 @@ def test_only_missing_bytes_are_uploaded_and_asked_for_in_pieces(studio, space, 
     assert [len(call.json["sha256"]) for call in studio.asked("POST", f"{W}/blobs/missing")] == [2, 2, 1]
     assert len(studio.blobs) == 5
     assert [one["path"] for one in studio.asked("POST", f"{W}/snapshots")[0].json["files"]][-1] == "same.py"
-    uploads = sum(call.method == "PUT" for call in studio.calls)
+    before = sent(studio)
     put(code, "f0.py", text="new")
     make_snapshot(space.client, "main", code)
-    assert sum(call.method == "PUT" for call in studio.calls) == uploads + 1
+    assert sent(studio) == before + 1
 
 
 def test_an_upload_that_is_cut_is_sent_whole_again(studio, space, code):
@@ -146,11 +152,26 @@ def test_an_upload_that_is_cut_is_sent_whole_again(studio, space, code):
 
 
 def test_a_file_that_changes_meanwhile_is_named(studio, space, code):
-    put(code, "train.py", text="1")
-    digest = __import__("hashlib").sha256(b"1").hexdigest()
+    text = "x" * 300_000
+    put(code, "train.py", text=text)
+    digest = __import__("hashlib").sha256(text.encode()).hexdigest()
     studio.next(f"PUT {W}/blobs/{digest}", _refuse(422, "digest_mismatch", "changed"))
     with pytest.raises(SnapshotException, match=r"train\.py changed"):
         make_snapshot(space.client, "main", code)
+
+
+def test_a_small_file_that_changes_before_its_pack_is_made_is_named(studio, space, code, monkeypatch):
+    put(code, "train.py", text="1")
+    place, ask = code / "train.py", space.client.post
+
+    def asked(path, value):
+        place.write_text("2")
+        return ask(path, value)
+
+    monkeypatch.setattr(space.client, "post", asked)
+    with pytest.raises(SnapshotException, match=r"train\.py changed"):
+        make_snapshot(space.client, "main", code)
+    assert not studio.asked("POST", f"{W}/blobs")
 
 
 def test_executable_bits_are_kept(code):

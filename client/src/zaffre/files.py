@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Dict, List, Optional, Sequence
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from zaffre.errors import Refused, SnapshotException, UserErrorException, ZaffreError
+from zaffre.packs import in_packs, pack, unpack
 from zaffre.parts import open_path, send_parts
 from zaffre.progress import Bar
-from zaffre.protocol import MAX_HASHES_PER_QUESTION, UPLOAD_FROM_BYTES, FileEntry
+from zaffre.protocol import MAX_HASHES_PER_QUESTION, PACK_BELOW, UPLOAD_FROM_BYTES, FileEntry
 from zaffre.transport import Client, rest_of_path
 
 _PIECE = 1 << 20
@@ -62,8 +65,10 @@ def send(client: Client, blobs: str, files: Sequence[LocalFile], *, uploads: str
         answer = client.post(f"{blobs}/missing", {"sha256": question})
         lacking += [by_hash[one] for one in answer["missing"]]
     with Bar("Uploading", sum(file.size for file in lacking)) as bar:
-        small = [file for file in lacking if not uploads or file.size < UPLOAD_FROM_BYTES]
-        _upload_all(client, blobs, small, bar)
+        whole = [file for file in lacking if file.size >= PACK_BELOW and (not uploads or file.size < UPLOAD_FROM_BYTES)]
+        packs = in_packs([file for file in lacking if file.size < PACK_BELOW], lambda file: file.size)
+        _upload_all([partial(_upload_pack, client, blobs, pack, bar) for pack in packs])
+        _upload_all([partial(_upload, client, blobs, file, bar) for file in whole])
         for file in lacking:
             if uploads and file.size >= UPLOAD_FROM_BYTES:
                 _upload_in_parts(client, uploads, file, bar)
@@ -83,13 +88,13 @@ def _hash(file: LocalFile, bar: Bar) -> None:
     file.sha256, file.size = digest.hexdigest(), size
 
 
-def _upload_all(client: Client, blobs: str, files: List[LocalFile], bar: Bar) -> None:
-    if not files:
+def _upload_all(calls: "List[Callable[[], None]]") -> None:
+    if not calls:
         return
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(files))) as workers:
-        waiting = [workers.submit(_upload, client, blobs, file, bar) for file in files]
+    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(calls))) as workers:
+        waiting = [workers.submit(call) for call in calls]
         try:
             for one in waiting:
                 one.result()
@@ -97,6 +102,26 @@ def _upload_all(client: Client, blobs: str, files: List[LocalFile], bar: Bar) ->
             for one in waiting:
                 one.cancel()
             raise
+
+
+def _upload_pack(client: Client, blobs: str, files: List[LocalFile], bar: Bar) -> None:
+    body = pack((file.sha256, _reread(file)) for file in files)
+    client.call("POST", blobs, make_body=lambda: body)
+    bar.add(sum(file.size for file in files))
+
+
+def _reread(file: LocalFile) -> bytes:
+    try:
+        data = file.place.read_bytes()
+    except OSError as error:
+        raise SnapshotException(f"{file.place} cannot be read any more: {error}.") from None
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise _changed(file)
+    return data
+
+
+def _changed(file: LocalFile) -> SnapshotException:
+    return SnapshotException(f"{file.path} changed while it was uploaded.", hint="Try again when nothing writes to it.")
 
 
 def _upload(client: Client, blobs: str, file: LocalFile, bar: Bar) -> None:
@@ -108,9 +133,7 @@ def _upload(client: Client, blobs: str, file: LocalFile, bar: Bar) -> None:
         client.call("PUT", f"{blobs}/{file.sha256}", make_body=make_body, headers={"Content-Length": str(file.size)})
     except Refused as error:
         if error.code == "digest_mismatch":
-            raise SnapshotException(
-                f"{file.path} changed while it was uploaded.", hint="Try again when nothing writes to it."
-            ) from None
+            raise _changed(file) from None
         raise
     except OSError as error:
         raise SnapshotException(f"{file.place} cannot be read any more: {error}.") from None
@@ -127,9 +150,7 @@ def _upload_in_parts(client: Client, uploads: str, file: LocalFile, bar: Bar) ->
         send_parts(ask, uploads, opened, size=file.size, sha256=file.sha256, moved=bar.add)
     except Refused as error:
         if error.code == "digest_mismatch":
-            raise SnapshotException(
-                f"{file.path} changed while it was uploaded.", hint="Try again when nothing writes to it."
-            ) from None
+            raise _changed(file) from None
         raise
     except OSError as error:
         raise SnapshotException(f"{file.place} cannot be read any more: {error}.") from None
@@ -142,9 +163,12 @@ def fetch(
     folder: Path,
     *,
     overwrite: bool = False,
+    packs: str = "",
+    name: Callable[[FileEntry], str] = lambda entry: entry["path"],
 ) -> List[Path]:
     """Download `entries` below `folder`, each under its path, checked by its hash; returns the paths.
 
+    `packs`, if there is one, is the address of a door that gives small files together, by their `name`.
     Raises UserErrorException for a file that exists (unless `overwrite`, or with the same bytes) and for a
     path that would leave the folder, ZaffreError for damaged bytes.
     """
@@ -158,10 +182,33 @@ def fetch(
             raise UserErrorException(f"{target} exists with other content.", hint="Choose another folder.")
         wanted.append((entry, target))
     with Bar("Fetching ", sum(int(entry.get("size") or 0) for entry, _ in wanted)) as bar:
+        small: List[Tuple[FileEntry, Path]] = []
+        rest: List[Tuple[FileEntry, Path]] = []
         for entry, target in wanted:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            packed = packs and entry.get("sha256") and entry["size"] < PACK_BELOW
+            (small if packed else rest).append((entry, target))
+        for group in in_packs(small, lambda one: one[0]["size"]):
+            _fetch_pack(client, packs, [(name(entry), target) for entry, target in group], bar)
+        for entry, target in rest:
             fetch_one(client, address(entry), target, sha256=entry.get("sha256"), bar=bar)
     return targets
+
+
+def _fetch_pack(client: Client, packs: str, files: "List[Tuple[str, Path]]", bar: Bar) -> None:
+    while files:
+        answer = client.call("POST", packs, {"files": [name for name, _ in files]})
+        try:
+            found = unpack(answer.body)
+        except ValueError as error:
+            raise ZaffreError(f"The answer of the studio is no pack of files: {error}.") from None
+        if not found:
+            raise ZaffreError(f"The studio gave none of {len(files)} files.", hint="Try again.")
+        for (_, target), (sha256, data) in zip(files, found):  # noqa: B905 - the rest is asked for next
+            with _new_file(target) as file:
+                file.write(data)
+                _check(target, hashlib.sha256(data).hexdigest(), sha256)
+            bar.add(len(data))
+        files = files[len(found) :]
 
 
 def fetch_one(
@@ -169,19 +216,26 @@ def fetch_one(
 ) -> None:
     """Download one file; it appears under its name only when it is whole. Raises ZaffreError for damaged bytes."""
     digest = hashlib.sha256()
+    with _new_file(target) as file:
+
+        def take(piece: bytes) -> None:
+            digest.update(piece)
+            file.write(piece)
+            if bar:
+                bar.add(len(piece))
+
+        client.call("GET", address, stream_to=take)
+        _check(target, digest.hexdigest(), sha256)
+
+
+@contextmanager
+def _new_file(target: Path) -> Iterator[BinaryIO]:
+    """A file to write; it appears under its name when the block ends well, and else not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".part-", dir=str(target.parent))
     try:
         with os.fdopen(handle, "wb") as file:
-
-            def take(piece: bytes) -> None:
-                digest.update(piece)
-                file.write(piece)
-                if bar:
-                    bar.add(len(piece))
-
-            client.call("GET", address, stream_to=take)
-        if sha256 and digest.hexdigest() != sha256:
-            raise ZaffreError(f"The bytes of {target.name} were damaged on the way.", hint="Try again.")
+            yield file
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)
@@ -190,6 +244,11 @@ def fetch_one(
         if os.path.exists(name):
             os.unlink(name)
         raise
+
+
+def _check(target: Path, found: str, wanted: Optional[str]) -> None:
+    if wanted and found != wanted:
+        raise ZaffreError(f"The bytes of {target.name} were damaged on the way.", hint="Try again.")
 
 
 def safe_parts(path: str) -> "tuple[str, ...]":

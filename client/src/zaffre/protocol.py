@@ -42,6 +42,10 @@ MAX_LOG_CHUNK = 256 * 1024
 #: A large file is sent in parts of this size; from UPLOAD_FROM_BYTES on it is worth the calls.
 UPLOAD_PART_BYTES = 8 * 1024 * 1024
 UPLOAD_FROM_BYTES = 64 * 1024 * 1024
+#: Files smaller than PACK_BELOW travel together, in packs of at most so many bytes and files.
+PACK_BELOW = 64 * 1024
+MAX_PACK_BYTES = 4 * 1024 * 1024
+MAX_PACK_FILES = 1000
 MAX_SNAPSHOT_BYTES = 300 * 1024 * 1024
 MAX_SNAPSHOT_FILES = 2000
 MAX_HASHES_PER_QUESTION = 5000

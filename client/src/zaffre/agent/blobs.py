@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, List
+from typing import BinaryIO, Callable, Iterator, List
 
 from zaffre.agent.disk import UnsafePath, safe_parts
-from zaffre.agent.door import Door, Stopped, Unreachable, rest
-from zaffre.protocol import SHA256_RE, FileEntry
+from zaffre.agent.door import Door, Refused, Stopped, Unreachable, rest
+from zaffre.packs import in_packs, unpack
+from zaffre.protocol import PACK_BELOW, SHA256_RE, FileEntry
 
 #: A checked blob carries this time; one that was changed afterwards carries another and is checked again.
 _CHECKED = 1_000_000_000
@@ -69,26 +71,37 @@ class Blobs:
                     raise
         return path
 
+    def _fetch_small(self, files: List[FileEntry], *, door: Door, address: str, until: Callable[[], bool]) -> None:
+        """Have what comes in packs; what is left or damaged then is fetched by itself, as the rest."""
+        small = {entry["sha256"]: entry["size"] for entry in files if entry["size"] < PACK_BELOW}
+        lacking = [sha256 for sha256 in small if not self.held(sha256)]
+        for group in in_packs(lacking, lambda sha256: small[sha256]):
+            if len(group) == 1:
+                continue
+            try:
+                answer = door.insist("POST", f"{address}/pack", {"files": group}, until=until, timeout=60)
+                found = unpack(answer.body)
+            except (Refused, ValueError):
+                return  # whoever asks for each by itself is told what is wrong, and with which
+            for sha256, data in found:
+                if sha256 in small and hashlib.sha256(data).hexdigest() == sha256:
+                    self._keep(self.path(sha256), data)
+
+    def _keep(self, path: Path, data: bytes) -> None:
+        with _new_blob(path) as file:
+            file.write(data)
+
     def _download(self, path: Path, sha256: str, door: Door, address: str) -> None:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".new-", dir=str(path.parent))
         digest = hashlib.sha256()
-        try:
-            with os.fdopen(handle, "wb") as file:
+        with _new_blob(path) as file:
 
-                def take(piece: bytes) -> None:
-                    digest.update(piece)
-                    file.write(piece)
+            def take(piece: bytes) -> None:
+                digest.update(piece)
+                file.write(piece)
 
-                door.call("GET", f"{address}/{sha256}", stream_to=take, timeout=60)
+            door.call("GET", f"{address}/{sha256}", stream_to=take, timeout=60)
             if digest.hexdigest() != sha256:
                 raise DamagedContent(f"What came for {sha256[:12]}… has the hash {digest.hexdigest()[:12]}….")
-            os.chmod(name, 0o444)
-            os.utime(name, (_CHECKED, _CHECKED))
-            os.replace(name, str(path))
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
 
     def lay_out(
         self,
@@ -109,6 +122,7 @@ class Blobs:
         if len({parts for parts, _ in wanted}) != len(wanted):
             raise UnsafePath("the manifest names a file twice")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._fetch_small(files, door=door, address=address, until=until)
         total = 0
         for parts, entry in wanted:
             source = self.fetch(entry["sha256"], door=door, address=address, until=until)
@@ -119,6 +133,22 @@ class Blobs:
             except (FileExistsError, NotADirectoryError):
                 raise UnsafePath(f"{entry['path']!r} is a file and a folder at once") from None
         return total
+
+
+@contextmanager
+def _new_blob(path: Path) -> Iterator[BinaryIO]:
+    """A file to write; it is the checked blob at `path` when the block ends well, and else not there."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".new-", dir=str(path.parent))
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.chmod(name, 0o444)
+        os.utime(name, (_CHECKED, _CHECKED))
+        os.replace(name, str(path))
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def file_hash(path: Path) -> str:

@@ -6,12 +6,13 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Dict, Iterator, List, Optional, Set, Tuple
 
 from zaffre.agent.disk import UnsafePath, safe_parts
 from zaffre.agent.door import Refused
+from zaffre.packs import in_packs, pack
 from zaffre.parts import send_parts
-from zaffre.protocol import UPLOAD_FROM_BYTES, FileEntry
+from zaffre.protocol import PACK_BELOW, UPLOAD_FROM_BYTES, FileEntry
 
 if TYPE_CHECKING:
     from zaffre.agent.job import Job
@@ -124,11 +125,14 @@ def _hash(file: BinaryIO) -> Tuple[str, int]:
 def _send(job: Job, root: int, group: List[FileEntry], done: Collected) -> None:
     by_hash: Dict[str, FileEntry] = {entry["sha256"]: entry for entry in group}
     answer = job.ask("POST", "/blobs/missing", {"sha256": sorted(by_hash)}).json()
-    lacking = set()
-    for sha256 in answer.get("missing", []):
-        entry = by_hash.get(sha256)
-        if entry is not None and not _put(job, root, entry):
-            lacking.add(sha256)
+    lacking: Set[str] = set()
+    wanted = [by_hash[sha256] for sha256 in answer.get("missing", []) if sha256 in by_hash]
+    small = [entry for entry in wanted if entry["size"] < PACK_BELOW]
+    for pack_of in in_packs(small, lambda entry: entry["size"]):
+        if not _put_pack(job, root, pack_of):
+            # One of them changed under our hands: alone, only that one is left out.
+            lacking |= {entry["sha256"] for entry in pack_of if not _put(job, root, entry)}
+    lacking |= {entry["sha256"] for entry in wanted if entry["size"] >= PACK_BELOW and not _put(job, root, entry)}
     kept = [entry for entry in group if entry["sha256"] not in lacking]
     done.left_out += [entry["path"] for entry in group if entry["sha256"] in lacking]
     if not kept:
@@ -140,6 +144,19 @@ def _send(job: Job, root: int, group: List[FileEntry], done: Collected) -> None:
         return
     done.files += len(kept)
     done.size += sum(entry["size"] for entry in kept)
+
+
+def _put_pack(job: Job, root: int, entries: List[FileEntry]) -> bool:
+    def read(path: str) -> bytes:
+        with os.fdopen(open_inside(root, path), "rb") as file:
+            return file.read(PACK_BELOW)
+
+    try:
+        body = pack((entry["sha256"], read(entry["path"])) for entry in entries)
+        job.ask("POST", "/blobs", make_body=lambda: body, timeout=60.0)
+    except (Refused, OSError):
+        return False
+    return True
 
 
 def _put(job: Job, root: int, entry: FileEntry) -> bool:

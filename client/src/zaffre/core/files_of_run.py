@@ -184,9 +184,9 @@ class FilesOfRun:
             {**entry, "path": path}
             for entry, path in zip(entries, targets)  # noqa: B905 - as above
         ]
-        found = fetch(
-            self.client, lambda entry: self._address_of(targets[entry["path"]]), shown, folder, overwrite=overwrite
-        )
+        name = lambda entry: targets[entry["path"]]  # noqa: E731
+        address, packs = lambda entry: self._address_of(name(entry)), f"{self.address}/artifacts/pack"
+        found = fetch(self.client, address, shown, folder, overwrite=overwrite, packs=packs, name=name)
         return [str(path) for path in found]
 
     def get_all_logs(self, destination: str = ".") -> List[str]:
@@ -224,7 +224,8 @@ class FilesOfRun:
         address = f"{self.workspace.path}/snapshots/{quoted(chosen)}"
         files: List[FileEntry] = self.client.get(address)["files"]
         folder = Path(path or f"snapshot-{chosen}").expanduser()
-        fetch(self.client, lambda entry: f"{address}/files/{quoted(entry['path'])}", files, folder, overwrite=True)
+        file = lambda entry: f"{address}/files/{quoted(entry['path'])}"  # noqa: E731
+        fetch(self.client, file, files, folder, overwrite=True, packs=f"{address}/pack")
         return str(folder)
 
     def _address_of(self, name: str) -> str:
