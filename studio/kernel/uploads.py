@@ -14,15 +14,29 @@ async def take(request: hot.Request, *, workspace_id: int, expected: str | None 
     It is there wholly or not at all: what was staged is removed, also when the sender goes away.
     """
     incoming = await asyncio.to_thread(blobs.Incoming)
+    # One piece is hashed and written while the next one comes.
+    writing: asyncio.Future[None] | None = None
     try:
-        held = bytearray()
+        held: list[bytes] = []
+        size = 0
         async for piece in request.stream(limit=blobs.MAX_BLOB):
-            held += piece
-            if len(held) >= PIECE:
-                await asyncio.to_thread(incoming.write, bytes(held))
-                held.clear()
+            held.append(piece)
+            size += len(piece)
+            if size >= PIECE:
+                if writing:
+                    await writing
+                writing = asyncio.ensure_future(asyncio.to_thread(_write, incoming, held))
+                held, size = [], 0
+        if writing:
+            await writing
         if held:
-            await asyncio.to_thread(incoming.write, bytes(held))
+            await asyncio.to_thread(_write, incoming, held)
         return await db.run(incoming.keep, workspace_id=workspace_id, expected=expected)
     finally:
+        if writing:
+            await asyncio.wait([writing])
         await asyncio.to_thread(incoming.__exit__)
+
+
+def _write(incoming: blobs.Incoming, pieces: list[bytes]) -> None:
+    incoming.write(b"".join(pieces))
