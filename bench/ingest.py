@@ -1,202 +1,209 @@
-"""Metric ingest over HTTP beside what the same PostgreSQL does with bare chunks: `python -m bench.ingest`.
+"""Table A: what is logged, through MLflow's wire on both sides, and through our own door beside it."""
 
-Starts its own durable engines and one web process in a temporary folder, prints points and calls per
-second with their share of the limit measured in the same run, and reads everything back to count it.
-"""
-
-import argparse
-import http.client
+import itertools
 import json
-import multiprocessing
-import os
-import secrets
-import shutil
-import signal
-import socket
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
 import uuid
-from datetime import timedelta
-from multiprocessing.pool import AsyncResult
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+import psutil
 import psycopg
 
-from studio.stack.engines import ROOT_HOME, prepare_postgres, prepare_valkey, wait_until
-from studio.stack.programs import Program, signal_group, spawn_options
+from bench import limits
+from bench.harness import Case, Measure, Sample
+from bench.servers import Bench, Side
+from bench.wire import Request, Target, closed_loop
 
 KEYS = 20
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@dataclass(frozen=True)
+class Size:
+    """How much one round of each case does; MLflow's share is smaller, for it takes so much longer."""
+
+    batches: int = 60
+    calls: int = 400
+    #: MLflow's part of the same work.
+    share: float = 0.2
+
+    def of(self, side: Side, count: int, clients: int) -> int:
+        """Calls of one client."""
+        mine = count if side.name == "ours" else max(int(count * self.share), 4)
+        return max(mine // clients, 4)
 
 
-def start(program: Program, log: Path) -> "subprocess.Popen[bytes]":
-    with log.open("wb") as out:
-        return subprocess.Popen(
-            program.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **spawn_options(program)
-        )
+def cases(bench: Bench, size: Size) -> list[Case]:
+    durable, chunk = limits.commits(bench.database), limits.chunks(bench.database)
+    groups = {side.name: side.experiment("ingest") for side in bench.sides}
+    batch, single, parameter = (_metrics(groups, size, kind) for kind in ("batch", "metric", "parameter"))
+    single_limit = {"limit": durable, "limit_of": "durable commits/s"}
+    chunk_limit = {"limit": chunk, "limit_of": "points/s as bare bytea"}
+    return [
+        Case("log-batch of 1000, 1 client", "metrics/s", batch(1), 30, **chunk_limit),
+        Case("log-batch of 1000, 4 clients", "metrics/s", batch(4), 35, **chunk_limit),
+        Case("log-batch of 1000, 8 clients", "metrics/s", batch(8), 40, **chunk_limit),
+        Case("native batch of 1000, 1 client", "metrics/s", _native(1000, size.batches, 1), only_ours=True),
+        Case("native batch of 1000, 8 clients", "metrics/s", _native(1000, size.batches, 8), only_ours=True),
+        Case("CPU for a million metrics", "s", _cpu(groups), 30, less_is_better=True),
+        Case("log-metric, 1 client", "calls/s", single(1), 5, **single_limit),
+        Case("log-metric, 1 client, as real clients see it", "calls/s", single(1, quick=False), 25),
+        Case("log-metric, 8 clients", "calls/s", single(8), 12, **single_limit),
+        Case("native single point, 1 client", "calls/s", _native(1, size.calls, 1), only_ours=True),
+        Case("log-parameter, 1 client", "calls/s", parameter(1), 5, **single_limit),
+        Case("log-parameter, 8 clients", "calls/s", parameter(8), 15, **single_limit),
+        Case("create-run, 1 client", "runs/s", _create(groups, size, 1), 8, **single_limit),
+        Case("create-run, 8 clients", "runs/s", _create(groups, size, 8), 20, **single_limit),
+        Case("whole short run of 13 calls, 4 clients", "runs/s", _short(groups, size), 10),
+        Case("memory of all processes without engines", "MB", _memory, 5, less_is_better=True),
+        Case("start", "s", lambda side, _: Sample(side.started), 4, less_is_better=True),
+    ]
 
 
-def limit_of_chunks(url: str, seconds: float = 3) -> float:
-    """Points per second when one client inserts bytea chunks of 1000 points, each with its durable commit."""
-    data = os.urandom(24_000)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE bench_chunk (id bigserial PRIMARY KEY, data bytea)")
-        done, begin = 0, time.perf_counter()
-        while time.perf_counter() - begin < seconds:
-            connection.execute("INSERT INTO bench_chunk (data) VALUES (%b)", [data])
-            done += 1
-        took = time.perf_counter() - begin
-        connection.execute("DROP TABLE bench_chunk")
-    return done * 1000 / took
-
-
-def write(port: int, run: str, token: str, calls: int, points: int) -> list[float]:
-    """One client that logs `calls` batches; returns the seconds that each took."""
-    line = http.client.HTTPConnection("127.0.0.1", port)
-    line.connect()
-    line.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    took = []
-    for call in range(calls):
-        batch = [[f"metric{at % KEYS}", at / 7 + call, call * points + at, 1_700_000_000_000] for at in range(points)]
-        body = json.dumps({"batch": str(uuid.uuid4()), "points": batch}).encode()
-        begin = time.perf_counter()
-        line.request("POST", f"/agent/v1/runs/{run}/metrics", body, {"Authorization": f"Bearer {token}"})
-        answer = line.getresponse()
-        answer.read()
-        took.append(time.perf_counter() - begin)
-        if answer.status != 200:
-            raise SystemExit(f"the studio answered {answer.status}")
-    return took
-
-
-def measure(port: int, runs: list[tuple[str, str]], clients: int, calls: int, points: int, limit: float) -> int:
-    """Run the clients, each in a process and on a run of its own; print the row, return the points written."""
-    with multiprocessing.get_context("spawn").Pool(clients) as pool:
-        pool.starmap(write, [(port, *runs[at], 2, 1) for at in range(clients)])  # connections and caches are warm
-        begin = time.perf_counter()
-        waiting: list[AsyncResult[list[float]]] = [
-            pool.apply_async(write, (port, *runs[at], calls, points)) for at in range(clients)
+def points(run: str, calls: int, count: int, *, begin: int = 0) -> Iterator[bytes]:
+    """Bodies of log-batch with `count` metrics each under KEYS keys."""
+    for call in range(begin, begin + calls):
+        metrics = [
+            {
+                "key": f"metric{at % KEYS}",
+                "value": at / 7 + call,
+                "timestamp": 1_700_000_000_000 + call,
+                "step": call * count // KEYS + at // KEYS,
+            }
+            for at in range(count)
         ]
-        times = sorted(second for one in waiting for second in one.get())
-        took = time.perf_counter() - begin
-    rate = clients * calls * points / took
-    share = f"{rate / limit:6.1%} of the chunk limit" if points > 1 else ""
-    print(
-        f"{clients:2} clients x {points:4} points: {rate:10,.0f} points/s {clients * calls / took:8,.0f} calls/s  "
-        f"p50 {statistics.median(times) * 1e3:6.1f} ms  p95 {times[int(len(times) * 0.95)] * 1e3:6.1f} ms  {share}"
-    )
-    return clients * (calls * points + 2)
+        yield json.dumps({"run_id": run, "metrics": metrics}).encode()
 
 
-def make_runs(count: int) -> list[tuple[str, str]]:
-    """Running runs with the token of their code, straight in the database: the bench is about ingest."""
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-    from django.utils import timezone
-
-    from runs.models import Attempt, Experiment, Run
-    from studio.kernel import tokens
-    from studio.kernel.ids import ulid
-    from workspace.models import Workspace
-
-    call_command("migrate", verbosity=0)
-    workspace = Workspace.objects.create(slug="bench", name="Bench")
-    experiment = Experiment.objects.create(workspace=workspace, name="ingest")
-    made = []
-    for number in range(1, count + 1):
-        run = Run.objects.create(
-            id=ulid(),
-            workspace=workspace,
-            experiment=experiment,
-            number=number,
-            name="bench",
-            status="running",
-            attempt_no=1,
-        )
-        token_id = ulid()
-        token, kept = tokens.new("run", token_id)
-        now = timezone.now()
-        Attempt.objects.create(
-            run=run, no=1, token_id=token_id, secret_hash=kept, lease_until=now + timedelta(hours=1), last_seen=now
-        )
-        made.append((run.pk, token))
-    return made
+def one_metric(run: str, at: int) -> bytes:
+    return json.dumps(
+        {"run_id": run, "key": "loss", "value": 1 / (at + 1), "timestamp": 1_700_000_000_000 + at, "step": at}
+    ).encode()
 
 
-def stored_points(url: str) -> int:
-    with psycopg.connect(url) as connection:
-        row: Any = connection.execute("SELECT sum(count) FROM metrics_metricchunk").fetchone()
-        return int(row[0])
+class _Metrics:
+    def __init__(self, groups: dict[str, str], size: Size, kind: str) -> None:
+        self.groups, self.size, self.kind = groups, size, kind
+
+    def __call__(self, clients: int, *, quick: bool = True) -> Measure:
+        def measure(side: Side, number: int) -> Sample:
+            # Without quick acknowledgements MLflow's server needs 50 ms a call.
+            count = self.size.batches if self.kind == "batch" else self.size.calls
+            calls = self.size.of(side, count, clients)
+            work = [self._work(side, side.run(self.groups[side.name]), calls) for _ in range(clients)]
+            warm = [self._work(side, side.run(self.groups[side.name]), 2) for _ in range(clients)]
+            closed_loop(side.target, warm)
+            times = closed_loop(side.target, work, quick=quick)
+            return Sample.rate(times, each=1000 if self.kind == "batch" else 1)
+
+        return measure
+
+    def _work(self, side: Side, run: str, calls: int) -> list[bytes]:
+        if self.kind == "batch":
+            call, bodies = "log-batch", list(points(run, calls, 1000))
+        elif self.kind == "metric":
+            call, bodies = "log-metric", [one_metric(run, at) for at in range(calls)]
+        else:
+            named = ({"run_id": run, "key": f"p{at}", "value": f"{at}"} for at in range(calls))
+            call, bodies = "log-parameter", [json.dumps(one).encode() for one in named]
+        return encoded(side, call, bodies)
 
 
-def bench(home: Path, rounds: int) -> None:
-    postgres, valkey = prepare_postgres(home / "postgres"), prepare_valkey(home / "valkey", home / "valkey")
-    children: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
-    try:
-        for engine in (postgres, valkey):
-            program = engine.program()
-            child = start(program, home / f"{program.name}.log")
-            children.append((child, program.stop_signal))
-            wait_until(engine.answers, seconds=60, alive=lambda child=child: child.poll() is None, what=program.name)
-        postgres.make_database()
-        os.environ |= {
-            "DATABASE_URL": postgres.url(),
-            "REDIS_URL": valkey.url,
-            "ZAFFRE_VAR": str(home / "var"),
-            "SECRET_KEY": secrets.token_urlsafe(48),
-            "DJANGO_SETTINGS_MODULE": "studio.settings",
-        }
-        runs, port = make_runs(8), free_port()
-        argv = (sys.executable, "-m", "uvicorn", "studio.asgi:application", "--port", str(port), "--no-access-log")
-        web = start(Program(name="web", argv=argv, cwd=Path.cwd()), home / "web.log")
-        children.append((web, signal.SIGTERM))
-
-        def answers() -> bool:
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
-
-        wait_until(answers, seconds=60, alive=lambda: web.poll() is None, what="web")
-        limit = limit_of_chunks(postgres.url())
-        print(f"limit: {limit:,.0f} points/s as bare bytea chunks of 1000, one durable commit each, one client")
-        written = 0
-        for clients, calls, points in [(1, 60, 1000), (4, 40, 1000), (8, 30, 1000), (1, 300, 1), (8, 200, 1)] * rounds:
-            written += measure(port, runs, clients, calls, points, limit)
-        stored = stored_points(postgres.url())
-        verdict = "none lost" if stored == written else "WRONG"
-        print(f"{written:,} points were acknowledged, {stored:,} are stored: {verdict}")
-        if stored != written:
-            raise SystemExit(1)
-    finally:
-        for child, stop in reversed(children):
-            signal_group(child.pid, stop)
-            child.wait(30)
+_metrics = _Metrics
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1)
-    rounds = parser.parse_args().rounds
-    parent = ROOT_HOME if os.geteuid() == 0 else None
-    if parent is not None:
-        parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    home = Path(tempfile.mkdtemp(prefix="bench-", dir=parent))
-    home.chmod(0o755)
-    try:
-        bench(home, rounds)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+def encoded(side: Side, call: str, bodies: Sequence[bytes]) -> list[bytes]:
+    return [side.target.encode(Request("POST", f"{side.api}/runs/{call}", body)) for body in bodies]
 
 
-if __name__ == "__main__":
-    main()
+def _native(count: int, calls: int, clients: int) -> Measure:
+    """Our own door of interactive runs."""
+
+    def measure(side: Side, number: int) -> Sample:
+        group = side.experiment(f"native {uuid.uuid4().hex}")
+        work = []
+        for _ in range(clients):
+            run = side.run(group)
+            path = f"/api/v1/workspaces/{side.known['workspace']}/runs/{run}/metrics"
+            work.append([side.target.encode(Request("POST", path, _batch(at, count))) for at in range(calls // clients)])
+        return Sample.rate(closed_loop(side.target, work), each=count)
+
+    return measure
+
+
+def _batch(call: int, count: int) -> bytes:
+    found = [[f"metric{at % KEYS}", at / 7 + call, call * count + at, 1_700_000_000_000] for at in range(count)]
+    return json.dumps({"batch": uuid.uuid4().hex, "points": found}).encode()
+
+
+def _create(groups: dict[str, str], size: Size, clients: int) -> Measure:
+    def measure(side: Side, number: int) -> Sample:
+        calls = size.of(side, size.calls, clients)
+        body = json.dumps(
+            {
+                "experiment_id": groups[side.name],
+                "user_id": "bench",
+                "start_time": int(time.time() * 1000),
+                "run_name": "bench",
+                "tags": [{"key": f"mlflow.source.{name}", "value": name} for name in ("name", "type", "user")],
+            }
+        ).encode()
+        return Sample.rate(closed_loop(side.target, [encoded(side, "create", [body] * calls)] * clients))
+
+    return measure
+
+
+def _short(groups: dict[str, str], size: Size) -> Measure:
+    """Runs that begin, log two batches, five metrics, two parameters and two tags, and end."""
+
+    def measure(side: Side, number: int) -> Sample:
+        each = size.of(side, 80, 4)
+        begin = time.perf_counter()
+        # A call needs the id that the first one returned, so the loop is one of runs and not of requests.
+        done = closed_loop(side.target, [_life(side, groups[side.name], each) for _ in range(4)])
+        return Sample(4 * each / (time.perf_counter() - begin), done.median * 1e3, done.percentile(0.95) * 1e3)
+
+    return measure
+
+
+def _life(side: Side, group: str, runs: int) -> Iterator[bytes]:
+    for _ in range(runs):
+        # Made beside the loop: the twelve calls after it are what the loop sends.
+        run = side.run(group)
+        yield from encoded(side, "log-batch", list(points(run, 2, 100)))
+        yield from encoded(side, "log-metric", [one_metric(run, at) for at in range(5)])
+        for call, key in itertools.product(("log-parameter", "set-tag"), ("a", "b")):
+            yield from encoded(side, call, [json.dumps({"run_id": run, "key": key, "value": "x"}).encode()])
+        yield from encoded(side, "update", [json.dumps({"run_id": run, "status": "FINISHED", "end_time": 2}).encode()])
+
+
+def _cpu(groups: dict[str, str]) -> Measure:
+    """Seconds of CPU that the server's processes use for a million metrics; the database counts for neither."""
+
+    def measure(side: Side, number: int) -> Sample:
+        calls = 100 if side.name == "ours" else 12
+        work = encoded(side, "log-batch", list(points(side.run(groups[side.name]), calls, 1000)))
+        before = _used(side)
+        closed_loop(side.target, [work])
+        return Sample((_used(side) - before) * 1000 / calls)
+
+    return measure
+
+
+def _used(side: Side) -> float:
+    return sum(one.cpu_times().user + one.cpu_times().system for one in _servers(side))
+
+
+def _servers(side: Side) -> list[psutil.Process]:
+    return [one for one in side.processes() if not one.name().startswith(("valkey", "postgres"))]
+
+
+def _memory(side: Side, number: int) -> Sample:
+    return Sample(sum(one.memory_full_info().pss for one in _servers(side)) / 1e6)
+
+
+def check_stored(bench: Bench, target: Target) -> None:
+    """Print how many points ours holds; what was answered is stored."""
+    with psycopg.connect(bench.database.replace("/limits", "/zaffre")) as line:
+        row = line.execute("SELECT coalesce(sum(count), 0) FROM metrics_metricchunk").fetchone()
+    print(f"{row[0] if row else 0:,} points are stored here.")
