@@ -6,7 +6,7 @@ them (`Run.config`), and writing to them asks whether that attempt still holds i
 
 from runs.family import made_by
 from runs.models import Run
-from runs.queries import get_run
+from runs.queries import get_run_briefly
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from zaffre.protocol import DESIRED_CANCEL, FINAL_STATES, HELD_STATES
@@ -26,7 +26,7 @@ def admit(run_id: str, *, actor: Actor, workspace: str | None) -> None:
         raise Unauthenticated("Log in, or send a token in the Authorization header.")
     if workspace is None:
         raise Forbidden("This address takes the token of a run.")
-    run = get_run(workspace, run_id, actor=actor, action="run.write")
+    run = get_run_briefly(workspace, run_id, actor=actor, action="run.write")
     if actor.kind == "run":
         if actor.run_id != run_id and not made_by(run.config, actor=actor):
             raise Forbidden("Code writes to its own run, and to the child runs that it began itself.")
