@@ -39,8 +39,8 @@ check: tools ## Style, import contracts, types, templates, migrations, architect
 	$(BIN)/python -m tests.engines makemigrations --check --dry-run
 	$(PYTEST) tests/architecture
 
-bench: tools ## Measure how fast points are taken, beside the limit of the same PostgreSQL (ROUNDS=1)
-	$(BIN)/python -m bench.ingest --rounds $(or $(ROUNDS),1)
+bench: tools ## Measure ours beside MLflow's server, interleaved, with the machine's limits (ROUNDS=1, ONLY=A)
+	$(BIN)/python -m bench --rounds $(or $(ROUNDS),1) --only $(or $(ONLY),A)
 
 format: tools ## Put the code into the project's style
 	$(BIN)/ruff check --fix .

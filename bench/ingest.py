@@ -13,7 +13,7 @@ import psycopg
 from bench import limits
 from bench.harness import Case, Measure, Sample
 from bench.servers import Bench, Side
-from bench.wire import Request, Target, closed_loop
+from bench.wire import Request, closed_loop
 
 KEYS = 20
 
@@ -36,7 +36,7 @@ class Size:
 def cases(bench: Bench, size: Size) -> list[Case]:
     durable, chunk = limits.commits(bench.database), limits.chunks(bench.database)
     groups = {side.name: side.experiment("ingest") for side in bench.sides}
-    batch, single, parameter = (_metrics(groups, size, kind) for kind in ("batch", "metric", "parameter"))
+    batch, single, parameter = (_Logged(groups, size, kind) for kind in ("batch", "metric", "parameter"))
     single_limit = {"limit": durable, "limit_of": "durable commits/s"}
     chunk_limit = {"limit": chunk, "limit_of": "points/s as bare bytea"}
     return [
@@ -81,7 +81,9 @@ def one_metric(run: str, at: int) -> bytes:
     ).encode()
 
 
-class _Metrics:
+class _Logged:
+    """Calls of one kind by some clients, each on a run of its own."""
+
     def __init__(self, groups: dict[str, str], size: Size, kind: str) -> None:
         self.groups, self.size, self.kind = groups, size, kind
 
@@ -109,9 +111,6 @@ class _Metrics:
         return encoded(side, call, bodies)
 
 
-_metrics = _Metrics
-
-
 def encoded(side: Side, call: str, bodies: Sequence[bytes]) -> list[bytes]:
     return [side.target.encode(Request("POST", f"{side.api}/runs/{call}", body)) for body in bodies]
 
@@ -125,7 +124,9 @@ def _native(count: int, calls: int, clients: int) -> Measure:
         for _ in range(clients):
             run = side.run(group)
             path = f"/api/v1/workspaces/{side.known['workspace']}/runs/{run}/metrics"
-            work.append([side.target.encode(Request("POST", path, _batch(at, count))) for at in range(calls // clients)])
+            work.append(
+                [side.target.encode(Request("POST", path, _batch(at, count))) for at in range(calls // clients)]
+            )
         return Sample.rate(closed_loop(side.target, work), each=count)
 
     return measure
@@ -202,8 +203,8 @@ def _memory(side: Side, number: int) -> Sample:
     return Sample(sum(one.memory_full_info().pss for one in _servers(side)) / 1e6)
 
 
-def check_stored(bench: Bench, target: Target) -> None:
-    """Print how many points ours holds; what was answered is stored."""
+def stored(bench: Bench) -> int:
+    """How many points ours holds."""
     with psycopg.connect(bench.database.replace("/limits", "/zaffre")) as line:
         row = line.execute("SELECT coalesce(sum(count), 0) FROM metrics_metricchunk").fetchone()
-    print(f"{row[0] if row else 0:,} points are stored here.")
+    return int(row[0]) if row else 0
