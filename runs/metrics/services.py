@@ -21,6 +21,7 @@ from runs.metrics.models import MetricBatch, MetricChunk
 from runs.metrics.store import LockedRun
 from runs.metrics.wire import Batch, Item
 from studio.kernel.actors import Actor
+from studio.kernel.belief import Believed
 from studio.kernel.bells import ring_soon
 from studio.kernel.errors import Conflict, Invalid, NotFound, ZaffreError
 from studio.kernel.groupcommit import GroupCommit
@@ -103,8 +104,20 @@ def record(
     value. Raises (here or from the future) NotFound, Forbidden, and Conflict with the code
     `stale_attempt`, `final` or `param_changed`. With `late` a person's interactive run takes more after its end.
     """
-    admit(run_id, actor=actor, workspace=workspace)
+    asked = time.monotonic()
+    if not admitted(run_id, actor=actor, workspace=workspace):
+        admit(run_id, actor=actor, workspace=workspace)
+        _admitted.keep((actor, workspace, run_id), True, asked=asked)
     return _recorder.submit(_Item(run_id, actor, batch, late))
+
+
+def admitted(run_id: str, *, actor: Actor, workspace: str | None) -> bool:
+    """Whether `record` needs no question to the database before it stands in line: this was allowed a moment ago.
+
+    What ends a right within the moment is found out in the transaction if it is about the run, and after it if not.
+    """
+    own = actor.kind == "run" and workspace is None and actor.run_id == run_id
+    return own or _admitted.get((actor, workspace, run_id)) is not None
 
 
 def _write(sent: Sequence[_Item]) -> list[Recorded | Exception]:
@@ -112,12 +125,16 @@ def _write(sent: Sequence[_Item]) -> list[Recorded | Exception]:
     held = {run_id: _Held(run) for run_id, run in store.lock_runs(sorted(ids)).items()}
     results: list[Recorded | Exception | None] = [_refusal(item, held) for item in sent]
     # Twins waited on the locks above, so what is not known now will not be before our commit.
-    wanted = {(item.run_id, item.batch.batch) for item, refusal in zip(sent, results, strict=True) if not refusal}
+    wanted = {
+        (item.run_id, item.batch.batch)
+        for item, refusal in zip(sent, results, strict=True)
+        if not refusal and item.batch.batch
+    }
     fresh = store.take_batches(sorted(wanted)) if wanted else set()
     ended = _repeats_after_the_end(sent, results)
     for at, item in enumerate(sent):
         pair = (item.run_id, item.batch.batch)
-        if pair in ended or (results[at] is None and pair not in fresh):
+        if pair in ended or (results[at] is None and item.batch.batch and pair not in fresh):
             results[at] = Recorded(0, True, held[item.run_id].run.desired)
         elif results[at] is None:
             fresh.discard(pair)
@@ -133,6 +150,8 @@ def _refusal(item: _Item, runs: dict[str, _Held]) -> ZaffreError | None:
     try:
         if held is None:
             raise NotFound("There is no such run any more.")
+        if held.run.deleted and item.actor.kind != "run":
+            raise NotFound("The run was deleted.", code="deleted", run=item.run_id)
         if code is not None and code is not held:  # a child: its code is that of the run which made it
             refuse_late(status=code.run.status, attempt_no=code.run.attempt_no, actor=item.actor)
             refuse_ended(held.run.status)
@@ -254,10 +273,8 @@ def _store(held: dict[str, _Held]) -> None:
         changes.append((run_id, summaries, one.params, one.tags))
     if series:
         logged = [run_id for run_id, one in held.items() if one.new]
-        for run_id, seq in store.newest(logged).items():
-            held[run_id].prev = seq
-        for run_id, seq in store.insert(series).items():
-            held[run_id].seq = seq
+        for run_id, (prev, seq) in store.insert(series).items():
+            held[run_id].prev, held[run_id].seq = prev, seq
         for run_id in logged:
             _count_chunks(run_id, len(held[run_id].new), keys=len(held[run_id].run.metrics) or 1)
     others = [(run_id, item) for run_id, one in held.items() for many in one.items.values() for item in many]
@@ -306,7 +323,13 @@ def frame(prev: int, seq: int, data: dict[str, tuple[list[int], list[int], list[
     return msgspec.json.encode({"t": "points", "seq": seq, "prev": prev, "data": shown})
 
 
-_recorder: GroupCommit[_Item, Recorded] = GroupCommit("metrics", _write)
+def _share(item: _Item) -> tuple[str, int]:
+    return item.run_id, len(item.batch.points) + len(item.batch.items) + 1
+
+
+_recorder: GroupCommit[_Item, Recorded] = GroupCommit("metrics", _write, _share)
+#: (actor, workspace, run) that `admit` let pass.
+_admitted: Believed[tuple[Actor, str | None, str], bool] = Believed()
 
 
 def drain() -> None:

@@ -17,7 +17,7 @@ from runs.metrics.columns import Series
 
 # The order keeps two processes that lock the same runs from waiting for each other.
 _LOCK = """
-SELECT id, status, attempt_no, desired, metrics, params, tags FROM runs_run
+SELECT id, status, attempt_no, desired, deleted IS NOT NULL, metrics, params, tags FROM runs_run
 WHERE id = ANY(%b::varchar[]) ORDER BY id FOR NO KEY UPDATE
 """
 _KNOWN = (
@@ -28,16 +28,19 @@ INSERT INTO metrics_metricbatch (run_id, batch, created)
 SELECT run, batch, now() FROM unnest(%b::varchar[], %b::varchar[]) AS new(run, batch)
 ON CONFLICT DO NOTHING RETURNING run_id, batch
 """
-_NEWEST = """
-SELECT asked.run, coalesce((SELECT id FROM metrics_metricchunk WHERE run_id = asked.run ORDER BY id DESC LIMIT 1), 0)
-FROM unnest(%b::varchar[]) AS asked(run)
-"""
+# One statement for both, because each costs a round trip: the newest chunk before, under the lock that is held
+# already, and the chunks. What a statement inserts it does not see itself.
 _INSERT = """
-INSERT INTO metrics_metricchunk (run_id, key, count, first_step, last_step, data, parts)
-SELECT new.run, new.key, new.count, new.first_step, new.last_step, new.data, ''::bytea
-FROM unnest(%b::varchar[], %b::varchar[], %b::int[], %b::bigint[], %b::bigint[], %b::bytea[])
-     AS new(run, key, count, first_step, last_step, data)
-RETURNING run_id, id
+WITH added AS (
+    INSERT INTO metrics_metricchunk (run_id, key, count, first_step, last_step, data, parts)
+    SELECT new.run, new.key, new.count, new.first_step, new.last_step, new.data, ''::bytea
+    FROM unnest(%b::varchar[], %b::varchar[], %b::int[], %b::bigint[], %b::bigint[], %b::bytea[])
+         AS new(run, key, count, first_step, last_step, data)
+    RETURNING run_id, id
+), highest AS (SELECT run_id, max(id) AS id FROM added GROUP BY run_id)
+SELECT run_id, coalesce((SELECT id FROM metrics_metricchunk AS held WHERE held.run_id = highest.run_id
+                         ORDER BY id DESC LIMIT 1), 0), id
+FROM highest
 """
 _CHUNKS = """
 SELECT id, key, count, data, parts FROM metrics_metricchunk
@@ -60,6 +63,7 @@ class LockedRun:
     status: str
     attempt_no: int
     desired: str
+    deleted: bool
     metrics: dict[str, Any]
     params: dict[str, str]
     tags: dict[str, str]
@@ -78,8 +82,8 @@ def lock_runs(ids: Sequence[str]) -> dict[str, LockedRun]:
     with _cursor() as cursor:
         cursor.execute(_LOCK, [list(ids)], prepare=True)
         return {
-            id_: LockedRun(id_, status, no, desired, *(msgspec.json.decode(facts) for facts in more))
-            for id_, status, no, desired, *more in cursor
+            id_: LockedRun(id_, status, no, desired, deleted, *(msgspec.json.decode(facts) for facts in more))
+            for id_, status, no, desired, deleted, *more in cursor
         }
 
 
@@ -97,15 +101,8 @@ def take_batches(pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         return set(cursor.fetchall())
 
 
-def newest(ids: Sequence[str]) -> dict[str, int]:
-    """The sequence number of each run's newest points, 0 without any."""
-    with _cursor() as cursor:
-        cursor.execute(_NEWEST, [list(ids)], prepare=True)
-        return dict(cursor.fetchall())
-
-
-def insert(series: Sequence[tuple[str, str, Series]]) -> dict[str, int]:
-    """Store one chunk per (run, key, points); return the highest new id of each run."""
+def insert(series: Sequence[tuple[str, str, Series]]) -> dict[str, tuple[int, int]]:
+    """Store one chunk per (run, key, points); return each run's newest id before (0 without any) and after."""
     with _cursor() as cursor:
         cursor.execute(
             _INSERT,
@@ -119,10 +116,7 @@ def insert(series: Sequence[tuple[str, str, Series]]) -> dict[str, int]:
             ],
             prepare=True,
         )
-        highest: dict[str, int] = {}
-        for run, chunk in cursor:
-            highest[run] = max(highest.get(run, 0), chunk)
-        return highest
+        return {run: (before, after) for run, before, after in cursor}
 
 
 def chunks(

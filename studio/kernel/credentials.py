@@ -3,7 +3,6 @@
 import hashlib
 import io
 import time
-from collections import OrderedDict
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from types import SimpleNamespace
@@ -18,12 +17,10 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 from studio.kernel import db, tokens
 from studio.kernel.actors import Actor
+from studio.kernel.belief import Believed, forget_all
 from studio.kernel.errors import Forbidden, Unauthenticated
 
-#: Seconds for which a token is believed without asking the database: the longest life of a revoked one.
-BELIEVED = 1.0
-_MOST = 10_000
-_known: OrderedDict[tuple[bytes, str], tuple[float, Actor]] = OrderedDict()
+_known: Believed[tuple[bytes, str], Actor] = Believed()
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 NOBODY = "Log in, or send a token in the Authorization header."
@@ -53,21 +50,17 @@ async def actor_of(scope: dict[str, Any], headers: dict[str, str], *, browser_ma
 async def _of_bearer(header: str, address: str) -> Actor:
     # The digest is kept rather than the token: a dump of this process shows no credential.
     key = (hashlib.sha256(header.encode("utf-8", "replace")).digest(), address)
-    held = _known.get(key)
-    now = time.monotonic()
-    if held and now - held[0] < BELIEVED:
-        return held[1]
-    actor = await db.run(tokens.actor_of_bearer, header, address=address)
-    _known[key] = (now, actor)
-    _known.move_to_end(key)
-    while len(_known) > _MOST:
-        _known.popitem(last=False)
+    actor = _known.get(key)
+    if actor is None:
+        asked = time.monotonic()
+        actor = await db.run(tokens.actor_of_bearer, header, address=address)
+        _known.keep(key, actor, asked=asked)
     return actor
 
 
 def forget() -> None:
     """Believe nobody without asking: for tests, and after a credential was revoked in this process."""
-    _known.clear()
+    forget_all()
 
 
 def session_key(headers: dict[str, str]) -> str:

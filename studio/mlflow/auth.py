@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from studio.kernel import credentials, db, hot
+from studio.kernel import belief, credentials, db, hot
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Unauthenticated
 from workspace.accounts import queries, services
@@ -67,7 +67,7 @@ async def _by_password(username: str, password: str, address: str) -> Actor:
     held = _held.get(key)
     if held is None:
         held = await _proven(key, username, password, address)
-    elif time.monotonic() - held.seen >= credentials.BELIEVED:
+    elif time.monotonic() - held.seen >= belief.BELIEVED:
         try:
             held.actor = await db.run(queries.actor_of_proof, held.proof.user_id, held.proof.stamp, address=address)
         except Unauthenticated:

@@ -1,6 +1,8 @@
 """Group commit: shared transactions, answers after the commit, and a bad item alone in its misfortune."""
 
 import threading
+import time
+from itertools import chain
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
@@ -101,3 +103,59 @@ def test_a_database_that_is_away_is_told_to_all_at_once(transactional_db):
             future.result(PATIENCE)
     group.close()
     assert sum(calls) == 50  # nobody was tried twice
+
+
+def test_who_floods_waits_behind_the_others(transactional_db, monkeypatch):
+    """Of one owner each transaction takes a part only, in the order of arrival; the others pass by."""
+    monkeypatch.setattr("studio.kernel.groupcommit.MOST_OF_ONE", 10)
+    opened, groups = threading.Event(), []
+
+    def write(items):
+        opened.wait(PATIENCE)
+        groups.append(list(items))
+        return list(items)
+
+    group: GroupCommit[tuple[str, int], tuple[str, int]] = GroupCommit("test", write, lambda item: (item[0], 4))
+    first = group.submit(("first", 0))  # what holds the thread while the others gather
+    flood = [group.submit(("flood", at)) for at in range(20)]
+    calm = [group.submit(("calm", at)) for at in range(2)]
+    opened.set()
+    for future in (first, *flood, *calm):
+        future.result(PATIENCE)
+    group.close()
+    of = {name: [[at for owner, at in items if owner == name] for items in groups] for name in ("flood", "calm")}
+    assert max(len(items) for items in of["flood"]) == 2
+    assert list(chain(*of["flood"])) == list(range(20))
+    begun = next(at for at, items in enumerate(groups) if ("flood", 0) in items)
+    assert ("calm", 1) in chain(*groups[: begun + 2])  # though eighteen of the flood came before it
+
+
+def test_one_item_may_be_more_than_an_owners_part(transactional_db, monkeypatch):
+    monkeypatch.setattr("studio.kernel.groupcommit.MOST_OF_ONE", 10)
+    group: GroupCommit[str, str] = GroupCommit("test", list, lambda item: ("one", 1000))
+    futures = [group.submit(name) for name in "abc"]
+    assert [future.result(PATIENCE) for future in futures] == ["a", "b", "c"]
+    group.close()
+
+
+def test_who_floods_is_refused_while_others_get_in_line(transactional_db, monkeypatch):
+    monkeypatch.setattr("studio.kernel.groupcommit.LINE_OF_ONE", 3)
+    opened = threading.Event()
+
+    def write(items):
+        opened.wait(PATIENCE)
+        return list(items)
+
+    group: GroupCommit[str, str] = GroupCommit("test", write, lambda item: (item, 1))
+    futures = [group.submit("flood") for _ in range(3)]
+    with pytest.raises(Unavailable):
+        group.submit("flood")
+    futures.append(group.submit("calm"))
+    opened.set()
+    for future in futures:
+        future.result(PATIENCE)
+    deadline = time.monotonic() + PATIENCE
+    while group._owed and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert group.submit("flood").result(PATIENCE) == "flood"  # paid what it owed
+    group.close()

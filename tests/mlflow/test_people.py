@@ -99,11 +99,11 @@ async def test_basic_with_a_password_until_it_changes(app, enter: Enter, people:
     assert (await door.run())["info"]["user_id"] == "carl"
     proved = []
     monkeypatch.setattr(auth.services, "prove", lambda *_, **__: proved.append(1))
-    monkeypatch.setattr(auth.credentials, "BELIEVED", 0)
+    monkeypatch.setattr(auth.belief, "BELIEVED", 0)
     assert (await door.run())["info"]["user_id"] == "carl"
     assert proved == []
     monkeypatch.undo()
-    monkeypatch.setattr(auth.credentials, "BELIEVED", 0)
+    monkeypatch.setattr(auth.belief, "BELIEVED", 0)
 
     def change() -> None:
         people.carl.set_password("another long password")

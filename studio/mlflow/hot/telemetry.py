@@ -8,22 +8,20 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
 
-import msgspec
 import numpy as np
 
 from runs import queries
 from runs import services as services_of_runs
 from runs.metrics import columns, services
 from runs.metrics import queries as points
-from runs.metrics.wire import MSGPACK, decode
+from runs.metrics.wire import Batch, Point, check
 from studio.kernel import db, hot
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Invalid
 from studio.mlflow import wire
 from studio.mlflow.auth import actor_of
-from studio.mlflow.errors import door
+from studio.mlflow.errors import door, missing
 from studio.mlflow.shapes import NAME_TAG, points_out
 from zaffre.protocol import MAX_METRIC_KEY
 
@@ -31,6 +29,7 @@ MOST_METRICS, MOST_PAIRS, MOST_ENTITIES = 1000, 100, 1000
 #: Longer values are cut: MLflow's own server does so, unless it is told otherwise.
 LONGEST_PARAM, LONGEST_TAG = 6000, 8000
 MOST_POINTS = 25_000
+_LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 @door
@@ -78,18 +77,23 @@ async def _log(
     params: Sequence[wire.KeyValue] = (),
     tags: Sequence[wire.KeyValue] = (),
 ) -> hot.Response:
-    body: dict[str, Any] = {
-        "batch": hashlib.sha256(raw).hexdigest() if metrics else uuid4().hex,
-        "points": [_point(at, metric) for at, metric in enumerate(metrics)],
-        "params": _params(params),
-        # The name of a run is no tag here: it is changed below.
-        "tags": {key: value[:LONGEST_TAG] for key, value in wire.tags_of(tags).items() if key != NAME_TAG},
-    }
-    batch = decode(msgspec.msgpack.encode(body), MSGPACK)
-    name = wire.tags_of(tags).get(NAME_TAG)
+    # The name of a run is no tag here: it is changed below.
+    facts = {_named(pair.key, "tags", at): (pair.value or "")[:LONGEST_TAG] for at, pair in enumerate(tags)}
+    name = facts.pop(NAME_TAG, "")
+    batch = Batch(
+        # Parameters and tags are what they are, however often they are said: such a batch needs no memory.
+        batch=hashlib.sha256(raw).hexdigest() if metrics else "",
+        points=[_point(at, metric) for at, metric in enumerate(metrics)],
+        params=_params(params),
+        tags=facts,
+    )
+    check(batch)
     if name:
         await db.run(services_of_runs.edit_run, ws, run_id, actor=actor, name=name)
-    line = await db.run(services.record, run_id, actor=actor, batch=batch, workspace=ws, late=True)
+    if services.admitted(run_id, actor=actor, workspace=ws):
+        line = services.record(run_id, actor=actor, batch=batch, workspace=ws, late=True)
+    else:
+        line = await db.run(services.record, run_id, actor=actor, batch=batch, workspace=ws, late=True)
     # Shielded: when the caller goes away, its points still count and its repeat is a duplicate.
     try:
         done = await asyncio.shield(asyncio.wrap_future(line))
@@ -101,14 +105,16 @@ async def _log(
     return hot.json({})
 
 
-def _point(at: int, metric: wire.Metric) -> list[Any]:
-    key = _named(metric.key, "metrics", at)
-    value = wire.needed(metric.value, f"metrics[{at}].value")
-    moment = wire.needed(metric.timestamp, f"metrics[{at}].timestamp")
-    for what, number in (("step", metric.step or 0), ("timestamp", moment)):
-        if not -(2**63) <= number < 2**63:
-            raise Invalid(f"metrics[{at}].{what} is a number of 64 bits.")
-    return [key, columns.plain(value), metric.step or 0, moment]
+def _point(at: int, metric: wire.Metric) -> Point:
+    key, value, moment, step = metric.key, metric.value, metric.timestamp, metric.step or 0
+    if not key or len(key) > MAX_METRIC_KEY:
+        key = _named(key, "metrics", at)
+    if value is None or moment is None:
+        raise missing(f"metrics[{at}].{'value' if value is None else 'timestamp'}")
+    if not (_LEAST <= step <= _MOST and _LEAST <= moment <= _MOST):
+        what = "timestamp" if _LEAST <= step <= _MOST else "step"
+        raise Invalid(f"metrics[{at}].{what} is a number of 64 bits.")
+    return Point(key, value, step, moment)
 
 
 def _named(key: str | None, what: str, at: int) -> str:
