@@ -3,17 +3,20 @@
 import argparse
 from pathlib import Path
 
-from bench import harness, ingest
+from bench import harness, ingest, reads
 from bench.servers import standing
 
 #: The tables, by their letters in docs/benchmarks.md.
-TABLES = {"A": lambda bench: ingest.cases(bench, ingest.Size())}
+TABLES = {
+    "A": lambda bench: ingest.cases(bench, ingest.Size()),
+    "B": lambda bench: reads.cases(bench, reads.Size()),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--only", default="A", help="tables, with commas; there is one so far: A, what is logged")
+    parser.add_argument("--only", default=",".join(TABLES), help="tables, with commas")
     parser.add_argument("--match", default="", help="rows whose text has this")
     parser.add_argument("--no-peer", action="store_true", help="ours alone, while working on it")
     parser.add_argument("--out", type=Path, default=Path("var/bench.json"))

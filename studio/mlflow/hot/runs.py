@@ -25,7 +25,7 @@ async def create(request: hot.Request, ws: str) -> hot.Response:
     """POST runs/create {experiment_id, run_name?, tags?, start_time?, user_id?} → {run}: an interactive run"""
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.CreateRun)
-    return hot.json({"run": run_out(await db.run(_begin, ws, asked, actor))})
+    return hot.json({"run": await db.run(lambda: run_out(_begin(ws, asked, actor)))})
 
 
 def _begin(ws: str, asked: wire.CreateRun, actor: Actor) -> Run:
@@ -39,7 +39,7 @@ def _begin(ws: str, asked: wire.CreateRun, actor: Actor) -> Run:
     group = experiments.find(ws, number, actor=actor)
     if group.archived:
         raise Invalid(f"The experiment {number} must be in the 'active' state. Current state is deleted.")
-    made = services.start_interactive(
+    return services.start_interactive(
         ws,
         actor=actor,
         experiment=group.name,
@@ -49,7 +49,6 @@ def _begin(ws: str, asked: wire.CreateRun, actor: Actor) -> Run:
         started=moment(asked.start_time, "start_time"),
         client_user=asked.user_id or "",
     )
-    return queries.get_run(ws, made.pk, actor=actor)
 
 
 def _begin_below(ws: str, number: str, parent: str, told: dict[str, Any], actor: Actor) -> Run:
@@ -74,7 +73,7 @@ async def get(request: hot.Request, ws: str) -> hot.Response:
     """GET runs/get?run_id= → {run}"""
     actor = await actor_of(request)
     run_id = wire.run_id_of(wire.from_query(request, wire.OfRun))
-    return hot.json({"run": run_out(await db.run(queries.get_run, ws, run_id, actor=actor, deleted=True))})
+    return hot.json({"run": run_out(await db.run(queries.get_run_as_told, ws, run_id, actor=actor))})
 
 
 @door

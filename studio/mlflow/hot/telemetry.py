@@ -84,7 +84,7 @@ async def _log(
         # Parameters and tags are what they are, however often they are said: such a batch needs no memory.
         batch=hashlib.sha256(raw).hexdigest() if metrics else "",
         points=[_point(at, metric) for at, metric in enumerate(metrics)],
-        params=_params(params),
+        params={**_params(params)},
         tags=facts,
     )
     check(batch)
