@@ -105,19 +105,22 @@ def record(
     `stale_attempt`, `final` or `param_changed`. With `late` a person's interactive run takes more after its end.
     """
     asked = time.monotonic()
-    if not admitted(run_id, actor=actor, workspace=workspace):
-        admit(run_id, actor=actor, workspace=workspace)
-        _admitted.keep((actor, workspace, run_id), True, asked=asked)
+    admit(run_id, actor=actor, workspace=workspace)
+    _admitted.keep((actor, workspace, run_id), True, asked=asked)
     return _recorder.submit(_Item(run_id, actor, batch, late))
 
 
-def admitted(run_id: str, *, actor: Actor, workspace: str | None) -> bool:
-    """Whether `record` needs no question to the database before it stands in line: this was allowed a moment ago.
+def record_at_once(
+    run_id: str, *, actor: Actor, batch: Batch, workspace: str | None = None, late: bool = False
+) -> "Future[Recorded] | None":
+    """`record` where no question to the database is needed first, because this was allowed a moment ago; else None.
 
     What ends a right within the moment is found out in the transaction if it is about the run, and after it if not.
     """
     own = actor.kind == "run" and workspace is None and actor.run_id == run_id
-    return own or _admitted.get((actor, workspace, run_id)) is not None
+    if not own and _admitted.get((actor, workspace, run_id)) is None:
+        return None
+    return _recorder.submit(_Item(run_id, actor, batch, late))
 
 
 def _write(sent: Sequence[_Item]) -> list[Recorded | Exception]:

@@ -90,9 +90,8 @@ async def _log(
     check(batch)
     if name:
         await db.run(services_of_runs.edit_run, ws, run_id, actor=actor, name=name)
-    if services.admitted(run_id, actor=actor, workspace=ws):
-        line = services.record(run_id, actor=actor, batch=batch, workspace=ws, late=True)
-    else:
+    line = services.record_at_once(run_id, actor=actor, batch=batch, workspace=ws, late=True)
+    if line is None:
         line = await db.run(services.record, run_id, actor=actor, batch=batch, workspace=ws, late=True)
     # Shielded: when the caller goes away, its points still count and its repeat is a duplicate.
     try:
