@@ -89,6 +89,8 @@ class Run(models.Model):
 
     #: Who runs it as MLflow's client says; `submitted_by` is who it is.
     client_user = models.CharField(max_length=256, blank=True)
+    #: Its client said what it reads or makes (runs/lineage): nobody else costs a question about it.
+    has_lineage = models.BooleanField(default=False)
     submitted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created = models.DateTimeField(auto_now_add=True)
     queued_at = models.DateTimeField(null=True)

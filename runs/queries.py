@@ -59,7 +59,7 @@ def get_run_as_told(slug: str, run_id: str, *, actor: Actor) -> Run:
 
 
 _TOLD = (
-    *("kind", "config", "parent_id", "name", "deleted", "description", "status", "client_user"),
+    *("kind", "config", "parent_id", "name", "deleted", "description", "status", "client_user", "has_lineage"),
     *("created", "started", "ended", "params", "tags", "metrics"),
     *("experiment__archived", "submitted_by__username"),
 )

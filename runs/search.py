@@ -39,7 +39,7 @@ _ATTRIBUTES = {"run_id": "id", "run_name": "name", "name": "name", "status": "st
 _TIMES = {"start_time": "started", "end_time": "ended", "created": "created"}
 _NUMBERS = {"=": Exact, "<": LessThan, "<=": LessThanOrEqual, ">": GreaterThan, ">=": GreaterThanOrEqual}
 #: Not read for a table of runs: they may be long.
-_LONG = ("log_tail", "config", "steps", "inputs", "git", "description", "reason")
+_LONG = ("log_tail", "config", "steps", "inputs", "git", "reason")
 
 
 def search_runs(
@@ -93,7 +93,7 @@ def search_experiments(
     if archived is not None:
         rows = rows.filter(archived__isnull=not archived)
     for one in where:
-        rows = rows.filter(_compared(_of_experiment(one.field), one, numeric=one.field.key.endswith("_time")))
+        rows = rows.filter(compared(_of_experiment(one.field), one, numeric=one.field.key.endswith("_time")))
     chosen = [OrderBy(_of_experiment(one.field), descending=one.descending, nulls_last=True) for one in order]
     return rows.order_by(*chosen, "-pk")
 
@@ -131,10 +131,11 @@ class _Untrue(Func):
 
 def _condition(one: Comparison) -> Q:
     numeric = one.field.kind == "metric" or (one.field.key in _TIMES and one.field.kind == "attribute")
-    return _compared(_value_of(one.field), one, numeric=numeric)
+    return compared(_value_of(one.field), one, numeric=numeric)
 
 
-def _compared(expression: Expression, one: Comparison, *, numeric: bool) -> Q:
+def compared(expression: Expression, one: Comparison, *, numeric: bool) -> Q:
+    """What one comparison says of an expression, for the searches of other rooms, too."""
     if numeric:
         number = Value(float(one.value) if isinstance(one.value, float) else 0.0, FloatField())
         if one.op == "!=":
@@ -179,6 +180,21 @@ class _Part(_Member):
 class _Milliseconds(Func):
     template = "floor(extract(epoch from %(expressions)s) * 1000)"
     output_field = FloatField()
+
+
+def member(column: str, key: str) -> Expression:
+    """The text under `key` in a column of pairs."""
+    return _Member(F(column), Value(_storable(key), TextField()), output_field=TextField())
+
+
+def milliseconds(column: str) -> Expression:
+    """A time as milliseconds since 1970."""
+    return _Milliseconds(F(column))
+
+
+def plain_text(column: str) -> Expression:
+    """A column as text that is ordered by its bytes, whatever language the database speaks."""
+    return Collate(Cast(F(column), TextField()), "C")
 
 
 def _value_of(field: Field) -> Expression:

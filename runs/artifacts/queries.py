@@ -1,15 +1,15 @@
 """Reading what runs left behind."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from django.db.models import CharField, Count, Func, Max, QuerySet, Sum, Value
-from django.db.models.functions import StrIndex, Substr
+from django.db.models import QuerySet
 
 from runs.artifacts.models import Artifact
 from runs.queries import get_run
+from studio.kernel import folders
 from studio.kernel.actors import Actor
 from studio.kernel.errors import NotFound
+from studio.kernel.folders import Entry
 
 
 def list_artifacts(slug: str, run_id: str, *, actor: Actor, prefix: str = "") -> QuerySet[Artifact]:
@@ -21,36 +21,10 @@ def list_artifacts(slug: str, run_id: str, *, actor: Actor, prefix: str = "") ->
     return rows.order_by("path")
 
 
-class SplitPart(Func):
-    function = "SPLIT_PART"
-    output_field = CharField()
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Something directly in a folder: a file with its size, or a folder with those of all files below it."""
-
-    name: str
-    is_folder: bool
-    size: int
-    files: int
-
-
 def list_folder(slug: str, run_id: str, *, actor: Actor, folder: str = "") -> list[Entry]:
     """Return what lies directly in a folder of the run, by name; nothing for a file. Raises as get_run does."""
     run = get_run(slug, run_id, actor=actor)
-    prefix = f"{folder}/" if folder else ""
-    # One statement that groups in the database: a folder of a hundred thousand files is one row of the answer.
-    rows = (
-        Artifact.objects.filter(run=run, path__startswith=prefix.replace("\0", ""))
-        .annotate(rest=Substr("path", len(prefix) + 1))
-        .annotate(deeper=StrIndex("rest", Value("/")))
-        .annotate(name=SplitPart("rest", Value("/"), Value(1)))
-        .values("name")
-        .annotate(deepest=Max("deeper"), total=Sum("size"), count=Count("pk"))
-        .order_by("name")
-    )
-    return [Entry(row["name"], row["deepest"] > 0, row["total"], row["count"]) for row in rows]
+    return folders.look_into(Artifact.objects.filter(run=run), folder)
 
 
 def get_artifact(slug: str, run_id: str, path: str, *, actor: Actor) -> Artifact:
