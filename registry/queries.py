@@ -2,9 +2,10 @@
 
 from django.db.models import QuerySet
 
+from registry.forms import clean_model_name, no_such_model, no_such_version
 from registry.models import Model, ModelVersion
 from studio.kernel.actors import Actor
-from studio.kernel.errors import NotFound
+from studio.kernel.errors import Invalid, NotFound
 from workspace.access import get_workspace
 from workspace.models import Workspace
 from workspace.references import find_version
@@ -24,14 +25,14 @@ def get_model(slug: str, name: str, *, actor: Actor) -> Model:
     """Return one model. Raises NotFound when there is none of this name."""
     model = list_models(slug, actor=actor).filter(name=name.replace("\0", "")).first()
     if model is None:
-        raise NotFound(f"There is no model {name[:64]!r} in {slug}.")
+        raise no_such_model(name)
     return model
 
 
 def list_versions(slug: str, name: str, *, actor: Actor) -> QuerySet[ModelVersion]:
     """Return the versions of a model, the newest first. Raises NotFound."""
     model = get_model(slug, name, actor=actor)
-    return model.versions.select_related(*_SHOWN).order_by("-version")
+    return model.versions.select_related(*_SHOWN).prefetch_related("aliases").order_by("-version")
 
 
 def get_version(slug: str, name: str, version: int, *, actor: Actor) -> ModelVersion:
@@ -39,8 +40,23 @@ def get_version(slug: str, name: str, version: int, *, actor: Actor) -> ModelVer
     # A number that no column holds is no version.
     found = list_versions(slug, name, actor=actor).filter(version=version).first() if version < 2**31 else None
     if found is None:
-        raise NotFound(f"The model {name[:64]} has no version {version}.")
+        raise no_such_version(name, version)
     return found
+
+
+def get_by_alias(slug: str, name: str, alias: str, *, actor: Actor) -> ModelVersion:
+    """Return the version that an alias means. Raises NotFound."""
+    found = list_versions(slug, name, actor=actor).filter(aliases__alias=alias.replace("\0", "")).first()
+    if found is None:
+        raise NotFound(f"The model {name[:80]} has no alias {alias[:80]!r}.", alias=alias[:255])
+    return found
+
+
+def search_versions(slug: str, *, actor: Actor) -> QuerySet[ModelVersion]:
+    """Return the versions of all models of the workspace, with their aliases."""
+    workspace = get_workspace(slug, actor=actor, action=READ)
+    rows = ModelVersion.objects.filter(model__workspace=workspace)
+    return rows.select_related("model", *_SHOWN).prefetch_related("aliases")
 
 
 def get_file(slug: str, name: str, version: int, path: str, *, actor: Actor) -> FileEntry:
@@ -53,11 +69,23 @@ def get_file(slug: str, name: str, version: int, path: str, *, actor: Actor) -> 
 
 
 def resolve(workspace: Workspace, reference: str) -> ModelVersion:
-    """Return the version that `name` or `name:version` means, in a workspace that the caller has opened.
+    """Return the version that `name`, `name:version` or `name@alias` means, in a workspace that the caller has opened.
 
     Raises Invalid that names the nearest model when there is no such one.
     """
     versions = ModelVersion.objects.filter(model__workspace=workspace)
+    name, at, alias = reference.strip().partition("@")
+    if at:
+        found = versions.select_related("model").filter(model__name=name, aliases__alias=alias).first()
+        if found is None:
+            raise Invalid(f"There is no model {name[:80]!r} with the alias {alias[:80]!r}.", field="model")
+        return found
     return find_version(
-        versions, reference, noun="model", latest=workspace.models.all(), place=workspace.slug, field="model"
+        versions,
+        reference,
+        noun="model",
+        latest=workspace.models.all(),
+        place=workspace.slug,
+        field="model",
+        named=clean_model_name,
     )

@@ -259,4 +259,5 @@ def _check_field(field: Field, attributes: set[str] | None) -> bool:
     known = attributes if attributes is not None else NUMERIC_ATTRIBUTES | TEXT_ATTRIBUTES
     if field.key not in known:
         raise _bad(f"There is no attribute {field.key[:60]!r}; there are {', '.join(sorted(known))}.", 0)
-    return field.key in NUMERIC_ATTRIBUTES or field.key.endswith("_time")
+    ends = ("_time", "_timestamp", "_timestamp_ms", "version_number")
+    return field.key in NUMERIC_ATTRIBUTES or field.key.endswith(ends)

@@ -43,6 +43,7 @@ ACTIONS: dict[str, set[str]] = {
     "run.delete_any": _OWNERS,
     "model.read": _READERS,
     "model.create": _WRITERS,
+    "model.edit": _WRITERS,
     "model.delete": _OWNERS,
     "endpoint.read": _READERS,
     "endpoint.create": _WRITERS,
@@ -52,7 +53,16 @@ ACTIONS: dict[str, set[str]] = {
 }
 
 #: What a run's own token may do in its workspace; the run itself is matched by runs.queries.
-RUN_TOKEN_ACTIONS = {"run.read", "run.edit", "run.write", "snapshot.read", "blob.write", "model.read", "model.create"}
+RUN_TOKEN_ACTIONS = {
+    "run.read",
+    "run.edit",
+    "run.write",
+    "snapshot.read",
+    "blob.write",
+    "model.read",
+    "model.create",
+    "model.edit",
+}
 #: What a node's token may do; which run or replica is matched by the function that is called.
 NODE_TOKEN_ACTIONS = {"node.claim", "node.renew", "replica.sync"}
 #: What the studio's own hand may do besides everything a member may.

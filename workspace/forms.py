@@ -1,5 +1,7 @@
 """Names that people give to things, checked in one place for every room of a workspace."""
 
+from collections.abc import Callable
+
 from studio.kernel.errors import Invalid
 from workspace.models import Role
 from zaffre.protocol import NAME_RE, SLUG_RE
@@ -53,13 +55,15 @@ def clean_role(role: str) -> str:
     return role
 
 
-def split_reference(reference: str, *, noun: str) -> tuple[str, int | None]:
+def split_reference(
+    reference: str, *, noun: str, named: Callable[[str], object] | None = None
+) -> tuple[str, int | None]:
     """Split `name` or `name:version` into its parts; None (also for `name:latest`) means the newest version.
 
     Raises Invalid when it is neither.
     """
     name, colon, version = reference.strip().partition(":")
-    clean_name(name, noun=noun)
+    named(name) if named else clean_name(name, noun=noun)
     if not colon or version == "latest":
         return name, None
     # Digits of other scripts are digits for Python, but no version of ours; ten fill the column.

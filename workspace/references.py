@@ -1,6 +1,6 @@
 """Finding what somebody named, and telling the nearest name when there is no such thing."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -13,14 +13,22 @@ Version = TypeVar("Version", bound=Model)
 
 
 def find_version(
-    versions: QuerySet[Version], reference: str, *, noun: str, latest: QuerySet[Model], place: str, field: str
+    versions: QuerySet[Version],
+    reference: str,
+    *,
+    noun: str,
+    latest: QuerySet[Model],
+    place: str,
+    field: str,
+    named: Callable[[str], object] | None = None,
 ) -> Version:
     """Return the version that `name` or `name:version` means among `versions`, whose parents are called `noun`.
 
-    `latest` are the parents, with `name` and `latest`; `place` is where they are, for the error. Raises Invalid
-    `no_such_version` or `no_such_<noun>`, naming the nearest one.
+    `latest` are the parents, with `name` and `latest`; `place` is where they are, for the error. `named` refuses what
+    cannot be a name, in place of `clean_name`. Raises Invalid `no_such_version` or `no_such_<noun>`, naming the
+    nearest one.
     """
-    name, number = split_reference(reference, noun=f"{_article(noun)} {noun}")
+    name, number = split_reference(reference, noun=f"{_article(noun)} {noun}", named=named)
     rows = versions.filter(**{f"{noun}__name": name})
     if number is not None:
         rows = rows.filter(version=number)

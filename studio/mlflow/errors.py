@@ -43,7 +43,8 @@ _BY_CODE = {
 
 def told(error: ZaffreError) -> hot.Response:
     """The answer for an error."""
-    status, code = _BY_CODE.get(error.code) or next(
+    by_alias = isinstance(error, NotFound) and "alias" in error.details  # as MLflow's own server has it
+    status, code = _BY_CODE.get("deleted" if by_alias else error.code) or next(
         ((status, code) for kind, status, code in _BY_CLASS if isinstance(error, kind)),
         (error.status if error.status == 507 else 500, "INTERNAL_ERROR"),
     )
@@ -66,6 +67,12 @@ def _message(error: ZaffreError) -> str:
         return f"Run with id={run} not found"
     if isinstance(error, NotFound) and "experiment" in error.details:
         return f"No Experiment with id={error.details['experiment']} exists"
+    if isinstance(error, NotFound) and "version" in error.details:
+        return f"Model Version (name={error.details['model']}, version={error.details['version']}) not found"
+    if isinstance(error, NotFound) and "model" in error.details:
+        return f"Registered Model with name={error.details['model']} not found"
+    if isinstance(error, NotFound) and "alias" in error.details:
+        return f"Registered model alias {error.details['alias']} not found."
     if error.code == "param_changed":
         key, was, wanted = (error.details.get(name) for name in ("key", "was", "wanted"))
         return (

@@ -6,6 +6,10 @@ A new kind of place (such as the files of a model) is a class like `RunPlace` an
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from registry import queries as versions
+from registry.loggedmodels import queries as logged_models
+from registry.loggedmodels import services as filling
+from registry.loggedmodels.forms import no_such_logged_model
 from runs import queries
 from runs.artifacts import queries as artifacts
 from runs.artifacts import services
@@ -13,7 +17,7 @@ from runs.fencing import admit
 from runs.models import Run
 from studio.kernel import paths
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Invalid, NotFound
+from studio.kernel.errors import Forbidden, Invalid, NotFound
 
 
 class Kept(NamedTuple):
@@ -87,8 +91,96 @@ def _of_run(ws: str, parts: list[str], actor: Actor) -> tuple[Place, str] | None
     return RunPlace(ws, parts[1], actor=actor, experiment=parts[0]), "/".join(parts[3:])
 
 
+class ModelPlace:
+    """The files of a logged model."""
+
+    def __init__(self, ws: str, model_id: str, *, actor: Actor, experiment: str | None = None) -> None:
+        self.ws, self.model_id, self.actor, self.experiment = ws, model_id, actor, experiment
+
+    def _refuse_elsewhere(self) -> None:
+        found = logged_models.get_logged_model(self.ws, self.model_id, actor=self.actor)
+        if self.experiment not in {None, str(found.experiment_id)}:
+            raise no_such_logged_model(self.model_id)
+
+    def may_write(self) -> int:
+        self._refuse_elsewhere()
+        return filling.may_fill(self.ws, self.model_id, actor=self.actor)
+
+    def file(self, inside: str) -> Kept:
+        self._refuse_elsewhere()
+        found = logged_models.get_file(self.ws, self.model_id, inside, actor=self.actor)
+        return Kept(found.path, found.sha256, found.size)
+
+    def folder(self, inside: str) -> list[Listed]:
+        self._refuse_elsewhere()
+        found = logged_models.list_folder(self.ws, self.model_id, actor=self.actor, folder=inside)
+        return [Listed(one.name, None if one.is_folder else one.size) for one in found]
+
+    def add(self, inside: str, sha256: str, size: int) -> None:
+        filling.add_file(self.ws, self.model_id, actor=self.actor, path=inside, sha256=sha256)
+
+    def remove(self, inside: str) -> None:
+        self._refuse_elsewhere()
+        filling.remove_files(self.ws, self.model_id, actor=self.actor, path=inside)
+
+
+def _of_model(ws: str, parts: list[str], actor: Actor) -> tuple[Place, str] | None:
+    """`<experiment>/models/<model>/artifacts/<inside>`"""
+    if len(parts) < 4 or parts[1] != "models" or parts[3] != "artifacts":
+        return None
+    return ModelPlace(ws, parts[2], actor=actor, experiment=parts[0]), "/".join(parts[4:])
+
+
+class VersionPlace:
+    """The files of a version of a registered model, which do not change. By the model's number: names move."""
+
+    def __init__(self, ws: str, model: int, version: int, *, actor: Actor) -> None:
+        self.ws, self.model, self.version, self.actor = ws, model, version, actor
+
+    def _files(self) -> list[Kept]:
+        rows = versions.search_versions(self.ws, actor=self.actor).filter(model=self.model, version=self.version)
+        found = rows.first()
+        if found is None:
+            raise NotFound("There is no such version of a model.")
+        return [Kept(one["path"], one["sha256"], one["size"]) for one in found.files]
+
+    def may_write(self) -> int:
+        raise Forbidden("The files of a registered version do not change. Register another version.")
+
+    def file(self, inside: str) -> Kept:
+        for one in self._files():
+            if one.path == inside:
+                return one
+        raise NotFound(f"The version has no file {inside[:200]!r}.")
+
+    def folder(self, inside: str) -> list[Listed]:
+        found: dict[str, int | None] = {}
+        for one in self._files():
+            rest = one.path.removeprefix(f"{inside}/" if inside else "")
+            if inside and rest == one.path:
+                continue
+            name, deeper, _ = rest.partition("/")
+            found[name] = None if deeper else one.size
+        return [Listed(name, size) for name, size in sorted(found.items())]
+
+    def add(self, inside: str, sha256: str, size: int) -> None:
+        self.may_write()
+
+    def remove(self, inside: str) -> None:
+        self.may_write()
+
+
+def _of_version(ws: str, parts: list[str], actor: Actor) -> tuple[Place, str] | None:
+    """`registry/<model>/<version>/<inside>`"""
+    if len(parts) < 3 or parts[0] != "registry" or not all(one.isascii() and one.isdigit() for one in parts[1:3]):
+        return None
+    if len(parts[1]) > 18 or len(parts[2]) > 9:
+        return None
+    return VersionPlace(ws, int(parts[1]), int(parts[2]), actor=actor), "/".join(parts[3:])
+
+
 Kind = Callable[[str, list[str], Actor], tuple[Place, str] | None]
-KINDS: list[Kind] = [_of_run]
+KINDS: list[Kind] = [_of_model, _of_version, _of_run]
 
 
 def resolve(ws: str, path: str, *, actor: Actor) -> tuple[Place, str]:

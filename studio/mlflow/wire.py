@@ -12,7 +12,7 @@ from studio.mlflow.errors import missing
 from zaffre.protocol import MAX_JSON_BODY
 
 T = TypeVar("T")
-_LISTS = {"experiment_ids", "order_by"}
+_LISTS = {"experiment_ids", "order_by", "stages"}
 View = str | int | None
 
 
@@ -26,6 +26,9 @@ class Metric(msgspec.Struct):
     value: float | None = None
     timestamp: int | None = None
     step: int | None = None
+    model_id: str | None = None
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
 
 
 class CreateExperiment(msgspec.Struct):
@@ -90,6 +93,9 @@ class LogMetric(OfRun):
     value: float | None = None
     timestamp: int | None = None
     step: int | None = None
+    model_id: str | None = None
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
 
 
 class LogPair(OfRun):
@@ -111,6 +117,143 @@ class History(OfRun):
 
 class ListArtifacts(OfRun):
     path: str | None = None
+
+
+class CreateLoggedModel(msgspec.Struct):
+    experiment_id: str | None = None
+    name: str | None = None
+    model_type: str | None = None
+    source_run_id: str | None = None
+    params: list[KeyValue] | None = None
+    tags: list[KeyValue] | None = None
+
+
+class FinalizeLoggedModel(msgspec.Struct):
+    status: str | int | None = None
+
+
+class TagLoggedModel(msgspec.Struct):
+    tags: list[KeyValue] | None = None
+
+
+class ParamsOfLoggedModel(msgspec.Struct):
+    params: list[KeyValue] | None = None
+
+
+class OnDataset(msgspec.Struct):
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
+
+
+class OrderModels(OnDataset):
+    field_name: str | None = None
+    ascending: bool | None = None
+
+
+class SearchLoggedModels(msgspec.Struct):
+    experiment_ids: list[str] | None = None
+    filter: str | None = None
+    datasets: list[OnDataset] | None = None
+    max_results: int | None = None
+    order_by: list[OrderModels] | None = None
+    page_token: str | None = None
+
+
+class Dataset(msgspec.Struct):
+    name: str | None = None
+    digest: str | None = None
+    source_type: str | None = None
+    source: str | None = None
+    schema: str | None = None
+    profile: str | None = None
+
+
+class DatasetInput(msgspec.Struct):
+    dataset: Dataset | None = None
+    tags: list[KeyValue] | None = None
+
+
+class ModelUse(msgspec.Struct):
+    model_id: str | None = None
+    step: int | None = None
+
+
+class LogInputs(OfRun):
+    datasets: list[DatasetInput] | None = None
+    models: list[ModelUse] | None = None
+
+
+class LogOutputs(OfRun):
+    models: list[ModelUse] | None = None
+
+
+class LogModel(OfRun):
+    model_json: str | None = None
+
+
+class SearchDatasets(msgspec.Struct):
+    experiment_ids: list[str] | None = None
+
+
+class RegisteredModel(msgspec.Struct):
+    name: str | None = None
+    new_name: str | None = None
+    description: str | None = None
+    tags: list[KeyValue] | None = None
+
+
+class SearchRegistry(msgspec.Struct):
+    filter: str | None = None
+    max_results: int | None = None
+    order_by: list[str] | None = None
+    page_token: str | None = None
+
+
+class LatestVersions(msgspec.Struct):
+    name: str | None = None
+    stages: list[str] | None = None
+
+
+class RegistryTag(msgspec.Struct):
+    name: str | None = None
+    key: str | None = None
+    value: str | None = None
+
+
+class RegistryAlias(msgspec.Struct):
+    name: str | None = None
+    alias: str | None = None
+    version: str | None = None
+
+
+class ModelVersion(msgspec.Struct):
+    name: str | None = None
+    version: str | None = None
+    description: str | None = None
+
+
+class VersionTag(ModelVersion):
+    key: str | None = None
+    value: str | None = None
+
+
+class Transition(ModelVersion):
+    stage: str | None = None
+    archive_existing_versions: bool | None = None
+
+
+class ArtifactOfVersion(ModelVersion):
+    path: str | None = None
+
+
+class CreateModelVersion(msgspec.Struct):
+    name: str | None = None
+    source: str | None = None
+    run_id: str | None = None
+    run_link: str | None = None
+    description: str | None = None
+    model_id: str | None = None
+    tags: list[KeyValue] | None = None
 
 
 async def read(request: hot.Request, kind: type[T]) -> tuple[T, bytes]:
@@ -177,6 +320,14 @@ def needed(value: T | None, what: str) -> T:
     if value is None or value == "":
         raise missing(what)
     return value
+
+
+def version_of(given: str | None) -> int:
+    """The number of a version. Raises Invalid when it is none."""
+    text = needed(given, "version")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise Invalid(f"Parameter 'version' must be an integer, got '{text[:40]}'.")
+    return int(text)
 
 
 def tags_of(pairs: Sequence[KeyValue] | None) -> dict[str, str]:

@@ -23,7 +23,14 @@ OTHERS = {
     "snapshots.Snapshot.digest",
     # The hash of a log, which lies in the database.
     "logs.Log.sha256",
+    # What a client says of data that lies elsewhere.
+    "lineage.Source.digest",
+    "lineage.SourceUse.tags",
+    "loggedmodels.LoggedMetric.dataset_digest",
     # Recipes, settings, words and numbers.
+    "loggedmodels.LoggedModel.params",
+    "loggedmodels.LoggedModel.tags",
+    "registry.Model.tags",
     "environments.EnvironmentVersion.digest",
     "environments.EnvironmentVersion.spec",
     "kernel.IdempotencyKey.body",

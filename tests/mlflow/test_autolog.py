@@ -32,6 +32,10 @@ def test_scikit_learn(studio: Studio, python: Path, tmp_path: Path):
     assert (alone["status"], explicit["status"]) == ("FINISHED", "FINISHED")
     assert (alone["params"]["max_iter"], explicit["params"]["C"]) == ("500", "0.5")
     assert set(explicit["files"]) >= {"estimator.html", "training_confusion_matrix.png", "metric_info.json"}
+    assert (explicit["models"], explicit["datasets"], got["predicted"]) == (1, ["dataset"], 38)
+    # The search over a grid: the best model at the top, each candidate in a run below.
+    assert got["grid"]["models"] == 2 and len(got["folds"]) == 3
+    assert {one["params"]["max_depth"] for one in got["folds"]} == {"1", "2", "3"}
     # The same run on our pages, in our JSON and in our SDK.
     ours = studio.run(explicit["id"])
     assert (ours["experiment"], ours["status"], ours["name"]) == (
@@ -41,7 +45,7 @@ def test_scikit_learn(studio: Studio, python: Path, tmp_path: Path):
     )
     space = Workspace.get(studio.known["workspace"], url=studio.url, token=studio.known["token"])
     listed = {one.id: one for one in Experiment(space, "/Users/ann@example.org/iris & co").get_runs()}
-    assert set(listed) == {alone["id"], explicit["id"]}
+    assert set(listed) > {alone["id"], explicit["id"], got["grid"]["id"]}
     assert listed[alone["id"]].get_metrics()["training_score"] > 0.9
 
 
@@ -49,6 +53,7 @@ def test_xgboost(studio: Studio, python: Path, tmp_path: Path):
     got = told(studio, python, "xgboost_.py", tmp_path)
     assert (got["metrics"], got["rounds"], got["history"]) == (["train-logloss"], "8", list(range(8)))
     assert "feature_importance_weight.png" in got["files"]
+    assert (got["models"], got["predicted"]) == (1, 200)
 
 
 def test_lightning(studio: Studio, tmp_path: Path):
@@ -57,6 +62,7 @@ def test_lightning(studio: Studio, tmp_path: Path):
         assert set(got[name]["metrics"]) >= {"loss_epoch", "loss_step"}, name
         assert got[name]["status"] == "FINISHED", name
         assert got[name]["params"]["lr"] == "0.05"
+    assert got["autolog"]["models"] == 1
     # The one logs each epoch, the other each step.
     assert (got["autolog"]["steps"], got["logger"]["steps"]) == (3, 12)
 

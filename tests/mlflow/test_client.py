@@ -136,7 +136,7 @@ def test_a_wrong_credential_is_told_at_once(studio: Studio, python: Path, tmp_pa
 def test_what_is_not_there_is_told_at_once(studio: Studio, python: Path, tmp_path: Path):
     script = (
         "import mlflow\n"
-        "try:\n    mlflow.MlflowClient().create_registered_model('x')\n"
+        "try:\n    mlflow.MlflowClient().search_traces(['1'])\n"
         "except mlflow.exceptions.MlflowException as error:\n    print('refused', error.error_code)\n"
     )
     assert "refused ENDPOINT_NOT_FOUND" in tell(studio, python, script, tmp_path)

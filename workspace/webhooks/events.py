@@ -24,6 +24,10 @@ EVENTS: dict[str, dict[str, Any]] = {
         "tags": {"team": "vision"},
         "description": "An example.",
     },
+    "model_version_tag.set": {"name": "example", "version": "1", "key": "team", "value": "vision"},
+    "model_version_tag.deleted": {"name": "example", "version": "1", "key": "team"},
+    "model_version_alias.created": {"name": "example", "alias": "champion", "version": "1"},
+    "model_version_alias.deleted": {"name": "example", "alias": "champion"},
 }
 
 #: Pauses after a try that failed; after the last one it is given up, five hours and a half after the first.

@@ -117,7 +117,7 @@ async def find_many(request: hot.Request, ws: str) -> hot.Response:
     actor = await actor_of(request)
     asked = wire.from_query(request, wire.ListArtifacts)
     place, inside = places.resolve(ws, _shorn(wire.needed(asked.path, "path")), actor=actor)
-    return hot.json({"files": await db.run(_listed, place, inside)})
+    return hot.json({"files": await db.run(listed, place, inside)})
 
 
 @door
@@ -130,7 +130,7 @@ async def find_in_run(request: hot.Request, ws: str) -> hot.Response:
 
     def look() -> tuple[str, list[dict[str, Any]]]:
         root = artifact_root(queries.get_run(ws, run_id, actor=actor))
-        return root, _listed(RunPlace(ws, run_id, actor=actor), inside)
+        return root, listed(RunPlace(ws, run_id, actor=actor), inside)
 
     root, files = await db.run(look)
     for one in files:
@@ -143,7 +143,7 @@ def _shorn(path: str) -> str:
     return "/".join(part for part in path.rstrip("/").split("/") if part != ".")
 
 
-def _listed(place: Place, inside: str) -> list[dict[str, Any]]:
+def listed(place: Place, inside: str) -> list[dict[str, Any]]:
     """What lies directly in a folder; nothing for a file."""
     return [
         {"path": name, "is_dir": True} if size is None else {"path": name, "is_dir": False, "file_size": size}

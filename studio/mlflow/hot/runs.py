@@ -6,6 +6,7 @@ from typing import Any
 
 from runs import queries, search, services
 from runs.fencing import takes_more
+from runs.lineage import queries as lineage
 from runs.models import Run
 from studio.kernel import db, hot
 from studio.kernel.actors import Actor
@@ -14,6 +15,7 @@ from studio.mlflow import filters, wire
 from studio.mlflow.auth import actor_of
 from studio.mlflow.errors import door
 from studio.mlflow.hot import experiments
+from studio.mlflow.model_shapes import lineage_out
 from studio.mlflow.shapes import ENDS, NAME_TAG, PARENT_TAG, moment, run_info, run_out, status_word
 from zaffre.protocol import RUN_ID_PATTERN
 
@@ -73,7 +75,12 @@ async def get(request: hot.Request, ws: str) -> hot.Response:
     """GET runs/get?run_id= → {run}"""
     actor = await actor_of(request)
     run_id = wire.run_id_of(wire.from_query(request, wire.OfRun))
-    return hot.json({"run": run_out(await db.run(queries.get_run_as_told, ws, run_id, actor=actor))})
+
+    def look() -> dict[str, Any]:
+        run = queries.get_run_as_told(ws, run_id, actor=actor)
+        return {**run_out(run), **lineage_out(lineage.of_run(ws, run, actor=actor))}
+
+    return hot.json({"run": await db.run(look)})
 
 
 @door
@@ -158,7 +165,9 @@ async def find_many(request: hot.Request, ws: str) -> hot.Response:
         )
         shown = found[:limit]
         token = f"s{place.get('skip', 0) + limit}" if order else f"a{shown[-1].pk}" if shown else ""
-        return [run_out(run) for run in shown], token if len(found) > limit else ""
+        said = lineage.of_runs(ws, shown, actor=actor)
+        told = [{**run_out(run), **lineage_out(said[run.pk])} for run in shown]
+        return told, token if len(found) > limit else ""
 
     runs, token = await db.run(look)
     return hot.json({"runs": runs, **({"next_page_token": token} if token else {})})

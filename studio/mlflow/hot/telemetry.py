@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from registry.loggedmodels import queries as logged_models
+from registry.loggedmodels import services as models
 from runs import queries
 from runs import services as services_of_runs
 from runs.metrics import columns, services
@@ -39,7 +41,8 @@ async def log_metric(request: hot.Request, ws: str) -> hot.Response:
     asked, raw = await wire.read(request, wire.LogMetric)
     for what in ("key", "value", "timestamp"):
         wire.needed(getattr(asked, what), what)
-    one = wire.Metric(asked.key, asked.value, asked.timestamp, asked.step)
+    about = asked.model_id, asked.dataset_name, asked.dataset_digest
+    one = wire.Metric(asked.key, asked.value, asked.timestamp, asked.step, *about)
     return await _log(ws, wire.run_id_of(asked), raw, actor=actor, metrics=[one])
 
 
@@ -88,6 +91,9 @@ async def _log(
         tags=facts,
     )
     check(batch)
+    measured = _of_models(metrics)
+    if measured:
+        await db.run(logged_models.require, ws, [one.model for one in measured], actor=actor)
     if name:
         await db.run(services_of_runs.edit_run, ws, run_id, actor=actor, name=name)
     line = services.record_at_once(run_id, actor=actor, batch=batch, workspace=ws, late=True)
@@ -101,7 +107,26 @@ async def _log(
         raise
     if done.refused:
         raise Invalid(f"{done.problem} {done.refused} points are lost, all others of the batch are kept.")
+    if measured:
+        await db.run(models.measure, ws, run_id, actor=actor, measured=measured)
     return hot.json({})
+
+
+def _of_models(metrics: Sequence[wire.Metric]) -> list[models.Measured]:
+    """What was measured of logged models; it is kept with them besides."""
+    return [
+        models.Measured(
+            one.model_id,
+            one.key or "",
+            one.value or 0.0,
+            one.step or 0,
+            one.timestamp or 0,
+            one.dataset_name or "",
+            one.dataset_digest or "",
+        )
+        for one in metrics
+        if one.model_id
+    ]
 
 
 def _point(at: int, metric: wire.Metric) -> Point:

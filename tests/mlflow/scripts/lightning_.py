@@ -37,7 +37,7 @@ def train(**more) -> None:
     lightning.Trainer(max_epochs=3, accelerator="cpu", log_every_n_steps=1, **quiet, **more).fit(Net(), batches)
 
 
-mlflow.pytorch.autolog(log_models=False, checkpoint=False)
+mlflow.pytorch.autolog(checkpoint=False)
 with mlflow.start_run() as run:
     train(logger=False)
 mlflow.pytorch.autolog(disable=True)
@@ -51,6 +51,7 @@ for name, run_id in (("autolog", run.info.run_id), ("logger", logger.run_id)):
         "status": found.info.status,
         "metrics": sorted(found.data.metrics),
         "params": found.data.params,
+        "models": len(found.outputs.model_outputs) if found.outputs else 0,
         "steps": len(client.get_metric_history(run_id, "loss_step")),
     }
 print("RESULT", json.dumps(told))

@@ -1,7 +1,6 @@
 """Autologging of scikit-learn, by itself and in a run, metrics after the training, and a search over a grid."""
 
 import json
-import sys
 
 import mlflow
 from sklearn import metrics
@@ -10,10 +9,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, train_test_split
 
-WHOLE = "whole" in sys.argv
 client = mlflow.MlflowClient()
 mlflow.set_experiment("/Users/ann@example.org/iris & co")
-mlflow.sklearn.autolog(log_models=WHOLE, log_datasets=WHOLE)
+mlflow.sklearn.autolog()
 features, labels = load_iris(return_X_y=True)
 train_x, test_x, train_y, test_y = train_test_split(features, labels, random_state=0)
 
@@ -39,12 +37,11 @@ score = metrics.f1_score(test_y, predicted, average="macro")
 with mlflow.start_run(run_name="explicit") as explicit:
     LogisticRegression(max_iter=500, C=0.5).fit(train_x, train_y).score(test_x, test_y)
 told = {"alone": seen(alone), "explicit": seen(explicit.info.run_id)}
-if WHOLE:
-    with mlflow.start_run(run_name="grid") as grid:
-        GridSearchCV(RandomForestClassifier(n_estimators=3), {"max_depth": [1, 2, 3]}, cv=2).fit(train_x, train_y)
-    below = mlflow.search_runs(filter_string=f"tags.mlflow.parentRunId = '{grid.info.run_id}'", output_format="list")
-    told["grid"] = seen(grid.info.run_id)
-    told["folds"] = [seen(one.info.run_id) for one in below]
-    loaded = mlflow.pyfunc.load_model(f"runs:/{explicit.info.run_id}/model")
-    told["predicted"] = len(loaded.predict(test_x))
+with mlflow.start_run(run_name="grid") as grid:
+    GridSearchCV(RandomForestClassifier(n_estimators=3), {"max_depth": [1, 2, 3]}, cv=2).fit(train_x, train_y)
+below = mlflow.search_runs(filter_string=f"tags.mlflow.parentRunId = '{grid.info.run_id}'", output_format="list")
+told["grid"] = seen(grid.info.run_id)
+told["folds"] = [seen(one.info.run_id) for one in below]
+loaded = mlflow.pyfunc.load_model(f"runs:/{explicit.info.run_id}/model")
+told["predicted"] = len(loaded.predict(test_x))
 print("RESULT", json.dumps(told))

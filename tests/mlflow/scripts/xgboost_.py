@@ -1,16 +1,14 @@
 """Autologging of XGBoost."""
 
 import json
-import sys
 
 import mlflow
 import numpy as np
 import xgboost
 
-WHOLE = "whole" in sys.argv
 client = mlflow.MlflowClient()
 mlflow.set_experiment("boosting")
-mlflow.xgboost.autolog(log_models=WHOLE, log_datasets=WHOLE)
+mlflow.xgboost.autolog()
 random = np.random.default_rng(0)
 features = random.random((200, 4))
 data = xgboost.DMatrix(features, (features[:, 0] > 0.5).astype(int))
@@ -27,7 +25,8 @@ print(
             "rounds": found.data.params["num_boost_round"],
             "history": [one.step for one in client.get_metric_history(run_id, "train-logloss")],
             "files": sorted(one.path for one in client.list_artifacts(run_id)),
-            "models": len(found.outputs.model_outputs) if found.outputs else 0,
+            "models": len(found.outputs.model_outputs),
+            "predicted": len(mlflow.pyfunc.load_model(f"runs:/{run_id}/model").predict(features)),
         }
     ),
 )

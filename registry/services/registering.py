@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from registry import forms
 from registry.models import Model, ModelVersion
+from registry.queries import get_model
+from registry.services import sources
 from runs.artifacts.queries import list_artifacts
 from runs.models import Run
 from runs.queries import get_run
@@ -16,7 +19,7 @@ from studio.kernel.errors import Conflict, Invalid, NotFound
 from studio.kernel.events import publish
 from workspace.access import get_workspace
 from workspace.audit.services import record
-from workspace.forms import clean_description, clean_name
+from workspace.forms import clean_description
 from workspace.models import Workspace
 from workspace.webhooks.services import notify
 from zaffre.protocol import FileEntry
@@ -48,7 +51,7 @@ def register_model(
     unknown run; TooLarge over the limits.
     """
     workspace = get_workspace(slug, actor=actor, action="model.create")
-    name, description = clean_name(name, noun="a model"), clean_description(description)
+    name, description = forms.clean_model_name(name), clean_description(description)
     facts = {
         "framework": forms.clean_framework(framework),
         "tags": forms.clean_facts(tags, noun="tag"),
@@ -67,21 +70,89 @@ def register_model(
         assert run is not None
         kept = _files_of(slug, run, forms.clean_path(path), actor=actor)
     version = _add_version(workspace, actor=actor, name=name, run=run, files=kept, description=description, facts=facts)
-    _tell_outside(workspace, version, actor=actor)
-    told = {"run": run.pk if run else None, "files": len(kept)}
-    record(actor=actor, workspace=workspace, action="model.register", target=f"{name}:{version.version}", fields=told)
-    publish(f"models.{slug}", name=name, version=version.version)
+    return _told(workspace, version, actor=actor)
+
+
+@transaction.atomic
+def create_model(
+    slug: str, *, actor: Actor, name: str, description: str = "", tags: Mapping[str, str] | None = None
+) -> Model:
+    """Make a model that has no version yet. Raises Conflict `taken`, Invalid."""
+    workspace = get_workspace(slug, actor=actor, action="model.create")
+    name = forms.clean_model_name(name)
+    made, new = Model.objects.get_or_create(
+        workspace=workspace,
+        name=name,
+        defaults={
+            "created_by_id": actor.user_id,
+            "description": clean_description(description),
+            "tags": forms.clean_tags(tags or {}),
+        },
+    )
+    if not new:
+        raise Conflict(f"Registered Model (name={name}) already exists.", code="taken", name=name)
+    _tell_of_model(workspace, made, actor=actor)
+    record(actor=actor, workspace=workspace, action="model.create", target=name)
+    publish(f"models.{slug}", name=name)
+    return made
+
+
+@transaction.atomic
+def register_from_source(
+    slug: str,
+    name: str,
+    *,
+    actor: Actor,
+    source: str,
+    run_id: str = "",
+    run_link: str = "",
+    logged_model: str = "",
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> ModelVersion:
+    """Add a version to a model that is there, with the files that lie at `source` now.
+
+    A source outside of the studio, or one where nothing lies, makes a version without files: it is told where its
+    maker says it is. Raises NotFound, Invalid for a path of the caller's own machine.
+    """
+    workspace = get_workspace(slug, actor=actor, action="model.create")
+    get_model(slug, name, actor=actor)
+    found = sources.look(slug, source, actor=actor, logged_model=logged_model)
+    run = found.run or (sources.known_run(slug, run_id, actor=actor) if run_id else None)
+    facts = {
+        "tags": forms.clean_tags(tags or {}),
+        "source": source,
+        "run_link": run_link[:4000],
+        "logged_model": found.logged_model,
+    }
+    version = _add_version(
+        workspace,
+        actor=actor,
+        name=name,
+        run=run,
+        files=manifests.check(found.files, workspace_id=workspace.pk, max_files=MAX_FILES, max_bytes=MAX_BYTES),
+        description=clean_description(description),
+        facts=facts,
+    )
+    return _told(workspace, version, actor=actor)
+
+
+def _told(workspace: Workspace, version: ModelVersion, *, actor: Actor) -> ModelVersion:
+    model = version.model
+    said = {"name": model.name, "version": str(version.version), "tags": version.tags}
+    source = version.source or (f"runs:/{version.run_id}" if version.run_id else "")
+    said |= {"description": version.description, "source": source, "run_id": version.run_id}
+    notify(workspace, actor=actor, event="model_version.created", data=said)
+    told = {"run": version.run_id, "files": len(version.files)}
+    target = f"{model.name}:{version.version}"
+    record(actor=actor, workspace=workspace, action="model.register", target=target, fields=told)
+    publish(f"models.{workspace.slug}", name=model.name, version=version.version)
     return version
 
 
-def _tell_outside(workspace: Workspace, version: ModelVersion, *, actor: Actor) -> None:
-    model, run = version.model, version.run_id
-    said = {"name": model.name, "tags": {}, "description": model.description}
-    if version.version == 1:
-        notify(workspace, actor=actor, event="registered_model.created", data=said)
-    told = {**said, "tags": version.tags, "description": version.description, "version": str(version.version)}
-    source = {"source": f"runs:/{run}" if run else "", "run_id": run}
-    notify(workspace, actor=actor, event="model_version.created", data={**told, **source})
+def _tell_of_model(workspace: Workspace, model: Model, *, actor: Actor) -> None:
+    said = {"name": model.name, "tags": model.tags, "description": model.description}
+    notify(workspace, actor=actor, event="registered_model.created", data=said)
 
 
 def _uploaded(workspace: Workspace, files: Iterable[Mapping[str, Any]]) -> list[FileEntry]:
@@ -136,12 +207,14 @@ def _add_version(
 ) -> ModelVersion:
     # Code has no row of its own: whoever submitted the run made this.
     maker = actor.user_id if actor.is_user or run is None else run.submitted_by_id
-    Model.objects.get_or_create(workspace=workspace, name=name, defaults={"created_by_id": maker})
+    _, new = Model.objects.get_or_create(workspace=workspace, name=name, defaults={"created_by_id": maker})
     # The row is the lock: two registrations at once get two numbers.
     model = Model.objects.select_for_update(no_key=True).get(workspace=workspace, name=name)
     model.latest += 1
-    model.description = description or model.description
-    model.save(update_fields=["latest", "description"])
+    if new:
+        model.description = description
+        _tell_of_model(workspace, model, actor=actor)
+    Model.objects.filter(pk=model.pk).update(latest=model.latest, description=model.description, updated=Now())
     return ModelVersion.objects.create(
         model=model,
         version=model.latest,
@@ -165,7 +238,7 @@ def delete_model(slug: str, name: str, *, actor: Actor) -> None:
     rows = Model.objects.select_for_update().filter(workspace=workspace, name=name.replace("\0", ""))
     model = rows.first()
     if model is None:
-        raise NotFound(f"There is no model {name[:64]!r} in {slug}.")
+        raise NotFound(f"There is no model {name[:80]!r} in {slug}.")
     # By the relation and not by its class: endpoints are built on models, and not the other way round.
     versions = model.versions.only("pk", "model_id").prefetch_related("deployments__endpoint")
     deployments = [one for version in versions for one in version.deployments.all()]
