@@ -6,6 +6,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from runs.snapshots.models import Snapshot
 from workspace.accounts.models import User
@@ -116,6 +117,7 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["workspace", "-id"], name="runs_newest"),
             models.Index(fields=["experiment", "-id"], name="runs_newest_of_experiment"),
+            models.Index("experiment", Coalesce("started", "created").desc(), "id", name="runs_begun_of_experiment"),
             models.Index(fields=["target", "id"], condition=Q(status="queued"), name="runs_waiting"),
         ]
 

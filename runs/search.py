@@ -29,6 +29,7 @@ from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, In,
 
 from runs.filters import And, Comparison, Field, Not, Order, Tree
 from runs.models import Experiment, Run
+from runs.search_order import Key, Ordering, metric_keys, newest, text_key
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 from workspace.access import get_workspace
@@ -36,7 +37,7 @@ from workspace.access import get_workspace
 _ACTIVE = Q(deleted__isnull=True, experiment__archived__isnull=True)
 _COLUMNS = {"param": "params", "tag": "tags"}
 _ATTRIBUTES = {"run_id": "id", "run_name": "name", "name": "name", "status": "status"}
-_TIMES = {"start_time": "started", "end_time": "ended", "created": "created"}
+_MOMENTS = {"start_time": Coalesce("started", "created"), "end_time": F("ended"), "created": F("created")}
 _NUMBERS = {"=": Exact, "<": LessThan, "<=": LessThanOrEqual, ">": GreaterThan, ">=": GreaterThanOrEqual}
 #: Not read for a table of runs: they may be long.
 _LONG = ("log_tail", "config", "steps", "inputs", "git", "reason")
@@ -51,15 +52,14 @@ def search_runs(
     order: Sequence[Order] = (),
     archived: bool | None = False,
     after: str | None = None,
-    skip: int = 0,
     limit: int = 100,
-) -> list[Run]:
-    """Return at most `limit` runs of the experiments, the newest first where `order` leaves them equal.
+) -> tuple[list[Run], str | None]:
+    """Return at most `limit` runs of the experiments and where the next page begins, None after the last one.
 
-    `after` is the id of the last run of the page before when there is no order, else `skip` counts the runs before.
-    `archived` chooses runs that were deleted or are of an archived experiment, None means both. The run's own code
-    finds its own run only.
-    Raises Invalid for an attribute that is not searched by.
+    `order` leaves what has no value for the end; where it leaves runs equal, those that began last come first, then
+    the id decides. `after` is where the page begins, as the one before said it. `archived` chooses runs that were
+    deleted or are of an archived experiment, None means both. The run's own code finds its own run only.
+    Raises Invalid for an attribute that is not searched by, and for an `after` of another search.
     """
     workspace = get_workspace(slug, actor=actor, action="run.read")
     rows = Run.objects.filter(workspace=workspace, experiment__in=list(experiments))
@@ -69,11 +69,8 @@ def search_runs(
         rows = rows.exclude(_ACTIVE) if archived else rows.filter(_ACTIVE)
     if where is not None:
         rows = rows.filter(condition(where))
-    if after:
-        rows = rows.filter(pk__lt=after.replace("\0", ""))
-    chosen = [_ordered(one) for one in order]
     shown = rows.select_related("experiment", "submitted_by").defer(*_LONG)
-    return list(shown.order_by(*chosen, "-pk")[skip : skip + limit])
+    return Ordering(order, _keys, newest()).page(shown, token=after, limit=limit)
 
 
 def search_experiments(
@@ -130,7 +127,7 @@ class _Untrue(Func):
 
 
 def _condition(one: Comparison) -> Q:
-    numeric = one.field.kind == "metric" or (one.field.key in _TIMES and one.field.kind == "attribute")
+    numeric = one.field.kind == "metric" or (one.field.key in _MOMENTS and one.field.kind == "attribute")
     return compared(_value_of(one.field), one, numeric=numeric)
 
 
@@ -197,17 +194,21 @@ def plain_text(column: str) -> Expression:
     return Collate(Cast(F(column), TextField()), "C")
 
 
+def _metric(key: str) -> Cast:
+    """The latest value."""
+    latest = _Part(_Part(F("metrics"), Value(_storable(key), TextField())), Value("latest"))
+    return Cast(_Member(latest, Value(2, IntegerField()), output_field=TextField()), FloatField())
+
+
 def _value_of(field: Field) -> Expression:
     key = Value(_storable(field.key), TextField())
     if field.kind == "metric":
-        latest = _Part(_Part(F("metrics"), key), Value("latest"))
-        last = _Member(latest, Value(2, IntegerField()), output_field=TextField())
         # PostgreSQL takes NaN for the largest number; here it is none.
-        return Func(Cast(last, FloatField()), Value("NaN"), function="NULLIF", output_field=FloatField())
+        return Func(_metric(field.key), Value("NaN"), function="NULLIF", output_field=FloatField())
     if field.kind in _COLUMNS:
         return _Member(F(_COLUMNS[field.kind]), key, output_field=TextField())
-    if field.key in _TIMES:
-        return _Milliseconds(F(_TIMES[field.key]))
+    if field.key in _MOMENTS:
+        return _Milliseconds(_MOMENTS[field.key])
     if field.key == "user_id":
         said = NullIf(F("client_user"), Value(""))
         return Cast(Coalesce(said, F("submitted_by__username")), TextField())
@@ -219,10 +220,13 @@ def _value_of(field: Field) -> Expression:
     return Cast(F(_ATTRIBUTES[field.key]), TextField())
 
 
-def _ordered(order: Order) -> OrderBy:
-    """Missing values come last, whichever way."""
-    expression = _value_of(order.field)
-    return OrderBy(expression, descending=order.descending, nulls_last=True)
+def _keys(order: Order) -> list[Key]:
+    field, descending = order.field, order.descending
+    if field.kind == "metric":
+        return metric_keys(_metric(field.key), descending=descending)
+    if field.kind == "attribute" and field.key in _MOMENTS:
+        return [Key(_MOMENTS[field.key], "time", descending)]
+    return [text_key(_value_of(field), descending=descending)]
 
 
 def _storable(text: str) -> str:

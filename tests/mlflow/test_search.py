@@ -137,28 +137,88 @@ async def test_what_is_found(carl: Door):
     assert wrong == {}
 
 
+async def walk(carl: Door, *, experiment: str = "0", size: int = 1, **more) -> list[str]:
+    """The ids of all pages."""
+    seen, token = [], None
+    while token is not None or not seen:
+        place = {"page_token": token} if token else {}
+        answer = await carl.post("runs/search", experiment_ids=[experiment], max_results=size, **place, **more)
+        assert answer.status == 200, answer.body
+        page = answer.json()
+        seen += [one["info"]["run_id"] for one in page["runs"]]
+        token = page.get("next_page_token")
+        if token is None:
+            break
+    return seen
+
+
 @pytest.mark.parametrize(
     ("order", "wanted"),
     [
         (["metrics.loss DESC"], ["one", "two", "three"]),
         (["metrics.loss ASC"], ["two", "one", "three"]),
+        (["metrics.loss ASC", "metrics.nothing", "run_name"], ["two", "one", "three"]),
         (["params.`5`"], ["one", "three", "two"]),
         (["attributes.end_time", "run_name DESC"], ["two", "three", "one"]),
+        (["attributes.status DESC", "start_time ASC"], ["one", "three", "two"]),
         (["tags.`5' desc; --`"], ["three", "two", "one"]),
+        (["run_id"], ["one", "two", "three"]),
+        ([], ["three", "two", "one"]),
     ],
 )
 async def test_the_order_and_pages_of_one(carl: Door, order, wanted):
     names = await several(carl)
-    seen, token = [], None
-    while True:
-        more = {"page_token": token} if token else {}
-        answer = await carl.post("runs/search", experiment_ids=["0"], order_by=order, max_results=1, **more)
-        page = answer.json()
-        seen += [names[one["info"]["run_id"]] for one in page["runs"]]
-        token = page.get("next_page_token")
-        if not token:
-            break
-    assert seen == wanted
+    assert [names[run_id] for run_id in await walk(carl, order_by=order)] == wanted
+
+
+async def test_where_runs_are_equal_the_last_to_begin_comes_first_and_then_the_id_decides(carl: Door):
+    """As the client's own tests have it: the same start for all means the order of the ids."""
+    same = sorted([(await carl.run("0", start_time=1))["info"]["run_id"] for _ in range(7)])
+    later = (await carl.run("0", start_time=2))["info"]["run_id"]
+    earlier = (await carl.run("0", start_time=-5))["info"]["run_id"]
+    for order in ([], ["start_time DESC"], ["metrics.none DESC"], ["tags.`mlflow.user`"]):
+        assert await walk(carl, size=2, order_by=order) == [later, *same, earlier], order
+    assert await walk(carl, size=2, order_by=["start_time"]) == [earlier, *same, later]
+
+
+async def test_missing_values_come_last_and_nan_before_them_whichever_way(carl: Door):
+    made = {}
+    for at, value in enumerate([1.5, "NaN", None, "Infinity", -1e300, 1.5, "-Infinity", None, "NaN", 0]):
+        run_id = (await carl.run("0", start_time=at + 1))["info"]["run_id"]
+        made[run_id] = at
+        if value is not None:
+            point = {"key": "a b", "value": value, "timestamp": 1}
+            assert (await carl.post("runs/log-batch", run_id=run_id, metrics=[point])).status == 200
+    rising = [6, 4, 9, 5, 0, 3, 8, 1, 7, 2]
+    falling = [3, 5, 0, 9, 4, 6, 8, 1, 7, 2]
+    for size in (1, 3, 100):
+        found = await walk(carl, size=size, order_by=["metrics.`a b` ASC"])
+        assert [made[run_id] for run_id in found] == rising
+        found = await walk(carl, size=size, order_by=["metrics.`a b` DESC"])
+        assert [made[run_id] for run_id in found] == falling
+
+
+async def test_runs_that_begin_meanwhile_move_no_page(carl: Door):
+    for at, word in enumerate(("b", "d", "f", "h", "j")):
+        await carl.run("0", run_name=word, start_time=at, tags=[{"key": "word", "value": word}])
+    asked = {"experiment_ids": ["0"], "max_results": 2, "order_by": ["tags.word"]}
+    first = (await carl.post("runs/search", **asked)).json()
+    await carl.run("0", run_name="a", tags=[{"key": "word", "value": "a"}])
+    await carl.run("0", run_name="e", tags=[{"key": "word", "value": "e"}])
+    second = (await carl.post("runs/search", **asked, page_token=first["next_page_token"])).json()
+    third = (await carl.post("runs/search", **asked, page_token=second["next_page_token"])).json()
+    pages = [[one["info"]["run_name"] for one in page["runs"]] for page in (first, second, third)]
+    assert pages == [["b", "d"], ["e", "f"], ["h", "j"]]
+
+
+async def test_a_page_token_is_of_its_search_only(carl: Door):
+    await several(carl)
+    asked = {"experiment_ids": ["0"], "max_results": 1}
+    token = (await carl.post("runs/search", **asked, order_by=["metrics.loss"])).json()["next_page_token"]
+    broken = [token[:-3], token[1:], "x" * 50_000, token + "€", "e30", "WzFd", "bnVsbA"]
+    for order, given in [([], token), (["metrics.loss DESC"], token), *((["metrics.loss"], one) for one in broken)]:
+        answer = await carl.post("runs/search", **asked, order_by=order, page_token=given)
+        assert refusal(answer) == (400, "INVALID_PARAMETER_VALUE"), (order, given[:40])
 
 
 async def test_pages_of_the_newest_first(carl: Door):

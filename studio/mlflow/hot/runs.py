@@ -1,6 +1,5 @@
 """…/mlflow/runs/…, but for what is logged."""
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +16,6 @@ from studio.mlflow.errors import door
 from studio.mlflow.hot import experiments
 from studio.mlflow.model_shapes import lineage_out
 from studio.mlflow.shapes import ENDS, NAME_TAG, PARENT_TAG, moment, run_info, run_out, status_word
-from zaffre.protocol import RUN_ID_PATTERN
 
 MOST = 50_000
 
@@ -143,43 +141,30 @@ def _move(ws: str, run: Run, word: str, ended: datetime | None, actor: Actor) ->
 
 @door
 async def find_many(request: hot.Request, ws: str) -> hot.Response:
-    """POST runs/search {experiment_ids, filter?, order_by?, …} → {runs, next_page_token?}, the newest first"""
+    """POST runs/search {experiment_ids, filter?, order_by?, …} → {runs, next_page_token?}, what began last first"""
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.SearchRuns)
     limit = wire.page(asked.max_results, default=1000, most=MOST)
     where, order = filters.of_runs(asked.filter), filters.order_of_runs(asked.order_by)
     archived = wire.archived(asked.run_view_type)
-    place = _place(asked.page_token, ordered=bool(order))
 
-    def look() -> tuple[list[dict[str, Any]], str]:
+    def look() -> tuple[list[dict[str, Any]], str | None]:
         chosen = _numbers(ws, asked.experiment_ids or [], actor)
-        found = search.search_runs(
+        found, more = search.search_runs(
             ws,
             actor=actor,
             experiments=chosen,
             where=where,
             order=order,
             archived=archived,
-            limit=limit + 1,
-            **place,
+            after=asked.page_token or None,
+            limit=limit,
         )
-        shown = found[:limit]
-        token = f"s{place.get('skip', 0) + limit}" if order else f"a{shown[-1].pk}" if shown else ""
-        said = lineage.of_runs(ws, shown, actor=actor)
-        told = [{**run_out(run), **lineage_out(said[run.pk])} for run in shown]
-        return told, token if len(found) > limit else ""
+        said = lineage.of_runs(ws, found, actor=actor)
+        return [{**run_out(run), **lineage_out(said[run.pk])} for run in found], more
 
     runs, token = await db.run(look)
     return hot.json({"runs": runs, **({"next_page_token": token} if token else {})})
-
-
-def _place(token: str | None, *, ordered: bool) -> dict[str, Any]:
-    """Where the page begins. Raises Invalid for a token of another search."""
-    if not token or ordered:
-        return {"skip": wire.skipped(token)}
-    if not re.fullmatch("a" + RUN_ID_PATTERN, token):
-        raise Invalid(f"Invalid page token {token[:40]!r}.")
-    return {"after": token[1:]}
 
 
 def _numbers(ws: str, given: list[str], actor: Actor) -> list[int]:

@@ -1,0 +1,134 @@
+"""The order of a search and where its next page begins: by the values of the last row shown, never by counting.
+
+Such a page begins where the one before ended, however many runs began meanwhile, and costs as much as the first.
+"""
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import (
+    Case,
+    Expression,
+    F,
+    FloatField,
+    IntegerField,
+    Model,
+    OrderBy,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Coalesce, Collate, Left, NullIf
+from django.db.models.lookups import Exact, GreaterThan, IsNull, LessThan, LessThanOrEqual
+
+from runs.filters import Order
+from studio.kernel.errors import Invalid
+
+#: Texts are ordered by so many characters: what a token says of a row stays short.
+_SHORT = 200
+_LONGEST_TOKEN = 40_000
+
+
+@dataclass(frozen=True)
+class Key:
+    """One column of the order. `kind` says what its values are: number, text or time. Missing ones come last."""
+
+    expression: Any
+    kind: str
+    descending: bool = False
+    #: Whether every row has a value.
+    sure: bool = False
+
+
+def text_key(expression: Any, *, descending: bool = False, sure: bool = False) -> Key:
+    """Texts as bytes, so that their order is the same whatever language the database speaks."""
+    return Key(Left(Collate(Cast(expression, TextField()), "C"), _SHORT), "text", descending, sure)
+
+
+def metric_keys(value: Expression, *, descending: bool) -> list[Key]:
+    """Values, then NaN, then what has no value, whichever way the values go."""
+    nan = Value(math.nan, FloatField())
+    absent, unknown = When(IsNull(value, True), then=Value(2)), When(Exact(value, nan), then=Value(1))
+    rank = Case(absent, unknown, default=Value(0), output_field=IntegerField())
+    return [Key(rank, "number", sure=True), Key(NullIf(value, nan), "number", descending)]
+
+
+def newest() -> list[Key]:
+    """What decides where the rest is equal: those that began last, then the id."""
+    return [Key(Coalesce("started", "created"), "time", True, sure=True), Key(F("pk"), "text", sure=True)]
+
+
+class Ordering:
+    """All columns of an order, of which the last tells any two rows apart."""
+
+    def __init__(self, order: Sequence[Order], keys_of: Callable[[Order], list[Key]], last: list[Key]) -> None:
+        self.keys = [key for one in order for key in keys_of(one)] + last
+        said = json.dumps([(one.field.kind, one.field.key, one.descending) for one in order])
+        #: A token is of the search that it was made for.
+        self._mark = hashlib.sha256(said.encode()).hexdigest()[:8]
+
+    def page(self, rows: QuerySet[Any], *, token: str | None, limit: int) -> tuple[list[Any], str | None]:
+        """At most `limit` rows after the token, and the token of the next page if there is one. Raises Invalid."""
+        if token:
+            rows = rows.filter(_after(self.keys, self._read(token)))
+        names = {f"key_{at}": key.expression for at, key in enumerate(self.keys)}
+        columns = [
+            OrderBy(F(name), descending=key.descending, nulls_last=None if key.sure else True)
+            for name, key in zip(names, self.keys, strict=True)
+        ]
+        found = list(rows.annotate(**names).order_by(*columns)[: limit + 1])
+        more = len(found) > limit
+        return found[:limit], self._token(found[limit - 1]) if more else None
+
+    def _token(self, row: Model) -> str:
+        values = [getattr(row, f"key_{at}") for at in range(len(self.keys))]
+        said = [one.isoformat() if isinstance(one, datetime) else one for one in values]
+        return base64.urlsafe_b64encode(json.dumps([self._mark, *said]).encode()).decode().rstrip("=")
+
+    def _read(self, token: str) -> list[Any]:
+        refused = Invalid(f"Invalid page token {token[:40]!r}: it is not of this search.")
+        if len(token) > _LONGEST_TOKEN:
+            raise refused
+        try:
+            mark, *values = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+            if mark != self._mark or len(values) != len(self.keys):
+                raise refused
+            return [_value(key, value) for key, value in zip(self.keys, values, strict=True)]
+        except (ValueError, TypeError, RecursionError):
+            raise refused from None
+
+
+def _value(key: Key, value: Any) -> Any:
+    """What a token says of a column. Raises ValueError, TypeError."""
+    if value is None:
+        if key.sure:
+            raise ValueError
+        return None
+    if key.kind == "number":
+        return Value(float(value), FloatField())
+    if "\0" in value or len(value) > _SHORT:
+        raise ValueError
+    return datetime.fromisoformat(value) if key.kind == "time" else Value(value, TextField())
+
+
+def _after(keys: Sequence[Key], values: Sequence[Any]) -> Q:
+    """What comes after a row with these values: equal in some columns, and further in the next."""
+    after, equal = Q(), Q()
+    for key, value in zip(keys, values, strict=True):
+        if value is not None:
+            further = Q((LessThan if key.descending else GreaterThan)(key.expression, value))
+            after |= equal & (further if key.sure else further | Q(IsNull(key.expression, True)))
+        equal &= Q(IsNull(key.expression, True)) if value is None else Q(Exact(key.expression, value))
+    first, value = keys[0], values[0]
+    if first.sure and first.descending:
+        # Said once more as one border, which an index can begin at.
+        after &= Q(LessThanOrEqual(first.expression, value))
+    return after
