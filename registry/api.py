@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from registry import queries, services
-from registry.models import ModelVersion
+from registry.models import Model, ModelVersion
 from studio.kernel import blobs
 from studio.kernel.api import actor_of, once, parse
 from studio.kernel.downloads import Download
@@ -30,8 +30,13 @@ class ModelOut(serializers.Serializer):
     name = serializers.CharField()
     description = serializers.CharField()
     version = serializers.IntegerField(source="latest")
+    tags = serializers.JSONField()
+    aliases = serializers.SerializerMethodField()
     created = serializers.DateTimeField()
     created_by = serializers.CharField(source="created_by.username", default=None)
+
+    def get_aliases(self, model: Model) -> dict[str, int]:
+        return {one.alias: one.version.version for one in model.aliases.all()}
 
 
 class VersionOut(serializers.Serializer):
@@ -43,8 +48,28 @@ class VersionOut(serializers.Serializer):
     description = serializers.CharField()
     tags = serializers.JSONField()
     properties = serializers.JSONField()
+    aliases = serializers.SerializerMethodField()
+    stage = serializers.CharField()
     created = serializers.DateTimeField()
     created_by = serializers.CharField(source="created_by.username", default=None)
+
+    def get_aliases(self, version: ModelVersion) -> list[str]:
+        return sorted(one.alias for one in version.aliases.all())
+
+    def to_representation(self, instance: ModelVersion) -> dict[str, Any]:
+        # A field called `source` would hide the framework's own.
+        return {**super().to_representation(instance), "source": instance.source}
+
+
+class ChangeIn(serializers.Serializer):
+    """What is left out stays as it is; a tag that is null goes."""
+
+    description = serializers.CharField(required=False, allow_blank=True)
+    tags = serializers.DictField(required=False, child=serializers.CharField(allow_null=True, allow_blank=True))
+
+
+class AliasIn(serializers.Serializer):
+    version = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
 
 
 class Models(APIView):
@@ -68,14 +93,48 @@ class ModelDetail(APIView):
         # Each with its files: a client that lists versions can fetch one without asking again.
         return Response({**ModelOut(model).data, "versions": [_shown(version) for version in versions]})
 
+    def patch(self, request: Request, ws: str, name: str) -> Response:
+        actor, body = actor_of(request), parse(ChangeIn, request.data)
+        if "description" in body:
+            services.edit_model(ws, name, actor=actor, description=body["description"])
+        if "tags" in body:
+            services.tag_model(ws, name, actor=actor, tags=body["tags"])
+        return Response(ModelOut(queries.get_model(ws, name, actor=actor)).data)
+
     def delete(self, request: Request, ws: str, name: str) -> Response:
         services.delete_model(ws, name, actor=actor_of(request))
+        return Response(status=204)
+
+
+class Alias(APIView):
+    def get(self, request: Request, ws: str, name: str, alias: str) -> Response:
+        return Response(_shown(queries.get_by_alias(ws, name, alias, actor=actor_of(request))))
+
+    def put(self, request: Request, ws: str, name: str, alias: str) -> Response:
+        actor, body = actor_of(request), parse(AliasIn, request.data)
+        services.set_alias(ws, name, alias, body["version"], actor=actor)
+        return Response(_shown(queries.get_by_alias(ws, name, alias, actor=actor)))
+
+    def delete(self, request: Request, ws: str, name: str, alias: str) -> Response:
+        services.delete_alias(ws, name, alias, actor=actor_of(request))
         return Response(status=204)
 
 
 class VersionDetail(APIView):
     def get(self, request: Request, ws: str, name: str, version: int) -> Response:
         return Response(_shown(queries.get_version(ws, name, version, actor=actor_of(request))))
+
+    def patch(self, request: Request, ws: str, name: str, version: int) -> Response:
+        actor, body = actor_of(request), parse(ChangeIn, request.data)
+        if "description" in body:
+            services.change_version(ws, name, version, actor=actor, description=body["description"])
+        if "tags" in body:
+            services.tag_version(ws, name, version, actor=actor, tags=body["tags"])
+        return Response(_shown(queries.get_version(ws, name, version, actor=actor)))
+
+    def delete(self, request: Request, ws: str, name: str, version: int) -> Response:
+        services.delete_version(ws, name, version, actor=actor_of(request))
+        return Response(status=204)
 
 
 class File(APIView):

@@ -18,7 +18,8 @@ _SHOWN = ("model__workspace", "run", "created_by")
 def list_models(slug: str, *, actor: Actor) -> QuerySet[Model]:
     """Return the models of the workspace by name."""
     workspace = get_workspace(slug, actor=actor, action=READ)
-    return workspace.models.select_related("created_by").order_by("name")
+    rows = workspace.models.select_related("created_by")
+    return rows.prefetch_related("aliases__version").order_by("name")
 
 
 def get_model(slug: str, name: str, *, actor: Actor) -> Model:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from runs import children, queries, sections, services, table
 from runs.artifacts.queries import list_artifacts, list_folder
+from runs.lineage import queries as lineage
 from runs.models import Status
 from studio.kernel.actors import Actor
 from studio.kernel.downloads import INLINE
@@ -66,6 +67,10 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
     if tab == "images":
         files = list_artifacts(ws, run, actor=request.actor, prefix="")
         shown["images"] = [one for one in files if PurePosixPath(one.path).suffix.lower() in INLINE]
+    if tab == "overview":
+        shown["lineage"] = lineage.of_run(ws, row, actor=request.actor)
+        # By the relation and not by its class: models are built on runs, and not the other way round.
+        shown["logged"] = row.logged_models.filter(deleted__isnull=True).order_by("created") if row.has_lineage else []
     if tab in {"overview", "metrics"}:
         shown |= sections.metrics(row.metrics)
     if tab == "children":

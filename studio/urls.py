@@ -23,6 +23,7 @@ ROOMS = [
     "runs.artifacts",
     "registry",
     "registry.endpoints",
+    "registry.loggedmodels",
     "studio.shell",
     "studio.console",
     "studio.mlflow",

@@ -9,7 +9,13 @@ from registry.services.editing import (
     tag_model,
     tag_version,
 )
-from registry.services.registering import create_model, delete_model, register_from_source, register_model
+from registry.services.registering import (
+    create_model,
+    delete_model,
+    register_from_source,
+    register_logged_model,
+    register_model,
+)
 from registry.services.sources import place_of
 
 __all__ = [
@@ -21,6 +27,7 @@ __all__ = [
     "edit_model",
     "place_of",
     "register_from_source",
+    "register_logged_model",
     "register_model",
     "set_alias",
     "tag_model",

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from registry import forms
+from registry.loggedmodels.queries import list_files
 from registry.models import Model, ModelVersion
 from registry.queries import get_model
 from registry.services import sources
@@ -135,6 +136,22 @@ def register_from_source(
         facts=facts,
     )
     return _told(workspace, version, actor=actor)
+
+
+@transaction.atomic
+def register_logged_model(slug: str, model_id: str, *, actor: Actor, name: str, description: str = "") -> ModelVersion:
+    """Add a version with the files of a logged model; the model is made when there is none of this name.
+
+    Raises NotFound, Invalid for a logged model without files.
+    """
+    workspace = get_workspace(slug, actor=actor, action="model.create")
+    if not list_files(slug, model_id, actor=actor).exists():
+        raise Invalid("The logged model has no files yet.", field="logged")
+    name = forms.clean_model_name(name)
+    if not Model.objects.filter(workspace=workspace, name=name).exists():
+        create_model(slug, actor=actor, name=name, description=description)
+    source = f"models:/{model_id}"
+    return register_from_source(slug, name, actor=actor, source=source, description=description)
 
 
 def _told(workspace: Workspace, version: ModelVersion, *, actor: Actor) -> ModelVersion:

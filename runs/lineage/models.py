@@ -4,6 +4,9 @@ from django.db import models
 
 from runs.models import Experiment, Run
 
+#: The tag of a use that says what a dataset was for.
+CONTEXT = "mlflow.data.context"
+
 
 class Source(models.Model):
     """A dataset as a client describes it. Runs that use the same one share the row: profiles may be large."""
@@ -29,6 +32,11 @@ class SourceUse(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "source"], name="lineage_use_once")]
+
+    @property
+    def context(self) -> str:
+        """What the dataset was for, such as training; empty when nobody said."""
+        return str(self.tags.get(CONTEXT, ""))
 
 
 class ModelUse(models.Model):

@@ -8,9 +8,6 @@ from runs.models import Run
 from studio.kernel.actors import Actor
 from workspace.access import get_workspace
 
-#: The tag of a use that says what a dataset was for.
-CONTEXT = "mlflow.data.context"
-
 
 @dataclass
 class Lineage:
@@ -48,6 +45,6 @@ def sources_of(slug: str, experiments: list[int], *, actor: Actor, limit: int) -
     rows = SourceUse.objects.filter(source__experiment__workspace=workspace, source__experiment__in=experiments)
     shown: dict[tuple[int, str], tuple[str, Source, str]] = {}
     for use in rows.select_related("source").defer("source__profile", "source__schema").order_by("pk")[: limit * 20]:
-        context = str(use.tags.get(CONTEXT, ""))
-        shown.setdefault((use.source_id, context), (str(use.source.experiment_id), use.source, context))
+        told = (str(use.source.experiment_id), use.source, use.context)
+        shown.setdefault((use.source_id, use.context), told)
     return list(shown.values())[:limit]

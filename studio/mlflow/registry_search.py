@@ -59,7 +59,7 @@ def chosen_models(rows: QuerySet[Model], where: Sequence[Comparison], order: Seq
     for one in where:
         rows = rows.filter(_condition(one, {"name": "name"}))
     by = [OrderBy(_model_column(one.field.key), descending=one.descending, nulls_last=True) for one in order]
-    return rows.prefetch_related("aliases__version").order_by(*by, plain_text("name"))
+    return rows.order_by(*by, plain_text("name"))
 
 
 def _model_column(key: str) -> Any:

@@ -20,6 +20,7 @@ _OWN = (
     "Saving pytorch model by Pickle or CloudPickle format requires exercising caution",
     "contains a local version label",
     "`artifact_path` is deprecated",
+    "registering model based on models:/",
 )
 _UV = Path(sys.executable).parent / "uv"
 

@@ -252,3 +252,27 @@ async def test_what_mlflow_2_says_of_its_models_is_a_tag(carl):
     assert (await carl.read(run))["tags"]["mlflow.log-model.history"].count("artifact_path") == 1
     for wrong in ("no json", "{}"):
         assert refusal(await carl.post("runs/log-model", run_id=run, model_json=wrong))[0] == 400
+
+
+async def test_the_same_model_on_our_own_doors(carl, enter: Enter, person):
+    number = await carl.experiment("doors")
+    run = (await carl.run(number))["info"]["run_id"]
+    made = await make(carl, number, "net", source_run_id=run, params=[{"key": "depth", "value": "3"}])
+    model = made["info"]["model_id"]
+    await carl.caller.call("PUT", f"{FILES}/{number}/models/{model}/artifacts/MLmodel", b"flavors")
+    data = {"name": "iris", "digest": "d1", "source_type": "local", "source": "{}"}
+    await carl.post("runs/log-inputs", run_id=run, datasets=[{"dataset": data}])
+    await carl.post("runs/outputs", run_id=run, models=[{"model_id": model, "step": 0}])
+    api, rio = "/api/v1/workspaces/lab/logged-models", person("rio")
+    assert [one["id"] for one in (await rio.get(f"{api}?run={run}")).json()["logged_models"]] == [model]
+    shown = (await rio.get(f"{api}/{model}")).json()
+    assert (shown["params"], [one["path"] for one in shown["files"]]) == ({"depth": "3"}, ["MLmodel"])
+    assert (await rio.get(f"{api}/{model}/files/MLmodel")).body == b"flavors"
+    assert (await rio.get(api)).status == 422
+    for name, status in (("mallory", 404), (None, 401)):
+        assert (await person(name).get(f"{api}/{model}")).status == status
+        assert (await person(name).get(f"{api}/{model}/files/MLmodel")).status == status
+    page = (await rio.get(f"/w/lab/runs/{run}")).body.decode()
+    assert "iris" in page and f"/w/lab/logged-models/{model}" in page
+    assert "MLmodel" in (await rio.get(f"/w/lab/logged-models/{model}")).body.decode()
+    assert (await person("mallory").get(f"/w/lab/logged-models/{model}")).status == 404

@@ -3,10 +3,13 @@
 import threading
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 
+from registry.loggedmodels.services import add_file, create_logged_model
 from registry.models import Model, ModelVersion
 from registry.services import register_model
+from runs.models import Run
 from studio.kernel import blobs
 from tests.registry.conftest import WS
 from tests.runs.control.conftest import bearer
@@ -167,3 +170,61 @@ def test_the_page_registers_and_says_what_was_wrong(browser, trained):
     assert "has no file" in wrong
     assert browser("rio").post("/w/lab/models/register", form).status_code == 403
     assert browser("mallory").get("/w/lab/models/churn").status_code == 404
+
+
+def test_aliases_tags_and_descriptions_from_our_own_doors(api, browser, trained):
+    run = trained(FILES)
+    carl, rio = api("carl"), api("rio")
+    for _ in range(2):
+        register(carl, name="churn", run=run.id, path="outputs/model.joblib")
+    assert carl.put(f"{URL}/churn/aliases/champion", {"version": 1}, format="json").status_code == 200
+    moved = carl.put(f"{URL}/churn/aliases/champion", {"version": 2}, format="json").json()
+    assert (moved["version"], moved["aliases"]) == (2, ["champion"])
+    assert rio.get(f"{URL}/churn/aliases/champion").json()["version"] == 2
+    assert rio.get(f"{URL}/churn").json()["aliases"] == {"champion": 2}
+    assert rio.put(f"{URL}/churn/aliases/champion", {"version": 1}, format="json").status_code == 403
+    assert carl.put(f"{URL}/churn/aliases/v3", {"version": 1}, format="json").status_code == 422
+    assert carl.put(f"{URL}/churn/aliases/ok", {"version": 9}, format="json").status_code == 404
+    change = {"description": "Better.", "tags": {"team": "vision", "old": None}}
+    assert carl.patch(f"{URL}/churn", change, format="json").json()["tags"] == {"team": "vision"}
+    assert carl.patch(f"{URL}/churn/versions/1", change, format="json").json()["description"] == "Better."
+    assert rio.patch(f"{URL}/churn", change, format="json").status_code == 403
+    page = browser("carl")
+    assert "@champion" in page.get("/w/lab/models/churn").content.decode()
+    set_here = page.post("/w/lab/models/churn/alias", {"alias": "blue", "version": "1"}, follow=True).content.decode()
+    assert "@blue" in set_here
+    wrong = page.post("/w/lab/models/churn/alias", {"alias": "latest", "version": "1"}, follow=True).content.decode()
+    assert "reserved" in wrong
+    page.post("/w/lab/models/churn/alias", {"remove": "blue"})
+    assert rio.get(f"{URL}/churn").json()["aliases"] == {"champion": 2}
+    assert browser("rio").post("/w/lab/models/churn/alias", {"remove": "champion"}).status_code == 403
+    assert carl.delete(f"{URL}/churn/aliases/champion").status_code == 204
+    assert rio.get(f"{URL}/churn/aliases/champion").status_code == 404
+
+
+def test_a_page_of_many_versions_costs_no_more_questions(browser, api, trained):
+    run, carl, counts = trained(FILES), browser("carl"), []
+    for many in (1, 4):
+        for _ in range(many):
+            register(api("carl"), name="churn", run=run.id, path="outputs/model.joblib")
+        newest = api("carl").get(f"{URL}/churn").json()["version"]
+        api("carl").put(f"{URL}/churn/aliases/a{newest}", {"version": newest}, format="json")
+        with CaptureQueriesContext(connection) as seen:
+            carl.get("/w/lab/models/churn")
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
+
+
+def test_a_logged_model_is_registered_from_its_page(browser, trained, people, lab):
+    run = Run.objects.get(pk=trained(FILES).id)
+    carl = people.actor("carl")
+    made = create_logged_model("lab", actor=carl, experiment=run.experiment_id, name="net", run_id=run.pk)
+    sha256, _ = blobs.put([b"flavors"], workspace_id=lab.pk)
+    page, form = browser("carl"), {"logged": made.pk, "name": "churn"}
+    early = page.post("/w/lab/models/register", form, follow=True).content.decode()
+    assert "no files yet" in early
+    add_file("lab", made.pk, actor=carl, path="MLmodel", sha256=sha256)
+    done = page.post("/w/lab/models/register", form)
+    assert done.headers["Location"] == "/w/lab/models/churn"
+    kept = ModelVersion.objects.get(model__name="churn")
+    assert (kept.run_id, kept.logged_model, [one["path"] for one in kept.files]) == (run.pk, made.pk, ["MLmodel"])

@@ -1,4 +1,4 @@
-"""zaffre model register, list, show, download"""
+"""zaffre model register, list, show, download, alias"""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ def add(nouns: Any) -> None:
     register.add_argument("--tag", action="append", metavar="NAME=VALUE")
     verb(verbs, "list", _list, "The models of the workspace.")
     show = verb(verbs, "show", _show, "A version of a model and its files.")
-    show.add_argument("model", metavar="NAME[:V]")
+    show.add_argument("model", metavar="NAME[:V|@ALIAS]")
     download = verb(verbs, "download", _download, "Fetch the files of a model.")
-    download.add_argument("model", metavar="NAME[:V]")
+    download.add_argument("model", metavar="NAME[:V|@ALIAS]")
     download.add_argument("--to", default=".", metavar="DIR")
     download.add_argument("--overwrite", action="store_true")
+    alias = verb(verbs, "alias", _alias, "Let an alias such as champion mean a version, or nothing with --delete.")
+    alias.add_argument("model", metavar="NAME[:V|@ALIAS]")
+    alias.add_argument("alias", metavar="ALIAS")
+    alias.add_argument("--delete", action="store_true")
 
 
 def _register(options: argparse.Namespace) -> int:
@@ -51,10 +55,17 @@ def _register(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     space = workspace_of(options)
     found = space.client.get(f"{space.path}/models")
-    rows = [(one["name"], one["version"], age(one["created"]), one.get("description")) for one in found["models"]]
+    rows = [
+        (one["name"], one["version"], _aliases(one), age(one["created"]), one.get("description"))
+        for one in found["models"]
+    ]
     empty = "There are no models yet: zaffre model register NAME --run RUN --path outputs/…"
-    tell(options, found, lambda: table(("name", "version", "created", "description"), rows, empty=empty))
+    tell(options, found, lambda: table(("name", "version", "aliases", "created", "description"), rows, empty=empty))
     return 0
+
+
+def _aliases(found: Dict[str, Any]) -> str:
+    return ", ".join(f"{alias}={version}" for alias, version in sorted((found.get("aliases") or {}).items()))
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -68,6 +79,7 @@ def _show(options: argparse.Namespace) -> int:
                 ("description", model.description),
                 ("framework", model.framework),
                 ("run", model.run_id),
+                ("aliases", ", ".join(model.aliases)),
                 ("tags", ", ".join(f"{key}={value}" for key, value in model.tags.items())),
                 ("created", f"{age(model.created_time)} by {model.created_by}"),
             ]
@@ -86,9 +98,23 @@ def _download(options: argparse.Namespace) -> int:
     return 0
 
 
+def _alias(options: argparse.Namespace) -> int:
+    model = _model(options)
+    if options.delete:
+        model.delete_alias(options.alias)
+        text = f"{options.alias} means no version of {model.name} any more."
+    else:
+        model.set_alias(options.alias)
+        text = f"{model.name}@{options.alias} is {model.id}."
+    tell(options, {"model": model.name, "version": model.version, "aliases": model.aliases}, lambda: text)
+    return 0
+
+
 def _model(options: argparse.Namespace) -> Any:
     from zaffre.core.model import Model
 
+    if "@" in options.model:
+        return Model(workspace_of(options), options.model)
     name, version = named_version(options.model)
     return Model(workspace_of(options), name, version=version)
 

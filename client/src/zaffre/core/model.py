@@ -59,21 +59,25 @@ class Model:
         id: Optional[str] = None,
         version: Optional[int] = None,
     ) -> None:
-        """By name and version, or by `id` (name:version). Raises ModelNotFoundException."""
+        """By name and version, by `name@alias`, or by `id` (name:version). Raises ModelNotFoundException."""
         if id is not None:
             name, _, number = id.partition(":")
             version = int(number) if number.isdigit() else version
         if not name:
             raise UserErrorException("A model is asked for by its name or its id.")
         self.workspace = workspace
+        asked = name if version is None else f"{name}:{version}"
+        name, at, alias = name.partition("@")
         address = f"{workspace.path}/models/{segment(name)}"
         try:
+            if at:
+                self._take(workspace.client.get(f"{address}/aliases/{segment(alias)}"))
+                return
             if version is None:
                 version = int(workspace.client.get(address)["version"])
             self._take(workspace.client.get(f"{address}/versions/{version}"))
         except NotFound as error:
             workspace.get_details()  # a missing workspace is another error
-            asked = name if version is None else f"{name}:{version}"
             raise ModelNotFoundException(f"There is no model {asked} in {workspace.name}.", code=error.code) from None
 
     @classmethod
@@ -90,6 +94,10 @@ class Model:
         self.framework: str = found.get("framework") or ""
         self.tags: Dict[str, str] = dict(found.get("tags") or {})
         self.properties: Dict[str, str] = dict(found.get("properties") or {})
+        # The list of models tells the aliases of all versions, a version its own.
+        told = found.get("aliases") or []
+        own = [alias for alias, number in told.items() if number == self.version] if isinstance(told, dict) else told
+        self.aliases: List[str] = sorted(own)
         self.run_id: Optional[str] = _run_id(found.get("run"))
         self.created_time = found.get("created")
         self.created_by = found.get("created_by")
@@ -211,6 +219,37 @@ class Model:
         if len(models) != 1:
             raise UserErrorException("An endpoint serves one model.", hint="Register several files as one model.")
         return Webservice._deploy(workspace, name, models[0].id, inference_config, deployment_target, overwrite)
+
+    def set_alias(self, alias: str) -> None:
+        """Let `alias` mean this version from now on. Raises Invalid for a name such as `latest` or `v3`."""
+        self._take(self.workspace.client.call("PUT", self._alias(alias), {"version": self.version}).json())
+
+    def delete_alias(self, alias: str) -> None:
+        """Let `alias` mean nothing; it is no mistake when it does not exist."""
+        self.workspace.client.delete(self._alias(alias))
+        self.aliases = [one for one in self.aliases if one != alias]
+
+    def add_tags(self, tags: Mapping[str, str]) -> None:
+        """Add tags to this version; one that is there gets the new value."""
+        self._patch(tags={key: str(value) for key, value in tags.items()})
+
+    def remove_tags(self, keys: "List[str]") -> None:
+        """Take tags from this version; one that is not there is no mistake."""
+        self._patch(tags={key: None for key in keys if key in self.tags})
+
+    def update(self, tags: Optional[Mapping[str, str]] = None, description: Optional[str] = None) -> None:
+        """Change the tags, so that they are these, and the description of this version; None leaves them."""
+        changes: Dict[str, Any] = {} if description is None else {"description": description}
+        if tags is not None:
+            gone = {key: None for key in self.tags if key not in tags}
+            changes["tags"] = {**gone, **{key: str(value) for key, value in tags.items()}}
+        self._patch(**changes)
+
+    def _patch(self, **changes: Any) -> None:
+        self._take(self.workspace.client.patch(self._address(), changes))
+
+    def _alias(self, alias: str) -> str:
+        return f"{self.workspace.path}/models/{segment(self.name)}/aliases/{segment(alias)}"
 
     def delete(self) -> None:
         """Delete the model with all its versions. Raises Conflict while an endpoint uses one."""
