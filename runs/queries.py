@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from runs.family import may_meet
 from runs.filters import parse_tree
 from runs.models import Attempt, Experiment, Run, Status
-from runs.search import condition
+from runs.search import condition, look
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, NotFound, Unauthenticated
@@ -134,7 +134,8 @@ def list_runs(
         rows = rows.filter(condition(tree))
     if after:
         rows = rows.filter(pk__lt=after.replace("\0", ""))
-    return list(shown(rows).order_by("-pk")[: max(1, min(limit, MOST))])
+    page = shown(rows).order_by("-pk")[: max(1, min(limit, MOST))]
+    return look(tree, lambda: list(page))
 
 
 def list_experiments(slug: str, *, actor: Actor) -> QuerySet[Experiment]:

@@ -1,61 +1,59 @@
 """MLflow's searches as ours: the same grammar, but other words for the state of a run."""
 
-import re
 from collections.abc import Sequence
 
-from runs.filters import And, Comparison, Not, Or, Order, Tree, parse_filter, parse_order, parse_tree
+from runs.filters import And, Comparison, Not, Or, Order, Text, Tree, parse_order, parse_tree
+from runs.filters.words import RUN_ATTRIBUTES, states
+from runs.search import EXPERIMENT_ATTRIBUTES
 from studio.kernel.errors import Invalid
-from studio.mlflow.shapes import ENDS, statuses_of
 
-_WORDS = ("RUNNING", "SCHEDULED", *ENDS)
-_OF_EXPERIMENTS = {"name", "experiment_id", "creation_time", "last_update_time"}
+#: A status that there is not is no mistake to MLflow's clients: it finds nothing.
+_OF_RUNS = {**RUN_ATTRIBUTES, "status": "text"}
+MOST_ORDERS = 20
 
 
 def of_runs(text: str | None) -> Tree | None:
     """Raises Invalid `bad_filter`."""
-    tree = parse_tree(text or "")
+    tree = parse_tree(text or "", attributes=_OF_RUNS)
     return tree and _translated(tree)
 
 
 def _translated(tree: Tree) -> Tree:
     if isinstance(tree, Comparison):
         return _in_our_words(tree)
+    if isinstance(tree, Text):
+        return tree
     if isinstance(tree, Not):
         return Not(_translated(tree.part))
     parts = tuple(map(_translated, tree.parts))
     return And(parts) if isinstance(tree, And) else Or(parts)
 
 
-def of_experiments(text: str | None) -> list[Comparison]:
-    return parse_filter(text or "", attributes=_OF_EXPERIMENTS)
+def of_experiments(text: str | None) -> Tree | None:
+    """Raises Invalid `bad_filter`."""
+    return parse_tree(text or "", attributes=EXPERIMENT_ATTRIBUTES)
 
 
 def order_of_experiments(texts: Sequence[str] | None) -> list[Order]:
     """Raises Invalid `bad_filter`."""
-    if len(texts or ()) > 20:
-        raise Invalid("At most 20 columns order a search.")
-    return [parse_order(text, attributes=_OF_EXPERIMENTS) for text in texts or ()]
+    if len(texts or ()) > MOST_ORDERS:
+        raise Invalid(f"At most {MOST_ORDERS} columns order a search.")
+    found = [parse_order(text, attributes=EXPERIMENT_ATTRIBUTES) for text in texts or ()]
+    for one in found:
+        if one.field.kind not in ("attribute", "tag"):
+            raise Invalid(f"Experiments are not ordered by {one.field.kind}s.", code="bad_filter")
+    return found
 
 
 def order_of_runs(texts: Sequence[str] | None) -> list[Order]:
     """Raises Invalid `bad_filter`."""
-    if len(texts or ()) > 20:
-        raise Invalid("At most 20 columns order a search.")
+    if len(texts or ()) > MOST_ORDERS:
+        raise Invalid(f"At most {MOST_ORDERS} columns order a search.")
     return [parse_order(text) for text in texts or ()]
 
 
 def _in_our_words(one: Comparison) -> Comparison:
-    if one.field.kind != "attribute" or one.field.key != "status":
+    of_status = one.field.kind == "attribute" and one.field.key == "status"
+    if not of_status or one.value is None or one.op in ("~", "!~"):
         return one
-    chosen = [status for word in _WORDS if _matches(one, word) for status in statuses_of(word)]
-    return Comparison(one.field, "IN", tuple(chosen))
-
-
-def _matches(one: Comparison, word: str) -> bool:
-    if isinstance(one.value, tuple):
-        return (word in one.value) == (one.op == "IN")
-    text = str(one.value)
-    if one.op in {"LIKE", "ILIKE"}:
-        pattern = "".join({"%": ".*", "_": "."}.get(char, re.escape(char)) for char in text)
-        return bool(re.fullmatch(pattern, word, re.IGNORECASE if one.op == "ILIKE" else re.NOFLAG))
-    return (word == text) == (one.op == "=")
+    return Comparison(one.field, "IN", states(one.op, one.value, theirs=True), one.place)

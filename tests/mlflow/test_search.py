@@ -2,7 +2,8 @@
 
 import pytest
 
-from runs.filters import Comparison, Field, parse_filter, parse_order
+from runs import search
+from runs.filters import Comparison, Field, parse_filter, parse_order, parse_tree
 from studio.kernel.errors import Invalid
 from tests.mlflow.conftest import Door, refusal
 
@@ -30,36 +31,75 @@ def test_what_a_filter_says(text, wanted):
 
 
 @pytest.mark.parametrize(
-    ("text", "at"),
+    ("text", "at", "length"),
     [
-        ("x", 1),
-        ("metrics.a > 1 or", 16),
-        ("(metrics.a > 1", 14),
-        ("not", 3),
-        ("not " * 30 + "metrics.a > 1", 0),
-        ("not " * 2400 + "metrics.a > 1", 0),
-        ("(metrics.a = 1 and " * 90 + "metrics.a = 1" + ")" * 90, 0),
-        ("metrics.a > 1 and", 17),
-        ("metrics.a = 'x'", 0),
-        ("params.a > '1'", 0),
-        ("params.a = 1", 0),
-        ("foo.a = 'x'", 0),
-        ("status IS NULL", 0),
-        ("color = 'x'", 0),
-        ("run_id IN ()", 11),
-        ("params.a = 'x", 11),
-        ("datasets.name = 'x'", 0),
-        ("metrics.a = 1;--", 13),
-        ("'", 0),
-        ("x" * 10_001, 0),
-        ("(" * 5000, 5000),
-        (" and ".join(["metrics.a = 1"] * 101), 0),
+        ("metrics.a > 1 or", 16, 0),
+        ("(metrics.a > 1", 14, 0),
+        ("not", 3, 0),
+        ("not " * 30 + "metrics.a > 1", 0, 0),
+        ("not " * 2400 + "metrics.a > 1", 0, 0),
+        ("(metrics.a = 1 and " * 90 + "metrics.a = 1" + ")" * 90, 0, 0),
+        ("metrics.a > 1 and", 17, 0),
+        ("metrics.a > 1 and metrics.b", 27, 0),
+        ("x > 1 and metrics.a = 'x'", 0, 1),
+        ("status = failed and metrics.a = 'x'", 32, 3),
+        ("params.a > 'high'", 11, 6),
+        ("params.a LIKE 1", 14, 1),
+        ("name = x and foo.a = 'x'", 13, 3),
+        ("name = x and color = 'x'", 13, 5),
+        ("metrics.a LIKE 'x'", 0, 9),
+        ("run_id IN ()", 11, 1),
+        ("run_id IN 'a'", 10, 1),
+        ("params.a = 'x", 11, 1),
+        ("datasets.size = 'x'", 0, 13),
+        ("metrics.a = 1;--", 13, 1),
+        ("'", 0, 1),
+        ("x" * 10_001, 0, 0),
+        ("(" * 5000, 5000, 0),
+        (" and ".join(["metrics.a = 1"] * 101), 0, 0),
+        ("a " * 101, 0, 0),
+        ("created > '2026-13-01'", 10, 12),
+        ("created > 2026-02-30", 10, 10),
+        ("created > 7d", 10, 2),
+        ("created > '2026-11-01T25:00'", 10, 18),
+        ("duration > soon", 11, 4),
+        ("status = compleated", 9, 10),
+        ("status in (failed, 'FINISHD')", 11, 17),
+        ("params.a ~ '" + "x" * 501 + "'", 11, 503),
+        ("metrics.`a\0` = 1", 0, 12),
+        ("name = x and ＮＡＭＥ = y", 18, 1),
     ],
 )
-def test_a_mistake_is_told_with_its_place(text, at):
+def test_a_mistake_is_told_with_its_place(text, at, length):
     with pytest.raises(Invalid) as refused:
+        parse_tree(text)
+    told = refused.value.details
+    assert (refused.value.code, told["position"], told["length"]) == ("bad_filter", at, length)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("metrcs.loss < 1", "metrics"),
+        ("statsu = failed", "status"),
+        ("status = compleated", "completed"),
+        ("status != 'FINISHD'", "FINISHED"),
+        ("datasets.nme = 'x'", "name"),
+        ("created > 7d", "-7d"),
+        ("attributes.start_tme > 1", "start_time"),
+    ],
+)
+def test_a_wrong_word_is_told_with_the_one_that_was_meant(text, meant):
+    with pytest.raises(Invalid) as refused:
+        parse_tree(text)
+    assert refused.value.details["meant"] == meant
+    assert refused.value.message.endswith(f"Did you mean {meant!r}?")
+
+
+@pytest.mark.parametrize("text", ["a b", "name ~ 'x'", "metrics.a IN (1)", "metrics.a IS NULL", "not metrics.a = 1"])
+def test_what_searches_by_tables_of_operators_do_not_take(text):
+    with pytest.raises(Invalid):
         parse_filter(text)
-    assert (refused.value.code, refused.value.details["position"]) == ("bad_filter", at)
 
 
 def test_an_order():
@@ -106,7 +146,48 @@ CASES = [
     ("status = 'RUNNING'", ["three", "one"]),
     ("status != 'RUNNING'", ["two"]),
     ("status LIKE 'F%'", ["two"]),
-    ("status = 'running'", []),
+    ("status = 'running'", ["three", "one"]),
+    ("status = 'nonsense'", []),
+    ("status IN ('failed', 'RUNNING')", ["three", "two", "one"]),
+    ("status IS NULL", []),
+    ("status NOT LIKE 'F%'", ["three", "one"]),
+    ("params.`5` IN ('one', 'x')", ["one"]),
+    ("params.`5` NOT IN ('one', 'x')", ["three"]),
+    ("tags.team in ('5', 'x_y')", ["three", "two"]),
+    ("metrics.loss in (0.5, 7)", ["one"]),
+    ("metrics.loss not in (0.5, 7)", ["two"]),
+    ("metrics.loss IS NULL", ["three"]),
+    ("metrics.loss IS NOT NULL", ["two", "one"]),
+    ("end_time IS NULL", ["three", "one"]),
+    ("tags.team = 5", ["two"]),
+    ("tags.team >= 4.99", ["two"]),
+    ("tags.team < '1e3'", ["two"]),
+    ("tags.team != 6", ["two"]),
+    ("run_name ~ '^t'", ["three", "two"]),
+    ("run_name !~ '^t'", ["one"]),
+    ("params.`5` ~ '(o|t)[nh]'", ["three", "one"]),
+    ("start_time > -1h", ["three", "two", "one"]),
+    ("start_time < -1h", []),
+    ("start_time > -99999999999999999999d", ["three", "two", "one"]),
+    ("start_time > yesterday and start_time <= 'today'", ["three", "two", "one"]),
+    ("start_time = '1999-01-01' or start_time > 2999-01-01", []),
+    ("created != 1999-01-01T10:00+09:00", ["three", "two", "one"]),
+    ("started IS NOT NULL duration < 1h and duration >= 0", ["three", "two", "one"]),
+    ("duration > '2h'", []),
+    ("experiment = 'Default' and user = carl", ["three", "two", "one"]),
+    ("experiment = Other", []),
+    ("target IS NULL and kind = interactive and number > 1", ["three", "two"]),
+    ("artifact_uri LIKE 'mlflow-artifacts:/%/artifacts'", ["three", "two", "one"]),
+    ("environment IS NOT NULL", []),
+    ("datasets.name = 'x'", []),
+    ("not datasets.name = 'x' one", ["one"]),
+    ("TWO", ["two"]),
+    ("'50%'", ["one"]),
+    ("x_y or 'two'", ["three", "two"]),
+    ("default wo status = FAILED", ["two"]),
+    ("not two", ["three", "one"]),
+    ("'%'", ["one"]),
+    ('"\' or 1=1"', []),
     ("attributes.status IN ('FAILED', 'KILLED')", ["two"]),
     ("start_time > 1000000000000 and end_time > 1", ["two"]),
     ("start_time > 1e300", []),
@@ -245,7 +326,9 @@ async def test_deleted_experiments_and_their_runs(carl: Door):
 @pytest.mark.parametrize(
     "body",
     [
-        {"filter": "artifact_uri = 'x'"},
+        {"filter": "color = 'x'"},
+        {"filter": "run_name ~ '('"},
+        {"filter": "run_name ~ '(((a{255}){255}){255})'"},
         {"filter": "metrics.a"},
         {"filter": 5},
         {"order_by": ["nothing DESC"]},
@@ -266,6 +349,18 @@ async def test_deleted_experiments_and_their_runs(carl: Door):
 async def test_a_search_that_cannot_be_meant(carl: Door, body):
     answer = await carl.post("runs/search", **{"experiment_ids": ["0"], **body})
     assert refusal(answer) == (400, "INVALID_PARAMETER_VALUE")
+
+
+async def test_a_pattern_that_would_take_for_ever_is_ended(carl: Door, monkeypatch):
+    monkeypatch.setattr(search, "REGEX_TIME", 300)
+    await carl.run("0", run_name="slow", tags=[{"key": "long", "value": "ab" * 2000 + "x"}])
+    pattern = r"(.*)(.*)(.*)(.*)(.*)[^a]\1\2"
+    answer = await carl.post("runs/search", experiment_ids=["0"], filter=f"tags.long ~ '{pattern}'")
+    assert refusal(answer) == (400, "INVALID_PARAMETER_VALUE")
+    assert "takes too long" in answer.json()["message"]
+    # What follows on the same connection has the usual time.
+    answer = await carl.post("runs/search", experiment_ids=["0"], filter="tags.long ~ '(ab){9}x$'")
+    assert [one["info"]["run_name"] for one in answer.json()["runs"]] == ["slow"]
 
 
 async def test_experiments_that_are_none_find_nothing(carl: Door):

@@ -74,18 +74,25 @@ async def find_many(request: hot.Request, ws: str) -> hot.Response:
     """GET or POST experiments/search → {experiments, next_page_token?}, the newest first"""
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.SearchExperiments)
-    limit, skip = wire.page(asked.max_results, default=1000, most=MOST), wire.skipped(asked.page_token)
+    limit = wire.page(asked.max_results, default=1000, most=MOST)
     where, archived = filters.of_experiments(asked.filter), wire.archived(asked.view_type)
     order = filters.order_of_experiments(asked.order_by)
 
-    def look() -> list[Experiment]:
+    def look() -> tuple[list[Experiment], str | None]:
         have_default(ws, actor=actor)
-        found = search.search_experiments(ws, actor=actor, where=where, order=order, archived=archived)
-        return list(found[skip : skip + limit + 1])
+        return search.search_experiments(
+            ws,
+            actor=actor,
+            where=where,
+            order=order,
+            archived=archived,
+            after=asked.page_token or None,
+            limit=limit,
+        )
 
-    found = await db.run(look)
-    more = {"next_page_token": f"s{skip + limit}"} if len(found) > limit else {}
-    return hot.json({"experiments": [experiment_out(one) for one in found[:limit]], **more})
+    found, token = await db.run(look)
+    more = {"next_page_token": token} if token else {}
+    return hot.json({"experiments": [experiment_out(one) for one in found], **more})
 
 
 @door
