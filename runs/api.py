@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from runs import children, queries, services
+from runs import children, completion, queries, services
 from runs.models import Run
 from runs.shapes import ChildrenIn, EndIn, RunPatch
 from studio.kernel.api import actor_of, once, page_limit, parse
@@ -67,6 +67,25 @@ def _begin(ws: str, request: Request, body: dict[str, Any]) -> Run:
     if "config" not in body:
         raise Invalid("config: This field is required.", field="config")
     return services.submit_run(ws, actor=actor, config=body["config"], properties=body["properties"], **shared)
+
+
+class Complete(APIView):
+    """What may be typed next in a filter: ?text=&cursor=&experiment= → {start, end, items}. Places count characters."""
+
+    def get(self, request: Request, ws: str) -> Response:
+        asked = request.query_params
+        text = asked.get("text", "").replace("\0", "\ufffd")
+        cursor = asked.get("cursor", "")
+        if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
+            raise Invalid("The cursor is a place in the text, counted in characters.", field="cursor")
+        found = completion.complete(
+            ws,
+            actor=actor_of(request),
+            text=text,
+            cursor=int(cursor) if cursor else len(text),
+            experiment=asked.get("experiment") or None,
+        )
+        return Response(found)
 
 
 class RunDetail(APIView):

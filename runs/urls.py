@@ -24,6 +24,7 @@ live_routes = [
 api_routes = [
     path("workspaces/<str:ws>/experiments", api.Experiments.as_view(), name="experiments"),
     path(_RUNS, api.Runs.as_view(), name="runs"),
+    path(f"{_RUNS}/complete", api.Complete.as_view(), name="run_complete"),
     path(f"{_RUNS}/<str:run>", api.RunDetail.as_view(), name="run"),
     path(f"{_RUNS}/<str:run>/cancel", api.Cancel.as_view(), name="run_cancel"),
     path(f"{_RUNS}/<str:run>/end", api.End.as_view(), name="run_end"),

@@ -15,11 +15,13 @@ from runs.lineage import queries as lineage
 from runs.models import Status
 from studio.kernel.actors import Actor
 from studio.kernel.downloads import INLINE
-from studio.kernel.errors import NotFound
+from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 
 PAGE = 50
+#: Characters of a filter that are shown around a mistake.
+AROUND = 120
 #: Runs in the tree of child runs.
 CHILDREN = 500
 #: Files of a run that are shown at once; more of them are opened folder by folder.
@@ -35,22 +37,45 @@ def experiments(request: SignedInRequest, ws: str) -> HttpResponse:
 @signed_in
 def runs(request: SignedInRequest, ws: str, experiment: str | None = None) -> HttpResponse:
     """The table of runs, of all or of one experiment; its filter is in the address."""
-    asked = {name: request.GET.get(name, "").replace("\0", "") for name in ("status", "q", "after")}
-    found = queries.list_runs(
-        ws,
-        actor=request.actor,
-        experiment=experiment,
-        status=asked["status"] or None,
-        text=asked["q"] or None,
-        limit=PAGE,
-        after=asked["after"] or None,
-    )
+    asked = {name: request.GET.get(name, "").replace("\0", "") for name in ("status", "filter", "after")}
+    found, wrong = [], None
+    try:
+        found = queries.list_runs(
+            ws,
+            actor=request.actor,
+            experiment=experiment,
+            status=asked["status"] or None,
+            where=asked["filter"] or None,
+            limit=PAGE,
+            after=asked["after"] or None,
+        )
+    except Invalid as error:
+        if error.code != "bad_filter":
+            raise
+        wrong = _wrong(error, asked["filter"])
     shown: dict[str, Any] = table.cells([queries.run_out(run) for run in found])
-    shown |= {"asked": asked, "filtered": any(asked.values()), "statuses": Status.values}
+    shown |= {"asked": asked, "filtered": any(asked.values()), "statuses": Status.values, "wrong": wrong}
     shown["next"] = shown["rows"][-1]["id"] if len(shown["rows"]) == PAGE else None
     if experiment is not None:
         shown["experiment"] = queries.get_experiment(ws, experiment, actor=request.actor)
-    return render(request, "runs/runs.html", shown)
+    return render(request, "runs/runs.html", shown, status=422 if wrong else 200)
+
+
+def _wrong(error: Invalid, text: str) -> dict[str, Any]:
+    """The mistake with the text around it, for the page to mark."""
+    at = error.details.get("position", 0)
+    # The end of the text is marked, too.
+    end = at + (error.details.get("length") or 1)
+    marked = text[at:end] or "\u00a0"
+    before = text[max(0, at - AROUND) : at]
+    return {
+        "message": error.message,
+        "position": at,
+        "length": end - at,
+        "before": ("…" if at > AROUND else "") + before,
+        "part": marked[:AROUND],
+        "after": text[end : end + AROUND],
+    }
 
 
 @signed_in

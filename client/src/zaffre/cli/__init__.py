@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import sys
-from typing import List, Optional
+from typing import Any, List, Mapping, Optional
 
 from zaffre._version import VERSION
 from zaffre.errors import ZaffreError
@@ -35,7 +35,8 @@ def main(words: Optional[List[str]] = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except ZaffreError as error:
-        return _tell(error, as_json=bool(getattr(options, "json", False)))
+        asked = getattr(options, "filter", None) or ""
+        return _tell(error, as_json=bool(getattr(options, "json", False)), filter_text=asked)
     except OSError as error:
         text = f"{error.filename}: {error.strerror}." if error.filename and error.strerror else str(error)
         return _tell(ZaffreError(text), as_json=bool(getattr(options, "json", False)))
@@ -63,9 +64,27 @@ def _split(words: List[str]) -> "tuple[List[str], Optional[List[str]]]":
     return words[:at], words[at + 1 :]
 
 
-def _tell(error: ZaffreError, *, as_json: bool) -> int:
+def _marked(text: str, details: Mapping[str, Any]) -> str:
+    """The filter with carets under the part that is wrong, nothing when no place was told."""
+    import unicodedata
+
+    at = details.get("position")
+    if not text or not isinstance(at, int) or not 0 <= at <= len(text):
+        return ""
+    first, last = max(0, at - 60), at + 60
+    line = "".join(char if char.isprintable() else " " for char in text[first:last])
+    length = details.get("length")
+    carets = "^" * max(1, min(length if isinstance(length, int) else 1, len(line) - (at - first)))
+
+    # A wide character takes two columns of a terminal.
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in line[: at - first])
+    return f"  {line}\n  {' ' * (at - first + wide)}{carets}\n"
+
+
+def _tell(error: ZaffreError, *, as_json: bool, filter_text: str = "") -> int:
     """The error as one sentence with its hint on stderr; with --json the document is the error."""
     sys.stderr.write(f"zaffre: {error.message}\n")
+    sys.stderr.write(_marked(filter_text, getattr(error, "details", {})))
     if error.hint:
         sys.stderr.write(f"  {error.hint}\n")
     if as_json:
