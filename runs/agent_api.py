@@ -90,7 +90,8 @@ class OwnRun(APIView):
     def patch(self, request: Request, run: str) -> Response:
         actor = actor_of(request)
         slug = queries.own_run(run, actor=actor).workspace.slug
-        return Response(queries.run_out(services.edit_run(slug, run, actor=actor, **parse(RunPatch, request.data))))
+        services.edit_run(slug, run, actor=actor, **parse(RunPatch, request.data))
+        return Response(queries.run_out(queries.own_run(run, actor=actor)))
 
 
 class OwnChildren(APIView):

@@ -93,8 +93,9 @@ class RunDetail(APIView):
         return Response(queries.run_in_full(queries.get_run(ws, run, actor=actor_of(request))))
 
     def patch(self, request: Request, ws: str, run: str) -> Response:
-        edited = services.edit_run(ws, run, actor=actor_of(request), **parse(RunPatch, request.data))
-        return Response(queries.run_out(edited))
+        actor = actor_of(request)
+        services.edit_run(ws, run, actor=actor, **parse(RunPatch, request.data))
+        return Response(queries.run_out(queries.get_run(ws, run, actor=actor)))
 
     def delete(self, request: Request, ws: str, run: str) -> Response:
         services.delete_run(ws, run, actor=actor_of(request))
@@ -108,8 +109,9 @@ class Cancel(APIView):
 
 class End(APIView):
     def post(self, request: Request, ws: str, run: str) -> Response:
-        ended = services.end_interactive(ws, run, actor=actor_of(request), **parse(EndIn, request.data))
-        return Response(queries.run_out(ended))
+        actor = actor_of(request)
+        services.end_interactive(ws, run, actor=actor, **parse(EndIn, request.data))
+        return Response(queries.run_out(queries.get_run(ws, run, actor=actor)))
 
 
 class Children(APIView):

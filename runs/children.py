@@ -3,7 +3,7 @@
 from django.db import connection
 
 from runs.models import Run
-from runs.queries import MOST, get_run, shown
+from runs.queries import MOST, get_run_briefly, shown
 from studio.kernel.actors import Actor
 
 #: UNION, not UNION ALL: a circle, which nothing makes, would end all the same.
@@ -37,7 +37,7 @@ def list_children(
 
     Deleted ones are left out. Who may read a run may read what is below it. Raises as get_run does.
     """
-    run = get_run(slug, run_id, actor=actor)
+    run = get_run_briefly(slug, run_id, actor=actor)
     limit, after = max(1, min(limit, MOST)), after.replace("\0", "")
     if not recursive:
         return list(shown(Run.objects.filter(parent=run, pk__gt=after, deleted__isnull=True)).order_by("pk")[:limit])

@@ -39,29 +39,35 @@ def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read", d
     return _met(slug, run_id, rows, actor=actor, action=action, deleted=deleted)
 
 
-def get_run_briefly(slug: str, run_id: str, *, actor: Actor, action: str) -> Run:
-    """`get_run` with what a decision needs: kind, config, parent, name and who submitted it; the rest is not loaded.
+def get_run_briefly(slug: str, run_id: str, *, actor: Actor, action: str = "run.read") -> Run:
+    """`get_run` with what a decision needs, such as whose it is and its kind; the rest is not loaded.
 
-    For what is asked with every point that is logged: the eight tables behind all that a page shows of a run cost
-    more than the commit. Raises as get_run does.
+    For doors that only ask whether they may, some with every point that is logged: the eight tables behind all that a
+    page shows of a run cost more than the commit. Raises as get_run does.
     """
-    rows = Run.objects.only("kind", "config", "parent_id", "name", "submitted_by_id", "deleted")
+    rows = Run.objects.only(*_NEEDED)
     return _met(slug, run_id, rows, actor=actor, action=action)
 
 
-def get_run_as_told(slug: str, run_id: str, *, actor: Actor) -> Run:
-    """`get_run`, deleted or not, with what it and its client said, its experiment and who submitted it.
+_NEEDED = (
+    *("kind", "config", "parent_id", "name", "submitted_by_id", "deleted", "status", "attempt_no"),
+    *("workspace_id", "experiment_id"),
+)
+
+
+def get_run_as_told(slug: str, run_id: str, *, actor: Actor, action: str = "run.read", deleted: bool = True) -> Run:
+    """`get_run`, deleted or not, with what it and its client said, its experiment, workspace and who submitted it.
 
     Nothing of where it executes, nor what made it. Raises as get_run does.
     """
-    rows = Run.objects.select_related("experiment", "submitted_by").only(*_TOLD)
-    return _met(slug, run_id, rows, actor=actor, action="run.read", deleted=True)
+    rows = Run.objects.select_related("workspace", "experiment", "submitted_by").only(*_TOLD)
+    return _met(slug, run_id, rows, actor=actor, action=action, deleted=deleted)
 
 
 _TOLD = (
     *("kind", "config", "parent_id", "name", "deleted", "description", "status", "client_user", "has_lineage"),
     *("created", "started", "ended", "params", "tags", "metrics"),
-    *("experiment__archived", "submitted_by__username"),
+    *("experiment__archived", "experiment__name", "submitted_by__username", "workspace__slug", "desired"),
 )
 
 

@@ -11,7 +11,7 @@ from registry.loggedmodels import forms, queries
 from registry.loggedmodels.models import LoggedFile, LoggedMetric, LoggedModel
 from runs.fencing import admit
 from runs.models import Experiment, Run
-from runs.queries import get_experiment_by_id, get_run
+from runs.queries import get_experiment_by_id, get_run_briefly
 from studio.kernel import manifests, paths
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
@@ -76,7 +76,7 @@ def create_logged_model(
 def _run_of(slug: str, run_id: str, group: Experiment, *, actor: Actor) -> Run | None:
     if not run_id:
         return None
-    run = get_run(slug, run_id, actor=actor)
+    run = get_run_briefly(slug, run_id, actor=actor)
     if actor.kind == "run":
         admit(run.pk, actor=actor, workspace=slug)
     return run

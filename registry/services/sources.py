@@ -12,7 +12,7 @@ from registry.models import ModelVersion
 from registry.queries import get_by_alias, get_version
 from runs.artifacts.queries import list_artifacts
 from runs.models import Run
-from runs.queries import get_run
+from runs.queries import get_run_briefly
 from studio.kernel.actors import Actor
 from studio.kernel.errors import NotFound
 
@@ -66,7 +66,7 @@ def place_of(slug: str, version: ModelVersion, *, actor: Actor) -> str:
 def known_run(slug: str, run_id: str, *, actor: Actor) -> Run | None:
     """The run, None when there is none of this id here: a version may be brought from elsewhere."""
     try:
-        return get_run(slug, run_id, actor=actor)
+        return get_run_briefly(slug, run_id, actor=actor)
     except NotFound:
         return None
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.db.models import QuerySet
 
 from runs.artifacts.models import Artifact
-from runs.queries import get_run
+from runs.queries import get_run_briefly
 from studio.kernel import folders
 from studio.kernel.actors import Actor
 from studio.kernel.errors import NotFound
@@ -14,7 +14,7 @@ from studio.kernel.folders import Entry
 
 def list_artifacts(slug: str, run_id: str, *, actor: Actor, prefix: str = "") -> QuerySet[Artifact]:
     """Return a run's files by path, those whose path begins with `prefix`. Raises as get_run does."""
-    run = get_run(slug, run_id, actor=actor)
+    run = get_run_briefly(slug, run_id, actor=actor)
     rows = Artifact.objects.filter(run=run)
     if prefix:
         rows = rows.filter(path__startswith=prefix.replace("\0", ""))
@@ -23,7 +23,7 @@ def list_artifacts(slug: str, run_id: str, *, actor: Actor, prefix: str = "") ->
 
 def list_folder(slug: str, run_id: str, *, actor: Actor, folder: str = "") -> list[Entry]:
     """Return what lies directly in a folder of the run, by name; nothing for a file. Raises as get_run does."""
-    run = get_run(slug, run_id, actor=actor)
+    run = get_run_briefly(slug, run_id, actor=actor)
     return folders.look_into(Artifact.objects.filter(run=run), folder)
 
 

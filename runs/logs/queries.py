@@ -8,7 +8,7 @@ from django.db.models import Subquery
 
 from runs.logs.models import Log, LogChunk
 from runs.logs.pieces import left_out
-from runs.queries import get_run
+from runs.queries import get_run_briefly
 from studio.kernel.actors import Actor
 
 #: The most bytes of one read.
@@ -52,7 +52,7 @@ def read_log(
     is left out those after it; no slice crosses that place. A run that has written nothing has an empty log.
     Raises as get_run does.
     """
-    run = get_run(slug, run_id, actor=actor)
+    run = get_run_briefly(slug, run_id, actor=actor)
     number = run.attempt_no if attempt is None else attempt
     size = MOST if limit is None else min(limit, MOST)
     rows = Log.objects.filter(run=run, attempt=number)

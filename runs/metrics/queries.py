@@ -10,7 +10,7 @@ from runs.metrics import columns, store
 from runs.metrics import items as logged
 from runs.metrics.columns import Series
 from runs.metrics.models import MetricChunk
-from runs.queries import get_run, require_runs
+from runs.queries import get_run_as_told, get_run_briefly, require_runs
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 
@@ -37,7 +37,7 @@ def newest(run_id: str, *, actor: Actor) -> int:
 def summary(slug: str, run_id: str, *, actor: Actor) -> dict[str, Any]:
     """{metrics: {key: {kind, last, last_step, min, max, count}}, seq}. Raises as get_run does."""
     # Read before the summary: whoever asks for what came after it may be told a point twice, never none.
-    run = get_run(slug, run_id, actor=actor)
+    run = get_run_as_told(slug, run_id, actor=actor, deleted=False)
     return {"metrics": run.metrics, "seq": newest(run_id, actor=actor)}
 
 
@@ -89,7 +89,7 @@ def series(
     `keys` None means every key, MAX_SERIES at most. Values that JSON cannot say are text.
     Raises Invalid for too many keys, and as get_run does.
     """
-    run = get_run(slug, run_id, actor=actor)
+    run = get_run_as_told(slug, run_id, actor=actor, deleted=False)
     known = list(run.metrics) if keys is None else list(dict.fromkeys(keys))
     _refuse_many(len(known))
     # Every key means those of the rows, not those of the run as it was a moment ago: a key that is new since then
@@ -116,7 +116,7 @@ def items(
 
     `keys` None means every key; `next` is the `after` of the following page, None at the end. Raises as get_run does.
     """
-    run = get_run(slug, run_id, actor=actor)
+    run = get_run_briefly(slug, run_id, actor=actor)
     if keys is not None:
         _refuse_many(len(keys))
     found, more = logged.page(run.pk, keys=keys, after=after, limit=max(1, limit))

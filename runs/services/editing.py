@@ -8,7 +8,7 @@ from django.db import transaction
 from runs import forms
 from runs.fencing import hold_own_run, refuse_late_row
 from runs.models import Run
-from runs.queries import get_run
+from runs.queries import get_run, get_run_briefly
 from runs.services.telling import tell
 from runs.snapshots import queries as snapshots
 from runs.snapshots.models import Snapshot
@@ -30,13 +30,13 @@ def edit_run(
     tags: Mapping[str, str | None] | None = None,
     properties: Mapping[str, str] | None = None,
     snapshot: str | None = None,
-) -> Run:
+) -> None:
     """Rename, describe or tag a run; a tag that is None is taken away. An interactive run may get its code later.
 
     Raises Conflict `immutable` for a property that has another value already: properties are written once; and as
     `runs.fencing` does for code that lost its run.
     """
-    get_run(slug, run_id, actor=actor, action="run.edit")
+    get_run_briefly(slug, run_id, actor=actor, action="run.edit")
     hold_own_run(run_id, actor=actor)
     rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "experiment")
     run = rows.get(pk=run_id)
@@ -61,7 +61,6 @@ def edit_run(
         if actor.kind != "run":  # what code says of its own run is telemetry, not somebody's deed
             record(actor=actor, workspace=run.workspace, action="run.edit", target=run.pk, fields=sorted(changes))
         tell(run, run.status)
-    return get_run(slug, run_id, actor=actor)
 
 
 def _its_code(run: Run, snapshot: str) -> Snapshot:

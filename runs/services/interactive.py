@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from runs import forms
 from runs.models import Run, Status
-from runs.queries import get_run
+from runs.queries import get_run_as_told, get_run_briefly
 from runs.services.submit import open_experiment
 from runs.services.telling import put_away, tell
 from runs.snapshots import queries as snapshots
@@ -52,7 +52,7 @@ def start_interactive(
         number=number,
         name=forms.clean_run_name(name) if name else pet_name(number),
         kind=Run.Kind.INTERACTIVE,
-        parent=get_run(slug, parent, actor=actor) if parent else None,
+        parent=get_run_briefly(slug, parent, actor=actor) if parent else None,
         status=Status.RUNNING,
         snapshot=snapshots.resolve(workspace, snapshot) if snapshot else None,
         git=forms.clean_git(git or {}),
@@ -86,7 +86,7 @@ def end_interactive(
         tell(run, status)
     elif run.status != status:
         raise Conflict(f"The run has ended already, as {run.status}.", code="final", status=run.status)
-    return get_run(slug, run_id, actor=actor)
+    return get_run_as_told(slug, run_id, actor=actor)
 
 
 @transaction.atomic
@@ -97,11 +97,11 @@ def reopen_interactive(slug: str, run_id: str, *, actor: Actor) -> Run:
     if advance(Run.objects.filter(pk=run.pk), frm=FINAL_STATES, status=Status.RUNNING, **fresh):
         record(actor=actor, workspace=run.workspace, action="run.reopen", target=run.pk, fields={"was": run.status})
         tell(run, Status.RUNNING)
-    return get_run(slug, run_id, actor=actor)
+    return get_run_as_told(slug, run_id, actor=actor)
 
 
 def _own(slug: str, run_id: str, *, actor: Actor) -> Run:
-    run = get_run(slug, run_id, actor=actor, action="run.write")
+    run = get_run_as_told(slug, run_id, actor=actor, action="run.write", deleted=False)
     if run.kind != Run.Kind.INTERACTIVE:
         raise Forbidden("Only interactive runs are ended by hand; this one ends with its script.")
     if run.submitted_by_id != actor.user_id:

@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from runs import forms
 from runs.config import parse_config, require_script
 from runs.models import Experiment, Run, Status
-from runs.queries import get_run
+from runs.queries import get_run_briefly
 from runs.services.hints import hint
 from runs.services.telling import tell
 from runs.snapshots import queries as snapshots
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Invalid
+from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.ids import pet_name, ulid
 from workspace.access import get_workspace
 from workspace.audit.services import record
@@ -60,7 +59,7 @@ def submit_run(
         experiment=group,
         number=number,
         name=forms.clean_run_name(name) if name else pet_name(number),
-        parent=get_run(slug, parent, actor=actor) if parent else None,
+        parent=get_run_briefly(slug, parent, actor=actor) if parent else None,
         config=checked,
         snapshot=code,
         target=target,
@@ -79,13 +78,23 @@ def submit_run(
     return run
 
 
+_NEXT = """
+UPDATE runs_experiment SET run_counter = run_counter + 1, archived = NULL
+WHERE workspace_id = %s AND name = %s RETURNING *
+"""
+
+
 def open_experiment(workspace: Workspace, name: str) -> tuple[Experiment, int]:
     """The experiment of this name, made when there is none, and the number of its next run."""
     name = forms.clean_experiment_name(name)
-    group, _ = Experiment.objects.get_or_create(workspace=workspace, name=name)
-    # The update locks the row: two submits at once get two numbers. A new run brings an archived experiment back.
-    Experiment.objects.filter(pk=group.pk).update(run_counter=F("run_counter") + 1, archived=None)
-    return group, Experiment.objects.values_list("run_counter", flat=True).get(pk=group.pk)
+    for again in (True, False):
+        # The update locks the row: two submits at once get two numbers. A new run brings an archived experiment back.
+        found = list(Experiment.objects.raw(_NEXT, [workspace.pk, name]))
+        if found:
+            return found[0], found[0].run_counter
+        if again:
+            Experiment.objects.get_or_create(workspace=workspace, name=name)
+    raise NotFound(f"The experiment {name} was deleted at this moment.", hint="Try again.")
 
 
 def _inputs(workspace: Workspace, config: RunConfigBody) -> dict[str, dict[str, Any]]:

@@ -57,7 +57,7 @@ class RunPlace:
         self.ws, self.run_id, self.actor, self.experiment = ws, run_id, actor, experiment
 
     def _run(self) -> Run:
-        run = queries.get_run(self.ws, self.run_id, actor=self.actor)
+        run = queries.get_run_briefly(self.ws, self.run_id, actor=self.actor)
         if self.experiment not in {None, str(run.experiment_id)}:
             raise NotFound(f"There is no run {self.run_id[:40]!r} in the experiment {str(self.experiment)[:20]!r}.")
         return run

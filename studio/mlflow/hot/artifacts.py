@@ -129,7 +129,7 @@ async def find_in_run(request: hot.Request, ws: str) -> hot.Response:
     inside = places.clean(folder) if folder else ""
 
     def look() -> tuple[str, list[dict[str, Any]]]:
-        root = artifact_root(queries.get_run(ws, run_id, actor=actor))
+        root = artifact_root(queries.get_run_briefly(ws, run_id, actor=actor))
         return root, listed(RunPlace(ws, run_id, actor=actor), inside)
 
     root, files = await db.run(look)

@@ -77,7 +77,7 @@ async def log_model(request: hot.Request, ws: str) -> hot.Response:
         raise Invalid(f"Model json is missing mandatory fields: {absent}.")
 
     def note() -> None:
-        run = runs.get_run(ws, run_id, actor=actor, action="run.edit")
+        run = runs.get_run_as_told(ws, run_id, actor=actor, action="run.edit", deleted=False)
         held = json.loads(run.tags.get(HISTORY_TAG, "[]"))
         if said not in held:
             services_of_runs.edit_run(ws, run_id, actor=actor, tags={HISTORY_TAG: json.dumps([*held, said])})

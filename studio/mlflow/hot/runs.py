@@ -57,13 +57,13 @@ def _begin_below(ws: str, number: str, parent: str, told: dict[str, Any], actor:
     if number not in (experiments.DEFAULT_ID, str(above.experiment_id)):
         raise Forbidden("The code of a run begins runs in its own experiment only.")
     made = services.create_children(above.pk, actor=actor, children=[told], workspace=ws)
-    return queries.get_run(ws, made[0].pk, actor=actor)
+    return queries.get_run_as_told(ws, made[0].pk, actor=actor)
 
 
 def _parent(ws: str, run_id: str, actor: Actor) -> str:
     """The id if it names a run: MLflow takes any text for a parent, and it stays a mere tag then."""
     try:
-        return queries.get_run(ws, run_id, actor=actor).pk if run_id else ""
+        return queries.get_run_briefly(ws, run_id, actor=actor).pk if run_id else ""
     except NotFound:
         return ""
 
@@ -111,9 +111,10 @@ async def update(request: hot.Request, ws: str) -> hot.Response:
     run_id, ended = wire.run_id_of(asked), moment(asked.end_time, "end_time")
 
     def change() -> Run:
-        run = queries.get_run(ws, run_id, actor=actor, action="run.edit")
+        run = queries.get_run_as_told(ws, run_id, actor=actor, action="run.edit", deleted=False)
         if asked.run_name and asked.run_name != run.name:
-            run = services.edit_run(ws, run_id, actor=actor, name=asked.run_name)
+            services.edit_run(ws, run_id, actor=actor, name=asked.run_name)
+            run = queries.get_run_as_told(ws, run_id, actor=actor)
         return _move(ws, run, word, ended, actor) if word else run
 
     return hot.json({"run_info": run_info(await db.run(change))})
@@ -199,7 +200,7 @@ async def delete_tag(request: hot.Request, ws: str) -> hot.Response:
     run_id, key = wire.run_id_of(asked), wire.needed(asked.key, "key")
 
     def take_away() -> None:
-        if key not in queries.get_run(ws, run_id, actor=actor, action="run.edit").tags:
+        if key not in queries.get_run_as_told(ws, run_id, actor=actor, action="run.edit", deleted=False).tags:
             raise NotFound(f"No tag with name: {key[:250]} in run with id {run_id[:40]}")
         services.edit_run(ws, run_id, actor=actor, tags={key: None})
 

@@ -169,7 +169,7 @@ async def history(request: hot.Request, ws: str) -> hot.Response:
     limit, skip = wire.page(asked.max_results, default=MOST_POINTS, most=MOST_POINTS), wire.skipped(asked.page_token)
 
     def look() -> tuple[list[dict[str, Any]], bool]:
-        queries.get_run(ws, run_id, actor=actor)
+        queries.get_run_briefly(ws, run_id, actor=actor)
         found = points.points_since(run_id, actor=actor, keys=[key]).series.get(key, columns.EMPTY)
         # The order of MLflow's server: by time, then by step. It stays from page to page.
         chosen = found.take(np.lexsort((found.step, found.time))[skip : skip + limit])

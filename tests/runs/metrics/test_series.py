@@ -169,14 +169,14 @@ async def test_merging_while_points_come_loses_none(running, code: Caller, perso
 async def test_a_key_that_is_new_in_the_middle_of_a_look_is_told(running, code: Caller, person, monkeypatch):
     """Who is told a sequence number must have been told every point up to it."""
     await log(code, running, ["a", 1, 1, 1])
-    real = queries.get_run
+    real = queries.get_run_as_told
 
     def look_then_log(*args, **kwargs):
         run = real(*args, **kwargs)
         run.metrics = {}  # as it was before the point
         return run
 
-    monkeypatch.setattr(queries, "get_run", look_then_log)
+    monkeypatch.setattr(queries, "get_run_as_told", look_then_log)
     told = (await person("rio").get(f"{running.user}/series")).json()
     assert told["seq"] > 0
     assert told["series"]["a"]["step"] == [1]
