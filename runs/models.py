@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from runs.snapshots.models import Snapshot
+from studio.kernel.documents import QuickDecoder
 from workspace.accounts.models import User
 from workspace.compute.models import ComputeTarget, Node
 from workspace.environments.models import EnvironmentVersion
@@ -100,11 +101,11 @@ class Run(models.Model):
     #: Out of every list and closed for writing, until it is restored. Set by MLflow's door.
     deleted = models.DateTimeField(null=True)
 
-    params = models.JSONField(default=dict)
-    tags = models.JSONField(default=dict)
+    params = models.JSONField(default=dict, decoder=QuickDecoder)
+    tags = models.JSONField(default=dict, decoder=QuickDecoder)
     properties = models.JSONField(default=dict)
     #: {key: {kind, last, last_step, min, max, count}}: kept in the transaction that stores the points.
-    metrics = models.JSONField(default=dict)
+    metrics = models.JSONField(default=dict, decoder=QuickDecoder)
     #: [{name, state, started, ended, note}] of the present attempt.
     steps = models.JSONField(default=list)
 

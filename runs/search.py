@@ -12,7 +12,7 @@ from psycopg import errors
 from runs.filters import Comparison, Field, Order, Tree, bad, leaves
 from runs.filters.words import REGEX
 from runs.models import Experiment, Run
-from runs.search_order import Key, Ordering, metric_keys, newest, text_key
+from runs.search_order import Key, Ordering, metric_key, newest, text_key
 from runs.search_sql import (
     ACTIVE,
     MOMENTS,
@@ -41,8 +41,12 @@ __all__ = [
 ]
 #: Milliseconds that a search with a regular expression may take: some patterns would take hours.
 REGEX_TIME = 2000
-#: Not read for a table of runs: they may be long.
-_LONG = ("log_tail", "config", "steps", "inputs", "git", "reason")
+#: What is shown of a run that was found. The rest may be long.
+_SHOWN = (
+    *("kind", "parent_id", "name", "deleted", "description", "status", "client_user", "has_lineage"),
+    *("created", "started", "ended", "params", "tags", "metrics"),
+    *("experiment__archived", "submitted_by__username"),
+)
 _T = TypeVar("_T")
 #: Attributes of experiments in the words of MLflow, and what their values are.
 EXPERIMENT_ATTRIBUTES = {
@@ -79,7 +83,7 @@ def search_runs(
         rows = rows.exclude(ACTIVE) if archived else rows.filter(ACTIVE)
     if where is not None:
         rows = rows.filter(condition(where))
-    shown = rows.select_related("experiment", "submitted_by").defer(*_LONG)
+    shown = rows.select_related("experiment", "submitted_by").only(*_SHOWN)
     ordering = Ordering(order, _keys, newest())
     return look(where, lambda: ordering.page(shown, token=after, limit=limit))
 
@@ -167,7 +171,7 @@ def _experiment_keys(order: Order) -> list[Key]:
 def _keys(order: Order) -> list[Key]:
     field, descending = order.field, order.descending
     if field.kind == "metric":
-        return metric_keys(metric(field.key), descending=descending)
+        return [metric_key(metric(field.key), descending=descending)]
     if field.kind == "attribute" and field.key in MOMENTS:
         return [Key(MOMENTS[field.key], "time", descending)]
     if field.kind == "attribute" and field.key in ("duration", "number", "attempt", "exit_code"):

@@ -6,27 +6,23 @@ Such a page begins where the one before ended, however many runs began meanwhile
 import base64
 import hashlib
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import (
-    Case,
-    Expression,
     F,
     FloatField,
-    IntegerField,
+    Func,
     Model,
     OrderBy,
     Q,
     QuerySet,
     TextField,
     Value,
-    When,
 )
-from django.db.models.functions import Cast, Coalesce, Collate, Left, NullIf
+from django.db.models.functions import Cast, Coalesce, Collate, Left
 from django.db.models.lookups import Exact, GreaterThan, IsNull, LessThan, LessThanOrEqual
 
 from runs.filters import Order
@@ -53,12 +49,17 @@ def text_key(expression: Any, *, descending: bool = False, sure: bool = False) -
     return Key(Left(Collate(Cast(expression, TextField()), "C"), _SHORT), "text", descending, sure)
 
 
-def metric_keys(value: Expression, *, descending: bool) -> list[Key]:
-    """Values, then NaN, then what has no value, whichever way the values go."""
-    nan = Value(math.nan, FloatField())
-    absent, unknown = When(IsNull(value, True), then=Value(2)), When(Exact(value, nan), then=Value(1))
-    rank = Case(absent, unknown, default=Value(0), output_field=IntegerField())
-    return [Key(rank, "number", sure=True), Key(NullIf(value, nan), "number", descending)]
+def metric_key(value: Any, *, descending: bool) -> Key:
+    """Values, then NaN, then what has no value, whichever way the values go.
+
+    NaN is the largest number to PostgreSQL, also with another sign. The value is said once: to read it costs more than
+    to order by it.
+    """
+    return Key(_Negative(value, output_field=FloatField()) if descending else value, "number")
+
+
+class _Negative(Func):
+    template = "(- %(expressions)s)"
 
 
 def newest() -> list[Key]:
