@@ -322,3 +322,21 @@ def test_version(capsys):
         main(["--version"])
     assert left.value.code == 0
     assert capsys.readouterr().out.startswith("zaffre 0.")
+
+
+@pytest.mark.parametrize(
+    ("text", "details", "shown"),
+    [
+        ("status = compleated", {"position": 9, "length": 10}, ["  status = compleated", "           ^^^^^^^^^^"]),
+        ("名前 = x and", {"position": 10, "length": 0}, ["  名前 = x and", "              ^"]),
+        ("x" * 100 + " = 1", {"position": 100, "length": 3}, ["  " + "x" * 60 + " = 1", "  " + " " * 60 + "^^^"]),
+        ("a = 1", {"position": 9}, []),
+        ("a = 1", {"position": "x"}, []),
+        ("a = 1", {}, []),
+    ],
+)
+def test_a_filter_that_is_wrong_is_marked_where_it_is(studio, zaffre, text, details, shown):
+    body = {"error": {"code": "bad_filter", "message": "It cannot be read.", "hint": None, "details": details}}
+    studio.answers[f"GET {W}/runs"] = [Reply(422, body)]
+    done = zaffre("run", "list", "--filter", text)
+    assert (done.returncode, done.stderr.splitlines()) == (1, ["zaffre: It cannot be read.", *shown])
