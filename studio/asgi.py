@@ -4,6 +4,7 @@ Hot functions and live sockets do not pass through Django's request cycle; every
 """
 
 import asyncio
+import gc
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -106,6 +107,9 @@ async def _lifespan(scope: hot.Scope, receive: hot.Receive, send: hot.Send) -> N
             live.hub().start()
             if child is not None:
                 await child.start()
+            # What was imported stays. The collector need not walk over it whenever a table of runs is read.
+            gc.collect()
+            gc.freeze()
             await send({"type": "lifespan.startup.complete"})
         else:
             if child is not None:

@@ -25,7 +25,8 @@ class FilterBox extends HTMLElement {
     const { at, length } = this.dataset;
     if (at !== undefined) {
       this.box.focus();
-      this.box.setSelectionRange(Number(at), Number(at) + Number(length));
+      const [from, to] = this.halves(Number(at), Number(at) + Number(length));
+      this.box.setSelectionRange(from, to);
     }
   }
 
@@ -33,10 +34,15 @@ class FilterBox extends HTMLElement {
     clearTimeout(this.wait);
   }
 
+  /** Places in the text as the browser counts them: the studio counts characters, a browser halves of some. */
+  halves(...places) {
+    const whole = [...this.box.value];
+    return places.map((place) => whole.slice(0, place).join("").length);
+  }
+
   async look() {
     this.asked += 1;
     const mine = this.asked;
-    // The studio counts characters, a browser counts halves of some.
     const before = this.box.value.slice(0, this.box.selectionStart);
     const asked = new URLSearchParams({ text: this.box.value, cursor: [...before].length });
     const experiment = this.getAttribute("experiment");
@@ -51,8 +57,7 @@ class FilterBox extends HTMLElement {
   }
 
   show({ start, end, items }) {
-    const whole = [...this.box.value];
-    this.place = [whole.slice(0, start).join("").length, whole.slice(0, end).join("").length];
+    this.place = this.halves(start, end);
     this.items = items;
     this.list.replaceChildren(
       ...items.map((one, at) => {
