@@ -351,6 +351,36 @@ async def test_a_search_that_cannot_be_meant(carl: Door, body):
     assert refusal(answer) == (400, "INVALID_PARAMETER_VALUE")
 
 
+async def test_runs_are_found_by_the_datasets_that_they_read(carl: Door):
+    for name, data, context in (
+        ("one", "iris", "train"),
+        ("two", "iris", "eval"),
+        ("three", "wine", "train"),
+        ("four", "", ""),
+    ):
+        run_id = (await carl.run("0", run_name=name))["info"]["run_id"]
+        dataset = {"name": data, "digest": f"d-{data}", "source_type": "local", "source": "{}"}
+        tags = [{"key": "mlflow.data.context", "value": context}]
+        if data:
+            answer = await carl.post("runs/log-inputs", run_id=run_id, datasets=[{"dataset": dataset, "tags": tags}])
+            assert answer.status == 200, answer.body
+    wrong = {}
+    for text, wanted in (
+        ("datasets.name = 'iris'", ["two", "one"]),
+        ("dataset.name LIKE '%i%' and datasets.context = 'train'", ["three", "one"]),
+        ("datasets.digest IN ('d-wine', 'x')", ["three"]),
+        ("datasets.name != 'iris'", ["three"]),
+        ("not datasets.name = 'iris'", ["four", "three"]),
+        ("datasets.name IS NULL", ["four"]),
+        ("datasets.name = 'iris' or run_name = 'four'", ["four", "two", "one"]),
+    ):
+        answer = await carl.post("runs/search", experiment_ids=["0"], filter=text)
+        found = [one["info"]["run_name"] for one in answer.json()["runs"]]
+        if found != wanted:
+            wrong[text] = found
+    assert wrong == {}
+
+
 async def test_a_pattern_that_would_take_for_ever_is_ended(carl: Door, monkeypatch):
     monkeypatch.setattr(search, "REGEX_TIME", 300)
     await carl.run("0", run_name="slow", tags=[{"key": "long", "value": "ab" * 2000 + "x"}])
