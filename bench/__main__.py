@@ -3,13 +3,14 @@
 import argparse
 from pathlib import Path
 
-from bench import harness, ingest, reads
+from bench import files, harness, ingest, reads
 from bench.servers import standing
 
 #: The tables, by their letters in docs/benchmarks.md.
 TABLES = {
     "A": lambda bench: ingest.cases(bench, ingest.Size()),
     "B": lambda bench: reads.cases(bench, reads.Size()),
+    "C": lambda bench: files.cases(bench, files.Size()),
 }
 
 
