@@ -69,8 +69,7 @@ def histories(slug: str, run_ids: Sequence[str], key: str, *, actor: Actor) -> d
     """All points of one key of several runs, as they were logged. Raises NotFound for a run that there is not."""
     require_runs(slug, run_ids, actor=actor)
     pieces: dict[str, list[Series]] = {run_id: [] for run_id in run_ids}
-    rows = MetricChunk.objects.filter(run_id__in=run_ids, key=key).order_by("id")
-    for run_id, data, count in rows.values_list("run_id", "data", "count"):
+    for run_id, data, count in store.chunks_of(run_ids, key.replace("\0", "")):
         pieces[run_id].append(columns.unpack(data, count))
     return {run_id: columns.join(found) if found else columns.EMPTY for run_id, found in pieces.items()}
 

@@ -42,6 +42,10 @@ SELECT run_id, coalesce((SELECT id FROM metrics_metricchunk AS held WHERE held.r
                          ORDER BY id DESC LIMIT 1), 0), id
 FROM highest
 """
+_OF_KEY = """
+SELECT run_id, data, count FROM metrics_metricchunk
+WHERE run_id = ANY(%b::varchar[]) AND key = %b::varchar ORDER BY id
+"""
 _CHUNKS = """
 SELECT id, key, count, data, parts FROM metrics_metricchunk
 WHERE run_id = %b AND id > %b AND (%b::varchar[] IS NULL OR key = ANY(%b::varchar[])) ORDER BY id
@@ -126,6 +130,13 @@ def chunks(
     with _cursor() as cursor:
         chosen = None if keys is None else list(keys)
         cursor.execute(_CHUNKS, [run_id, since, chosen, chosen], prepare=True, binary=True)
+        yield from cursor
+
+
+def chunks_of(run_ids: Sequence[str], key: str) -> Iterator[tuple[str, bytes | memoryview, int]]:
+    """(run, data, count) of the chunks of one key of several runs, in their order."""
+    with _cursor() as cursor:
+        cursor.execute(_OF_KEY, [list(run_ids), key], prepare=True, binary=True)
         yield from cursor
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from runs.metrics.columns import EMPTY, Series
 from studio.mlflow.hot.bulk import sampled
 from tests.mlflow.conftest import API, Door, Enter, refusal
 
@@ -69,7 +70,23 @@ async def test_questions_without_an_answer(carl: Door, call, asked, said):
     assert said in answer.json()["message"]
 
 
+def rising(*steps: int) -> Series:
+    found = np.arange(*steps)
+    return Series(found, found, found.astype(float))
+
+
 def test_steps_are_taken_evenly_with_both_ends():
-    assert sampled([np.arange(0, 1001, 10)], 0, 1000, 5) == {0, 200, 400, 600, 800, 1000}
-    assert sampled([np.arange(0, 101, 20)], 0, 100, 5) == {0, 20, 40, 60, 80, 100}
-    assert sampled([], None, None, 5) == set()
+    assert sampled([rising(0, 1001, 10)], 5).tolist() == [0, 200, 400, 600, 800, 1000]
+    assert sampled([rising(0, 101, 20)], 5).tolist() == [0, 20, 40, 60, 80, 100]
+    assert sampled([rising(0, 10), rising(5, 15)], 100).tolist() == list(range(15))
+    assert sampled([], 5).tolist() == sampled([EMPTY], 5).tolist() == []
+
+
+async def test_a_spike_is_drawn_however_few_steps_are_asked_for(carl: Door):
+    run = (await carl.run())["info"]["run_id"]
+    await log(carl, run, [(at, at, 100.0 if at == 333 else -7.0 if at == 707 else 0.5) for at in range(1000)])
+    for asked in ({}, {"start_step": 300, "end_step": 900}):
+        answer = await carl.get(INTERVAL, run_ids=[run], metric_key="loss", max_results=10, **asked)
+        found = {one["step"]: one["value"] for one in answer.json()["metrics"]}
+        assert (found[333], found[707]) == (100.0, -7.0) and len(found) <= 14
+        assert asked == {} or (min(found), max(found)) == (300, 900)

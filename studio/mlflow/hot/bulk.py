@@ -1,11 +1,11 @@
 """The history of one metric of several runs, as MLflow's pages draw it: whole, or thinned to some steps of all runs."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from runs.metrics import queries as points
 from runs.metrics.columns import Series
@@ -71,25 +71,56 @@ async def interval(request: hot.Request, ws: str) -> hot.Response:
         raise Invalid("If either start step or end step are specified, both must be specified.")
     if start is not None and end is not None and start > end:
         raise Invalid(f"end_step must be greater than start_step. Found start_step={start} and end_step={end}.")
-    found = await db.run(points.histories, ws, runs, key, actor=actor)
-    chosen = np.array(sorted(sampled([one.step for one in found.values()], start, end, most)), np.int64)
-    told: list[dict[str, Any]] = []
-    for run_id, series in found.items():
-        kept = series.take(np.flatnonzero(np.isin(series.step, chosen)))
-        told += _of_run(run_id, key, kept.take(np.lexsort((kept.time, kept.step))))
+    told = await db.run(lambda: _thinned(points.histories(ws, runs, key, actor=actor), key, start, end, most))
     return hot.json({"metrics": told})
 
 
-def sampled(series: Sequence[np.ndarray], start: int | None, end: int | None, most: int) -> set[int]:
-    """About `most` of all steps within [start, end], evenly, with the first and the last one of each series."""
-    inside = [one if start is None or end is None else one[(one >= start) & (one <= end)] for one in series]
-    every = np.unique(np.concatenate(inside)).tolist() if inside else []
-    if start is not None and end is not None:
-        every = every[bisect_left(every, start) : bisect_right(every, end)]
+def _thinned(found: dict[str, Series], key: str, start: int | None, end: int | None, most: int) -> list[dict[str, Any]]:
+    inside = [_within(one, start, end) for one in found.values()]
+    chosen = sampled(inside, most)
+    told: list[dict[str, Any]] = []
+    for run_id, series in zip(found, inside, strict=True):
+        # By search and not by a set: both are sorted, and one of them may be long.
+        at = np.searchsorted(chosen, series.step)
+        at[at == len(chosen)] = 0
+        kept = series.take(np.flatnonzero(chosen[at] == series.step)) if len(chosen) else series.take([])
+        told += _of_run(run_id, key, kept.take(np.lexsort((kept.time, kept.step))))
+    return told
+
+
+def _within(series: Series, start: int | None, end: int | None) -> Series:
+    if start is None or end is None:
+        return series
+    return series.take(np.flatnonzero((series.step >= start) & (series.step <= end)))
+
+
+def sampled(series: Sequence[Series], most: int) -> NDArray[np.int64]:
+    """About `most` of all steps, evenly, with the first and the last one of each series; sorted.
+
+    Where some are left out, those of the lowest and the highest value of each series stay, so that no spike is lost:
+    more than MLflow's own server does.
+    """
+    every = _distinct([one.step for one in series])
     if len(every) <= most:
-        return set(every)
-    ends = {int(edge) for one in inside if len(one) for edge in (one.min(), one.max())}
-    return {every[int(at * len(every) / most)] for at in range(most)} | {every[-1]} | ends
+        return every
+    ends = {int(edge) for one in series if len(one) for edge in (one.step.min(), one.step.max(), *_extremes(one))}
+    evenly = every[np.arange(most) * len(every) // most]
+    return np.unique(np.concatenate([evenly, every[-1:], np.array(sorted(ends), np.int64)]))
+
+
+def _distinct(steps: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    full = [one for one in steps if len(one)]
+    if len(full) == 1 and bool(np.all(full[0][1:] > full[0][:-1])):
+        return full[0]
+    return np.unique(np.concatenate(full)) if full else np.empty(0, np.int64)
+
+
+def _extremes(series: Series) -> Iterable[np.int64]:
+    present = np.flatnonzero(~np.isnan(series.value))
+    if len(present):
+        value = series.value[present]
+        yield series.step[present[value.argmin()]]
+        yield series.step[present[value.argmax()]]
 
 
 def _of_run(run_id: str, key: str, series: Series) -> Iterable[dict[str, Any]]:
