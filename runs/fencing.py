@@ -12,8 +12,10 @@ from studio.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from zaffre.protocol import DESIRED_CANCEL, FINAL_STATES, HELD_STATES
 
 
-def admit(run_id: str, *, actor: Actor, workspace: str | None) -> None:
+def admit(run_id: str, *, actor: Actor, workspace: str | None) -> Run | None:
     """Let pass who may ever write to this run; `refuse_late` then looks at the moment.
+
+    Returns the run as `get_run_briefly` does where it was looked at: at the user door.
 
     `workspace` is the slug of the user door, None on the agent door. A run's token names its run, so
     it costs no question to the database. Raises Unauthenticated, Forbidden or NotFound.
@@ -21,7 +23,7 @@ def admit(run_id: str, *, actor: Actor, workspace: str | None) -> None:
     if actor.kind == "run" and workspace is None:
         if actor.run_id != run_id and not _made_it(run_id, actor=actor):
             raise NotFound("This token belongs to another run.")
-        return
+        return None
     if actor.kind == "anonymous":
         raise Unauthenticated("Log in, or send a token in the Authorization header.")
     if workspace is None:
@@ -30,13 +32,14 @@ def admit(run_id: str, *, actor: Actor, workspace: str | None) -> None:
     if actor.kind == "run":
         if actor.run_id != run_id and not made_by(run.config, actor=actor):
             raise Forbidden("Code writes to its own run, and to the child runs that it began itself.")
-        return
+        return run
     if run.kind != Run.Kind.INTERACTIVE:
         raise Forbidden(
             "Only the code of this run may write to it.", hint="Start an interactive run to log from a notebook."
         )
     if run.submitted_by_id != actor.user_id:
         raise Forbidden("Only the person who started an interactive run may write to it.")
+    return run
 
 
 def refuse_late(*, status: str, attempt_no: int, actor: Actor, open_ended: bool = False) -> None:

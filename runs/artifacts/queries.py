@@ -30,9 +30,11 @@ def list_folder(slug: str, run_id: str, *, actor: Actor, folder: str = "") -> li
 def get_artifact(slug: str, run_id: str, path: str, *, actor: Actor) -> Artifact:
     """Return one file of a run. Raises NotFound when the run has none at this path."""
     # By the row only: a path from outside never becomes a place on a disk.
-    found = list_artifacts(slug, run_id, actor=actor).filter(path=path.replace("\0", "\ufffd")).first()
+    run = get_run_briefly(slug, run_id, actor=actor)
+    found = next(iter(Artifact.objects.filter(run=run, path=path.replace("\0", "\ufffd"))), None)
     if found is None:
         raise NotFound(f"The run has no file {path[:200]!r}.")
+    found.run = run
     return found
 
 

@@ -84,13 +84,15 @@ def adopt(staged: Path, sha256: str, *, workspace_id: int) -> None:
     """Make a whole file of the staging folder, whose hash the caller has taken, a blob of the workspace."""
     target = _path(sha256)
     size = staged.stat().st_size
-    if not target.exists():
+    synced = not target.exists()
+    if synced:
         _sync(staged)
     with transaction.atomic():
         lock_store()
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            _sync(staged)
+            if not synced:
+                _sync(staged)
             os.replace(staged, target)
             _sync(target.parent)
             with target.open("rb") as kept:  # whoever calls has just hashed it

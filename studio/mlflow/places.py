@@ -14,7 +14,6 @@ from runs import queries
 from runs.artifacts import queries as artifacts
 from runs.artifacts import services
 from runs.fencing import admit
-from runs.models import Run
 from studio.kernel import paths
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, Invalid, NotFound
@@ -56,23 +55,24 @@ class RunPlace:
     def __init__(self, ws: str, run_id: str, *, actor: Actor, experiment: str | None = None) -> None:
         self.ws, self.run_id, self.actor, self.experiment = ws, run_id, actor, experiment
 
-    def _run(self) -> Run:
-        run = queries.get_run_briefly(self.ws, self.run_id, actor=self.actor)
-        if self.experiment not in {None, str(run.experiment_id)}:
+    def _refuse_elsewhere(self, experiment: int) -> None:
+        if self.experiment not in {None, str(experiment)}:
             raise NotFound(f"There is no run {self.run_id[:40]!r} in the experiment {str(self.experiment)[:20]!r}.")
-        return run
 
     def may_write(self) -> int:
-        admit(self.run_id, actor=self.actor, workspace=self.ws)
-        return self._run().workspace_id
+        run = admit(self.run_id, actor=self.actor, workspace=self.ws)
+        if run is None:
+            run = queries.get_run_briefly(self.ws, self.run_id, actor=self.actor)
+        self._refuse_elsewhere(run.experiment_id)
+        return run.workspace_id
 
     def file(self, inside: str) -> Kept:
-        self._run()
         found = artifacts.get_artifact(self.ws, self.run_id, inside, actor=self.actor)
+        self._refuse_elsewhere(found.run.experiment_id)
         return Kept(found.path, found.sha256, found.size)
 
     def folder(self, inside: str) -> list[Listed]:
-        self._run()
+        self._refuse_elsewhere(queries.get_run_briefly(self.ws, self.run_id, actor=self.actor).experiment_id)
         found = artifacts.list_folder(self.ws, self.run_id, actor=self.actor, folder=inside)
         return [Listed(one.name, None if one.is_folder else one.size) for one in found]
 
