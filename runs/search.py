@@ -41,6 +41,7 @@ __all__ = [
 ]
 #: Milliseconds that a search with a regular expression may take: some patterns would take hours.
 REGEX_TIME = 2000
+MOST_REGEX = 10
 #: What is shown of a run that was found. The rest may be long.
 _SHOWN = (
     *("kind", "parent_id", "name", "deleted", "description", "status", "client_user", "has_lineage"),
@@ -119,6 +120,8 @@ def look(where: Tree | None, work: Callable[[], _T]) -> _T:
     found = [one for one in leaves(where) if isinstance(one, Comparison) and one.op in REGEX]
     if not found:
         return work()
+    if len(found) > MOST_REGEX:
+        raise bad(f"A filter has at most {MOST_REGEX} regular expressions.", found[MOST_REGEX].place)
     regex = found[0]
     try:
         with transaction.atomic(), connection.cursor() as cursor:

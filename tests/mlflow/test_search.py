@@ -328,6 +328,7 @@ async def test_deleted_experiments_and_their_runs(carl: Door):
     [
         {"filter": "color = 'x'"},
         {"filter": "run_name ~ '('"},
+        {"filter": " or ".join(["run_name ~ 'x'"] * 11)},
         {"filter": "run_name ~ '(((a{255}){255}){255})'"},
         {"filter": "metrics.a"},
         {"filter": 5},
