@@ -48,6 +48,8 @@ class ModelVersion(models.Model):
     #: Where it was said to come from; empty for the files of a run, and for uploaded ones.
     source = models.TextField(blank=True)
     run_link = models.TextField(blank=True)
+    #: The run as its maker named it, which may be one of another server.
+    client_run = models.CharField(max_length=256, blank=True)
     #: The logged model that it was registered from, by its id.
     logged_model = models.CharField(max_length=34, blank=True)
     stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.NONE)

@@ -16,7 +16,7 @@ from registry.services.registering import (
     register_logged_model,
     register_model,
 )
-from registry.services.sources import place_of
+from registry.services.sources import original, place_of
 
 __all__ = [
     "change_version",
@@ -25,6 +25,7 @@ __all__ = [
     "delete_model",
     "delete_version",
     "edit_model",
+    "original",
     "place_of",
     "register_from_source",
     "register_logged_model",

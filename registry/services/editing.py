@@ -29,8 +29,10 @@ def _held(slug: str, name: str, *, actor: Actor) -> Model:
     return model
 
 
-def _changed(model: Model, *, actor: Actor, action: str, target: str = "", **fields: Any) -> None:
-    Model.objects.filter(pk=model.pk).update(updated=Now())
+def _changed(model: Model, *, actor: Actor, action: str, target: str = "", itself: bool = True, **fields: Any) -> None:
+    """Note the change, and its time with the model unless it was of something smaller than `itself`."""
+    if itself:
+        Model.objects.filter(pk=model.pk).update(updated=Now())
     workspace: Workspace = model.workspace
     record(actor=actor, workspace=workspace, action=action, target=target or model.name, fields=fields)
     publish(f"models.{workspace.slug}", name=model.name)
@@ -108,7 +110,7 @@ def change_version(
             others.update(stage=Stage.ARCHIVED, updated=Now())
     ModelVersion.objects.filter(pk=found.pk).update(**changes, updated=Now())
     told = {key: str(value)[:200] for key, value in changes.items()}
-    _changed(model, actor=actor, action="model.edit", target=f"{name}:{version}", **told)
+    _changed(model, actor=actor, action="model.edit", target=f"{name}:{version}", itself=stage is not None, **told)
     return get_version(slug, name, version, actor=actor)
 
 

@@ -124,6 +124,7 @@ def register_from_source(
         "tags": forms.clean_tags(tags or {}),
         "source": source,
         "run_link": run_link[:4000],
+        "client_run": run_id[:256],
         "logged_model": found.logged_model,
     }
     version = _add_version(

@@ -23,6 +23,10 @@ _LOGGED = re.compile(r"models:/+(m-[0-9a-f]{32})/?\Z")
 _VERSION = re.compile(r"models:/+([^/@]+)(?:/(\d{1,9})|@([\w-]+))\Z")
 
 
+#: How often a version may be the copy of a copy.
+COPIES = 10
+
+
 @dataclass
 class Found:
     """The files at a source, each with path and sha256, and whose they are."""
@@ -50,6 +54,23 @@ def look(slug: str, source: str, *, actor: Actor, logged_model: str = "") -> Fou
     if match := _VERSION.match(source):
         return _of_version(slug, unquote(match[1]), match[2], match[3], actor=actor)
     return Found()
+
+
+def original(slug: str, version: ModelVersion, *, actor: Actor) -> ModelVersion:
+    """The version that this one is a copy of, or itself; a copy whose original was deleted stands for itself."""
+    found = version
+    for _ in range(COPIES):
+        match = _VERSION.match(found.source)
+        if not match or not match[2]:
+            break
+        try:
+            above = get_version(slug, unquote(match[1]), int(match[2]), actor=actor)
+        except NotFound:
+            break
+        if above.files != found.files:
+            break
+        found = above
+    return found
 
 
 def place_of(slug: str, version: ModelVersion, *, actor: Actor) -> str:

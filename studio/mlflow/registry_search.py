@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import F, OrderBy, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import F, OrderBy, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, NullIf
 
 from registry import queries
 from registry.models import Model, ModelVersion
@@ -18,7 +18,7 @@ from studio.mlflow.registry_shapes import model_out
 PROMPT_TAG = "mlflow.prompt.is_prompt"
 _MODEL = {"name"}
 _MODEL_ORDER = {"name", "timestamp", "last_updated_timestamp", "creation_timestamp"}
-_TEXTS = {"name": "model__name", "run_id": "run_id", "source_path": "source"}
+_TEXTS = {"name": "model__name", "run_id": "told_run", "source_path": "source"}
 _VERSION = {*_TEXTS, "version_number"}
 _VERSION_ORDER = {*_VERSION, "creation_timestamp", "last_updated_timestamp"}
 MOST_ORDERS = 20
@@ -71,12 +71,13 @@ def _model_column(key: str) -> Any:
 def chosen_versions(
     rows: QuerySet[ModelVersion], where: Sequence[Comparison], order: Sequence[Order]
 ) -> QuerySet[ModelVersion]:
-    """The versions that a search finds, those changed last first where `order` leaves them equal."""
+    """The versions that a search finds: those changed last first without an `order`, by name where it is equal."""
+    rows = rows.annotate(told_run=Coalesce(NullIf("client_run", Value("")), "run_id"))
     for one in where:
         rows = rows.filter(_condition(one, _TEXTS))
     by = [OrderBy(_version_column(one.field.key), descending=one.descending, nulls_last=True) for one in order]
-    last = (Coalesce("updated", "created").desc(), plain_text("model__name"), F("version").desc())
-    return rows.order_by(*by, *last)
+    newest = () if by else (Coalesce("updated", "created").desc(),)
+    return rows.order_by(*by, *newest, plain_text("model__name"), F("version").desc())
 
 
 def _version_column(key: str) -> Any:

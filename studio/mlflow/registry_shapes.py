@@ -34,7 +34,7 @@ def version_out(version: ModelVersion) -> dict[str, Any]:
         "current_stage": version.stage,
         "description": version.description,
         "source": version.source or own_place(version),
-        "run_id": version.run_id or "",
+        "run_id": version.client_run or version.run_id or "",
         "status": "READY",
         "tags": pairs(version.tags),
         "run_link": version.run_link,

@@ -247,3 +247,27 @@ async def test_who_may_do_what(carl, enter: Enter):
         assert (await door.post("registered-models/set-tag", name="clf", key="a", value="1")).status == changed
         assert (await door.post("registered-models/alias", name="clf", alias="x", version="1")).status == changed
         assert (await door.post("model-versions/create", name="clf", source="s3://x")).status == changed
+
+
+async def test_a_version_of_a_run_of_another_server(carl):
+    await model(carl)
+    made = await version(carl, source="runs:/elsewhere/model", run_id="run_1")
+    assert made["run_id"] == "run_1"
+    copied = await version(carl, source="models:/clf/1", run_id="run_1")
+    for number in ("1", copied["version"]):
+        where = await carl.get("model-versions/get-download-uri", name="clf", version=number)
+        assert where.json() == {"artifact_uri": "runs:/elsewhere/model"}
+    found = (await carl.get("model-versions/search", filter="run_id = 'run_1'")).json()["model_versions"]
+    assert [one["version"] for one in found] == ["2", "1"]
+
+
+async def test_what_is_said_of_a_version_is_no_change_of_its_model(carl):
+    await model(carl)
+    await version(carl)
+    before = (await carl.get("registered-models/get", name="clf")).json()["registered_model"]
+    await send(carl, "PATCH", "model-versions/update", name="clf", version="1", description="x")
+    after = (await carl.get("registered-models/get", name="clf")).json()["registered_model"]
+    assert after["last_updated_timestamp"] == before["last_updated_timestamp"]
+    await carl.post("model-versions/transition-stage", name="clf", version="1", stage="Staging")
+    moved = (await carl.get("registered-models/get", name="clf")).json()["registered_model"]
+    assert moved["last_updated_timestamp"] > before["last_updated_timestamp"]

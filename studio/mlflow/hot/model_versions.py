@@ -113,7 +113,7 @@ async def download_uri(request: hot.Request, ws: str) -> hot.Response:
     name, number = _named(wire.from_query(request, wire.ModelVersion))
 
     def look() -> str:
-        found = queries.get_version(ws, name, number, actor=actor)
+        found = services.original(ws, queries.get_version(ws, name, number, actor=actor), actor=actor)
         place = services.place_of(ws, found, actor=actor)
         if place:
             return f"mlflow-artifacts:/{place}"
