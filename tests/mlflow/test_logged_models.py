@@ -188,6 +188,9 @@ async def test_inputs_and_outputs_are_told_back(carl):
     assert told["outputs"]["model_outputs"] == [{"model_id": model, "step": 3}]
     found = (await carl.post("runs/search", experiment_ids=[number])).json()["runs"][0]
     assert (found["inputs"], found["outputs"]) == (told["inputs"], told["outputs"])
+    for wrong, said in (([], "at least one"), ([number] * 21, "more than 20")):
+        refused = await carl.post("experiments/search-datasets", experiment_ids=wrong)
+        assert refused.status == 400 and said in refused.json()["message"]
     summary = (await carl.post("experiments/search-datasets", experiment_ids=[number])).json()
     assert summary["dataset_summaries"] == [
         {"experiment_id": number, "name": "iris", "digest": "d1", "context": "training"}

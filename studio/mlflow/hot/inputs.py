@@ -17,7 +17,7 @@ from studio.mlflow.hot import experiments
 
 #: The tag in which MLflow 2 keeps what it says of its models.
 HISTORY_TAG = "mlflow.log-model.history"
-MOST_SUMMARIES = 1000
+MOST_SUMMARIES, MOST_EXPERIMENTS = 1000, 20
 
 
 @door
@@ -91,10 +91,15 @@ async def search_datasets(request: hot.Request, ws: str) -> hot.Response:
     """POST experiments/search-datasets {experiment_ids} → {dataset_summaries}"""
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.SearchDatasets)
-    given = wire.needed(asked.experiment_ids or None, "experiment_ids")
+    given = asked.experiment_ids or []
+    if not given:
+        raise Invalid("SearchDatasets request must specify at least one experiment_id.")
+    if len(given) > MOST_EXPERIMENTS:
+        told = f"SearchDatasets request cannot specify more than {MOST_EXPERIMENTS} experiment_ids."
+        raise Invalid(f"{told} Received {len(given)} experiment_ids.")
 
     def look() -> list[dict[str, Any]]:
-        numbers = [experiments.find(ws, number, actor=actor).pk for number in given[:20]]
+        numbers = [experiments.find(ws, number, actor=actor).pk for number in given]
         found = queries.sources_of(ws, numbers, actor=actor, limit=MOST_SUMMARIES)
         return [
             {"experiment_id": number, "name": source.name, "digest": source.digest, "context": context}
