@@ -249,12 +249,24 @@ def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:
     attempt = Attempt.objects.select_related("run").filter(token_id=parsed.id).first()
     if attempt is None or not tokens.matches(parsed.secret, attempt.secret_hash):
         raise Unauthenticated("This run token is unknown.")
+    return _actor_of(attempt, address=address)
+
+
+def actor_of_token_id(token_id: str) -> Actor:
+    """The code whose token made something that is now used without it. Raises Unauthenticated as above."""
+    attempt = Attempt.objects.select_related("run").filter(token_id=token_id).first()
+    if attempt is None:
+        raise Unauthenticated("The run whose token made this does not exist any more.")
+    return _actor_of(attempt, address="")
+
+
+def _actor_of(attempt: Attempt, *, address: str) -> Actor:
     if attempt.ended is not None and attempt.run.status in FINAL_STATES:
         raise Unauthenticated("This run has ended, and its token with it.")
     return Actor(
         kind="run",
         name=attempt.run.name,
-        token_id=parsed.id,
+        token_id=attempt.token_id,
         workspace_id=attempt.run.workspace_id,
         run_id=attempt.run_id,
         attempt=attempt.no,

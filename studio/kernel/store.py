@@ -164,14 +164,21 @@ def _remove(paths: list[Path], done: Collected) -> None:
 
 
 def _remove_staged() -> int:
-    """Remove what was on its way in and is not written to any more."""
-    count = 0
+    """Remove what was on its way in and is not written to any more.
+
+    Files whose names are the same up to a dot are parts of one upload: they stay while one of them is written to.
+    """
+    touched: dict[Path, float] = {}
+    written: dict[str, float] = {}
     for path in (settings.BLOB_DIR / "staging").glob("*"):
         with suppress(FileNotFoundError):
-            if path.stat().st_mtime < time.time() - STAGED:
-                path.unlink()
-                count += 1
-    return count
+            touched[path] = path.stat().st_mtime
+            group = path.name.partition(".")[0]
+            written[group] = max(written.get(group, 0), touched[path])
+    given_up = [path for path in touched if written[path.name.partition(".")[0]] < time.time() - STAGED]
+    for path in given_up:
+        path.unlink(missing_ok=True)
+    return len(given_up)
 
 
 @dataclass

@@ -22,7 +22,11 @@ from zaffre.protocol import TOKEN_KINDS, TOKEN_PREFIX
 _SHAPE = re.compile(
     rf"{TOKEN_PREFIX}_({'|'.join(TOKEN_KINDS)})_([A-Za-z0-9]{{10,26}})_([A-Za-z0-9-]{{43}})_([0-9a-f]{{6}})\Z"
 )
-_LEAK = re.compile(rf"{TOKEN_PREFIX}_(?:{'|'.join(TOKEN_KINDS)})_[A-Za-z0-9]+_[A-Za-z0-9-]+(?:_[0-9a-f]{{6}})?")
+_LEAK = re.compile(
+    rf"{TOKEN_PREFIX}_(?:{'|'.join(TOKEN_KINDS)})_[A-Za-z0-9]+_[A-Za-z0-9-]+(?:_[0-9a-f]{{6}})?"
+    # The sealed part of an address (studio.kernel.addresses).
+    rf"|{TOKEN_PREFIX}_url_[A-Za-z0-9_-]+"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from studio.mlflow.hot import (
     inputs,
     logged_models,
     model_versions,
+    multipart,
+    presigned,
     registered_models,
     runs,
     telemetry,
@@ -91,7 +93,16 @@ _CALLS = [
     ("GET", "mlflow-artifacts/artifacts/<path:path>", artifacts.get),
     ("HEAD", "mlflow-artifacts/artifacts/<path:path>", artifacts.get),
     ("DELETE", "mlflow-artifacts/artifacts/<path:path>", artifacts.delete),
-    ("POST", "mlflow-artifacts/mpu/<path:path>", artifacts.no_multipart),
+    ("POST", "mlflow-artifacts/mpu/create/<path:path>", multipart.create),
+    ("POST", "mlflow-artifacts/mpu/complete/<path:path>", multipart.complete),
+    ("POST", "mlflow-artifacts/mpu/abort/<path:path>", multipart.abort),
+    ("PUT", "mlflow-artifacts/parts/<sealed>", multipart.put_part),
+    ("GET", "mlflow-artifacts/presigned/<path:path>", presigned.download_url_of_path),
+    ("POST", "mlflow/artifacts/presigned-upload-url", presigned.upload_url),
+    ("POST", "mlflow/artifacts/presigned-download-url", presigned.download_url),
+    ("PUT", "mlflow-artifacts/signed/<sealed>", presigned.put),
+    ("GET", "mlflow-artifacts/signed/<sealed>", presigned.get),
+    ("HEAD", "mlflow-artifacts/signed/<sealed>", presigned.get),
 ]
 
 hot_routes = [

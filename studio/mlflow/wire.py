@@ -256,11 +256,11 @@ class CreateModelVersion(msgspec.Struct):
     tags: list[KeyValue] | None = None
 
 
-async def read(request: hot.Request, kind: type[T]) -> tuple[T, bytes]:
+async def read(request: hot.Request, kind: type[T], *, limit: int = MAX_JSON_BODY) -> tuple[T, bytes]:
     """What is asked, from the body or for GET from the query string, and the raw body. Raises Invalid, TooLarge."""
     if request.method == "GET":
         return from_query(request, kind), b""
-    raw = await request.body(limit=MAX_JSON_BODY)
+    raw = await request.body(limit=limit)
     try:
         asked = msgspec.json.decode(raw or b"{}", type=kind, strict=False)
         if b"\\u0000" in raw:

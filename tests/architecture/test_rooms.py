@@ -10,9 +10,11 @@ WITHOUT_ACTOR = {
     # They turn a credential into an actor.
     "workspace/accounts/queries.py:actor_of_token",
     "workspace/accounts/queries.py:actor_of_proof",
+    "workspace/accounts/queries.py:actor_of_token_id",
     "workspace/compute/queries.py:actor_of_token",
     "workspace/compute/queries.py:actor_of_enrolment",
     "runs/queries.py:actor_of_token",
+    "runs/queries.py:actor_of_token_id",
     # The actor is all they are asked about.
     "workspace/accounts/queries.py:user_of",
     "workspace/accounts/queries.py:require_site_admin",

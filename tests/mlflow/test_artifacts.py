@@ -181,10 +181,3 @@ async def test_the_addresses_of_mlflows_pages(carl: Door, enter: Enter):
     assert refusal(await carl.caller.get(f"{page}?run_id={run_id}&path=none"))[0] == 404
     assert refusal(await carl.caller.get(f"{page}?path=deep/a.txt"))[0] == 400
     assert refusal(await enter("mallory").caller.get(f"{page}?run_id={run_id}&path=deep/a.txt"))[0] == 404
-
-
-async def test_a_client_that_would_send_parts_falls_back(carl: Door):
-    base, _ = await root(carl)
-    asked = base.replace("/mlflow-artifacts/artifacts/", "/mlflow-artifacts/mpu/create/")
-    answer = await carl.caller.post(asked, {"path": "big", "num_parts": 60})
-    assert refusal(answer) == (501, "NOT_IMPLEMENTED")

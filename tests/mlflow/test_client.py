@@ -158,3 +158,26 @@ def test_a_script_in_a_submitted_run_joins_its_run(studio: Studio, python: Path,
     files = studio.ask("GET", f"{studio.ws}/runs/{run.id}/artifacts").json["artifacts"]
     assert [one["path"] for one in files] == ["inner.txt"]
     assert [one["name"] for one in found["steps"] if one["state"] != "done"] == []
+
+
+def test_large_files_go_in_parts_and_come_from_addresses(studio: Studio, python: Path, tmp_path: Path):
+    script = """
+import os, mlflow
+body = os.urandom(3_000_000)
+open("big.bin", "wb").write(body)
+mlflow.set_experiment("parts")
+with mlflow.start_run() as run:
+    mlflow.log_artifact("big.bin", "deep")
+here = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="deep/big.bin", dst_path="here")
+print("SAME", open(here, "rb").read() == body)
+"""
+    small = {
+        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "true",
+        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "true",
+        "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": "1000000",
+        "MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE": "1000000",
+        "MLFLOW_MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE": "1000000",
+        "MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE": "1000000",
+    }
+    said = tell(studio, python, script, tmp_path, MLFLOW_TRACKING_TOKEN=studio.known["token"], **small)
+    assert "SAME True" in said

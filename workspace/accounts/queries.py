@@ -25,6 +25,18 @@ def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:
     # Only who knows the secret learns why the token does not work.
     if token is None or not tokens.matches(parsed.secret, token.secret_hash):
         raise Unauthenticated("This token is unknown.", hint="Make a new one under your account's tokens.")
+    return _actor_of(token, address=address)
+
+
+def actor_of_token_id(token_id: str) -> Actor:
+    """The person whose token made something that is now used without it. Raises Unauthenticated as above."""
+    token = Token.objects.select_related("user").filter(pk=token_id).first()
+    if token is None:
+        raise Unauthenticated("The token that made this does not exist any more.")
+    return _actor_of(token, address="")
+
+
+def _actor_of(token: Token, *, address: str) -> Actor:
     now = timezone.now()
     if token.revoked:
         raise Unauthenticated(f"This token was revoked on {token.revoked:%Y-%m-%d}.", hint="Make a new one.")
@@ -44,6 +56,11 @@ def actor_of_proof(user_id: int, stamp: str, *, address: str = "") -> Actor:
     if user is None or not hmac.compare_digest(user.get_session_auth_hash(), stamp):
         raise Unauthenticated("The password was changed, or the account is closed.")
     return user.as_actor(address=address)
+
+
+def stamp_of(*, actor: Actor) -> str:
+    """What changes when the actor gets another password, for `actor_of_proof`."""
+    return user_of(actor).get_session_auth_hash()
 
 
 def user_of(actor: Actor) -> User:

@@ -47,7 +47,7 @@ async def delete(request: hot.Request, ws: str, path: str) -> hot.Response:
 @door
 async def get(request: hot.Request, ws: str, path: str) -> hot.Response:
     """GET and HEAD …/artifacts/<path> → the bytes, or one range of them"""
-    place, inside = places.resolve(ws, _shorn(path), actor=await actor_of(request))
+    place, inside = places.resolve(ws, shorn(path), actor=await actor_of(request))
     return answer(request, await db.run(place.file, places.clean(inside)))
 
 
@@ -58,15 +58,6 @@ async def get_of_run(request: hot.Request, ws: str) -> hot.Response:
     asked = wire.from_query(request, wire.ListArtifacts)
     place = RunPlace(ws, wire.run_id_of(asked), actor=actor)
     return answer(request, await db.run(place.file, places.clean(wire.needed(asked.path, "path"))))
-
-
-@door
-async def no_multipart(request: hot.Request, ws: str, path: str) -> hot.Response:
-    """POST mpu/… → 501: the client that was told to send parts sends the file in one piece then."""
-    await actor_of(request)
-    await request.body()
-    message = "Files come in one piece here, however large they are."
-    return hot.json({"error_code": "NOT_IMPLEMENTED", "message": message}, 501)
 
 
 def answer(request: hot.Request, found: Kept) -> hot.Response:
@@ -116,7 +107,7 @@ async def find_many(request: hot.Request, ws: str) -> hot.Response:
     """GET mlflow-artifacts/artifacts?path= → {files}, their paths relative to the asked one"""
     actor = await actor_of(request)
     asked = wire.from_query(request, wire.ListArtifacts)
-    place, inside = places.resolve(ws, _shorn(wire.needed(asked.path, "path")), actor=actor)
+    place, inside = places.resolve(ws, shorn(wire.needed(asked.path, "path")), actor=actor)
     return hot.json({"files": await db.run(listed, place, inside)})
 
 
@@ -125,7 +116,7 @@ async def find_in_run(request: hot.Request, ws: str) -> hot.Response:
     """GET mlflow/artifacts/list?run_id=&path= → {root_uri, files}, their paths relative to the run's root"""
     actor = await actor_of(request)
     asked = wire.from_query(request, wire.ListArtifacts)
-    run_id, folder = wire.run_id_of(asked), _shorn(asked.path or "")
+    run_id, folder = wire.run_id_of(asked), shorn(asked.path or "")
     inside = places.clean(folder) if folder else ""
 
     def look() -> tuple[str, list[dict[str, Any]]]:
@@ -138,7 +129,7 @@ async def find_in_run(request: hot.Request, ws: str) -> hot.Response:
     return hot.json({"root_uri": root, "files": files})
 
 
-def _shorn(path: str) -> str:
+def shorn(path: str) -> str:
     """A path without dots for parts and slashes at its end: the client downloads all of a run as `.`."""
     return "/".join(part for part in path.rstrip("/").split("/") if part != ".")
 

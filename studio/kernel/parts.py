@@ -1,0 +1,105 @@
+"""Parts of a file whose size nobody announced: each is staged by itself, and all are joined at the end.
+
+Uploads whose size is known beforehand write into one staged file instead (`runs/artifacts/uploading.py`).
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from studio.kernel import blobs, hot
+from studio.kernel.errors import Invalid
+from studio.kernel.uploads import PIECE
+
+MOST_PARTS = 10_000
+
+
+def _place(upload: str, what: str) -> Path:
+    # Up to the dot it is one group for the sweep of staged files: it lives as long as one of it is written to.
+    return blobs.staging() / f"parts-{upload}.{what}"
+
+
+async def take(request: hot.Request, upload: str, number: int) -> str:
+    """Keep the body as part `number` of the upload; return its SHA-256. Sent again, it takes the first one's place.
+
+    Raises TooLarge, Gone. A part is there wholly or not at all.
+    """
+    staged = _place(upload, f"{number}.{secrets.token_hex(8)}")
+    digest = hashlib.sha256()
+    file = await asyncio.to_thread(staged.open, "wb")
+    try:
+        held = bytearray()
+        async for piece in request.stream(limit=blobs.MAX_BLOB):
+            held += piece
+            if len(held) >= PIECE:
+                digest.update(held)
+                await asyncio.to_thread(file.write, bytes(held))
+                held.clear()
+        digest.update(held)
+        await asyncio.to_thread(file.write, bytes(held))
+        await asyncio.to_thread(file.close)
+        await asyncio.to_thread(os.replace, staged, _place(upload, str(number)))
+    finally:
+        await asyncio.to_thread(file.close)
+        await asyncio.to_thread(staged.unlink, True)
+    return digest.hexdigest()
+
+
+def join(upload: str, wanted: Sequence[str], *, workspace_id: int) -> tuple[str, int]:
+    """Make the parts, whose SHA-256 are told in order, one blob of the workspace; return (sha256, size).
+
+    Raises Invalid `parts_missing` and `digest_mismatch`, which name the part, and TooLarge.
+    """
+    if done := finished(upload):
+        return done
+    with blobs.Incoming() as incoming:
+        try:
+            for number, sha256 in enumerate(wanted, 1):
+                _add(incoming, _place(upload, str(number)), number, sha256)
+        except FileNotFoundError:
+            # A repeated call whose first one has just ended.
+            if done := finished(upload):
+                return done
+            raise Invalid(
+                f"Part {number} was not sent.", code="parts_missing", hint="Send it, or begin the upload anew."
+            ) from None
+        return incoming.keep(workspace_id=workspace_id)
+
+
+def _add(incoming: blobs.Incoming, place: Path, number: int, wanted: str) -> None:
+    digest = hashlib.sha256()
+    with place.open("rb") as part:
+        while piece := part.read(PIECE):
+            digest.update(piece)
+            incoming.write(piece)
+    if digest.hexdigest() != wanted:
+        raise Invalid(f"Part {number} is not what was sent.", code="digest_mismatch", hint="Send it again.")
+
+
+def finished(upload: str) -> tuple[str, int] | None:
+    """(sha256, size) of what the upload became, for an hour after its end: a repeated call gets the same answer."""
+    with suppress(FileNotFoundError):
+        sha256, size = json.loads(_place(upload, "done").read_text())
+        return sha256, size
+    return None
+
+
+def finish(upload: str, sha256: str, size: int) -> None:
+    """Remember what the upload became, and let its parts go."""
+    written = _place(upload, f"done.{secrets.token_hex(8)}")
+    written.write_text(json.dumps([sha256, size]))
+    os.replace(written, _place(upload, "done"))
+    forget(upload, but="done")
+
+
+def forget(upload: str, *, but: str = "") -> None:
+    """Let the parts go. Harmless when there are none."""
+    kept = _place(upload, but)
+    for place in blobs.staging().glob(f"parts-{upload}.*"):
+        if place != kept:
+            place.unlink(missing_ok=True)
