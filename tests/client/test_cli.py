@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -135,7 +136,11 @@ def test_follow_survives_a_studio_that_restarts(studio, zaffre, work):
 def test_ctrl_c_leaves_the_run_and_exits_130(studio, home, work):
     env = {**os.environ, "ZAFFRE_URL": studio.url, "ZAFFRE_TOKEN": TOKEN, "ZAFFRE_WORKSPACE": "main"}
     words = [str(Path(sys.executable).parent / "zaffre"), *SUBMIT, "--follow", "--", "train.py"]
-    with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as child:
+    # A shell lets its background jobs ignore Ctrl-C, and what they start would inherit it.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        words, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=heed
+    ) as child:
         studio.wait(lambda: studio.asked("GET", f"{W}/runs/{RUN}/log"), "it follows")
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=20)
