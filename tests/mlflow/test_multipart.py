@@ -140,3 +140,13 @@ async def test_an_address_ends_with_the_rights_of_who_made_it(carl, app, lab):
     path = urlsplit(made.json()["presigned_url"]).path
     await ask(lambda: Membership.objects.filter(workspace=lab, user__username="carl").delete())
     assert (await Caller(app).call("PUT", path, json.dumps("x").encode())).status == 404
+
+
+async def test_a_long_path_in_any_script_has_an_address(carl, app):
+    number = await carl.experiment()
+    run = (await carl.run(number))["info"]["run_id"]
+    path = "/".join(["\U00020b9f" * 60] * 16)
+    made = await carl.post("artifacts/presigned-upload-url", run_id=run, path=path)
+    assert (await Caller(app).call("PUT", urlsplit(made.json()["presigned_url"]).path, BODY)).status == 200
+    told = (await carl.post("artifacts/presigned-download-url", run_id=run, path=path)).json()
+    assert (await Caller(app).get(urlsplit(told["presigned_url"]).path)).body == BODY
