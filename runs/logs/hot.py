@@ -10,7 +10,7 @@ import msgspec
 from runs.logs import queries, services
 from runs.logs.pieces import parse_range
 from studio.kernel import db, hot
-from studio.kernel.errors import Conflict, Invalid, RangeGap
+from studio.kernel.errors import Conflict, Invalid, Malformed, RangeGap
 from zaffre.protocol import (
     DESIRED_HEADER,
     LOG_COMPLETE_HEADER,
@@ -53,7 +53,7 @@ async def _append(request: hot.Request, run: str, workspace: str | None) -> hot.
     try:
         start = parse_range(request.headers.get("content-range", ""), len(data))
     except ValueError as error:
-        raise Invalid(f"{error}.", code="bad_range") from None
+        raise Malformed(f"{error}.", code="bad_range") from None
     _check_digest(request.headers.get("content-digest", ""), data)
     skip = request.headers.get(LOG_SKIP_HEADER.lower()) == "1"
     try:

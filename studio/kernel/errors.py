@@ -72,6 +72,12 @@ class Invalid(ZaffreError):
     code = "invalid"
 
 
+class Malformed(Invalid):
+    """What the protocol itself does not allow, such as a header that cannot be read."""
+
+    status = 400
+
+
 class OtherProtocol(ZaffreError):
     status = 426
     code = "protocol"
