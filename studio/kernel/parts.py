@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from studio.kernel import blobs, hot
-from studio.kernel.errors import Invalid
+from studio.kernel.errors import Conflict, Invalid
 from studio.kernel.uploads import PIECE
 
 MOST_PARTS = 10_000
@@ -27,14 +27,16 @@ def _place(upload: str, what: str) -> Path:
 async def take(request: hot.Request, upload: str, number: int) -> str:
     """Keep the body as part `number` of the upload; return its SHA-256. Sent again, it takes the first one's place.
 
-    Raises TooLarge, Gone. A part is there wholly or not at all.
+    Raises TooLarge, also when all parts together would be more than a file may be, Conflict for an upload that has
+    ended, Gone. A part is there wholly or not at all.
     """
+    left = blobs.MAX_BLOB - await asyncio.to_thread(_held, upload, but=str(number))
     staged = _place(upload, f"{number}.{secrets.token_hex(8)}")
     digest = hashlib.sha256()
     file = await asyncio.to_thread(staged.open, "wb")
     try:
         held = bytearray()
-        async for piece in request.stream(limit=blobs.MAX_BLOB):
+        async for piece in request.stream(limit=max(left, 0)):
             held += piece
             if len(held) >= PIECE:
                 digest.update(held)
@@ -48,6 +50,17 @@ async def take(request: hot.Request, upload: str, number: int) -> str:
         await asyncio.to_thread(file.close)
         await asyncio.to_thread(staged.unlink, True)
     return digest.hexdigest()
+
+
+def _held(upload: str, *, but: str) -> int:
+    """Bytes that are staged of an upload, without those of the part that comes again. Raises Conflict at its end."""
+    if finished(upload):
+        raise Conflict("This upload is complete.", code="upload_complete")
+    total = 0
+    for place in blobs.staging().glob(f"parts-{upload}.*"):
+        with suppress(FileNotFoundError):
+            total += place.stat().st_size if place != _place(upload, but) else 0
+    return total
 
 
 def join(upload: str, wanted: Sequence[str], *, workspace_id: int) -> tuple[str, int]:

@@ -82,6 +82,17 @@ async def test_an_address_is_good_for_one_part_of_one_upload_and_ends(carl, app,
     assert (await Caller(app).call("PUT", path, b"x")).status == 403
 
 
+async def test_parts_are_no_more_than_a_file_may_be_and_none_comes_after_the_end(carl, app, monkeypatch):
+    where, made = await begin(carl)
+    monkeypatch.setattr(blobs, "MAX_BLOB", 9000)
+    etags = [(await send(app, made, number, PARTS[number - 1])).headers["etag"] for number in (1, 2)]
+    assert refusal(await send(app, made, 3, PARTS[2])) == (400, "INVALID_PARAMETER_VALUE")
+    monkeypatch.setattr(blobs, "MAX_BLOB", len(BODY))
+    etags.append((await send(app, made, 3, PARTS[2])).headers["etag"])
+    assert (await finish(carl, where, made, etags)).status == 200
+    assert (await send(app, made, 1, PARTS[0])).status == 409
+
+
 async def test_an_upload_that_is_given_up_leaves_nothing(carl, app):
     where, made = await begin(carl)
     await send(app, made, 1, PARTS[0])
