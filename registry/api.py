@@ -95,10 +95,7 @@ class ModelDetail(APIView):
 
     def patch(self, request: Request, ws: str, name: str) -> Response:
         actor, body = actor_of(request), parse(ChangeIn, request.data)
-        if "description" in body:
-            services.edit_model(ws, name, actor=actor, description=body["description"])
-        if "tags" in body:
-            services.tag_model(ws, name, actor=actor, tags=body["tags"])
+        services.edit_model(ws, name, actor=actor, **body)
         return Response(ModelOut(queries.get_model(ws, name, actor=actor)).data)
 
     def delete(self, request: Request, ws: str, name: str) -> Response:
@@ -126,10 +123,7 @@ class VersionDetail(APIView):
 
     def patch(self, request: Request, ws: str, name: str, version: int) -> Response:
         actor, body = actor_of(request), parse(ChangeIn, request.data)
-        if "description" in body:
-            services.change_version(ws, name, version, actor=actor, description=body["description"])
-        if "tags" in body:
-            services.tag_version(ws, name, version, actor=actor, tags=body["tags"])
+        services.change_version(ws, name, version, actor=actor, **body)
         return Response(_shown(queries.get_version(ws, name, version, actor=actor)))
 
     def delete(self, request: Request, ws: str, name: str, version: int) -> Response:

@@ -40,20 +40,32 @@ def _changed(model: Model, *, actor: Actor, action: str, target: str = "", itsel
 
 @transaction.atomic
 def edit_model(
-    slug: str, name: str, *, actor: Actor, new_name: str | None = None, description: str | None = None
+    slug: str,
+    name: str,
+    *,
+    actor: Actor,
+    new_name: str | None = None,
+    description: str | None = None,
+    tags: Mapping[str, str | None] | None = None,
 ) -> Model:
-    """Rename a model, or say what it is. Raises NotFound, Invalid, Conflict `taken`."""
+    """Rename a model, say what it is, or set its tags: all of it or nothing.
+
+    Raises NotFound, Invalid, Conflict `taken`.
+    """
     model, changes = _held(slug, name, actor=actor), dict[str, Any]()
+    if tags is not None:
+        tag_model(slug, name, actor=actor, tags=tags)
     if new_name is not None:
         changes["name"] = forms.clean_model_name(new_name)
     if description is not None:
         changes["description"] = clean_description(description)
-    try:
-        with transaction.atomic():
-            Model.objects.filter(pk=model.pk).update(**changes)
-    except IntegrityError:
-        raise Conflict(f"Registered Model (name={new_name}) already exists.", code="taken", name=new_name) from None
-    _changed(model, actor=actor, action="model.edit", **{key: value[:200] for key, value in changes.items()})
+    if changes:
+        try:
+            with transaction.atomic():
+                Model.objects.filter(pk=model.pk).update(**changes)
+        except IntegrityError:
+            raise Conflict(f"Registered Model (name={new_name}) already exists.", code="taken", name=new_name) from None
+        _changed(model, actor=actor, action="model.edit", **{key: value[:200] for key, value in changes.items()})
     return Model.objects.select_related("created_by", "workspace").get(pk=model.pk)
 
 
@@ -94,12 +106,15 @@ def change_version(
     description: str | None = None,
     stage: str | None = None,
     archive_others: bool = False,
+    tags: Mapping[str, str | None] | None = None,
 ) -> ModelVersion:
-    """Say what a version is, or how far it has come; with `archive_others` those of the same stage are archived.
+    """Say what a version is, how far it has come, or set its tags: all of it or nothing.
 
-    Raises NotFound, Invalid.
+    With `archive_others` those of the same stage are archived. Raises NotFound, Invalid.
     """
     model = _held(slug, name, actor=actor)
+    if tags is not None:
+        tag_version(slug, name, version, actor=actor, tags=tags)
     found, changes = get_version(slug, name, version, actor=actor), dict[str, Any]()
     if description is not None:
         changes["description"] = clean_description(description)
@@ -108,6 +123,8 @@ def change_version(
         if archive_others and changes["stage"] in {Stage.STAGING, Stage.PRODUCTION}:
             others = model.versions.filter(stage=changes["stage"]).exclude(pk=found.pk)
             others.update(stage=Stage.ARCHIVED, updated=Now())
+    if not changes:
+        return get_version(slug, name, version, actor=actor)
     ModelVersion.objects.filter(pk=found.pk).update(**changes, updated=Now())
     told = {key: str(value)[:200] for key, value in changes.items()}
     _changed(model, actor=actor, action="model.edit", target=f"{name}:{version}", itself=stage is not None, **told)

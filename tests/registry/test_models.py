@@ -189,6 +189,10 @@ def test_aliases_tags_and_descriptions_from_our_own_doors(api, browser, trained)
     assert carl.patch(f"{URL}/churn", change, format="json").json()["tags"] == {"team": "vision"}
     assert carl.patch(f"{URL}/churn/versions/1", change, format="json").json()["description"] == "Better."
     assert rio.patch(f"{URL}/churn", change, format="json").status_code == 403
+    bad = {"description": "Half of it.", "tags": {"": "a tag has a name"}}
+    for url in (f"{URL}/churn", f"{URL}/churn/versions/1"):
+        assert carl.patch(url, bad, format="json").status_code == 422
+        assert carl.get(url).json()["description"] == "Better."
     page = browser("carl")
     assert "@champion" in page.get("/w/lab/models/churn").content.decode()
     set_here = page.post("/w/lab/models/churn/alias", {"alias": "blue", "version": "1"}, follow=True).content.decode()
