@@ -24,7 +24,7 @@ from runs.logs import services as logs  # noqa: E402
 from runs.metrics import services as metrics  # noqa: E402
 from studio.kernel import hot, live  # noqa: E402
 from studio.kernel.api import MOST_JSON  # noqa: E402
-from studio.kernel.errors import TooLarge  # noqa: E402
+from studio.kernel.errors import TooLarge, TooSlow, ZaffreError  # noqa: E402
 from studio.urls import collect  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -70,22 +70,32 @@ async def application(scope: hot.Scope, receive: hot.Receive, send: hot.Send) ->
 
 async def _pages_and_json(scope: hot.Scope, receive: hot.Receive, send: hot.Send) -> None:
     """Django's part, with a bound: it takes a whole body to disk before anybody asks who sends it."""
-    size = 0
+    pace = hot.Pace(receive)
+    size, whole = 0, False
+    refusal: ZaffreError | None = None
 
     async def bounded() -> dict[str, Any]:
-        nonlocal size
-        message = await receive()
+        nonlocal size, whole, refusal
+        try:
+            # After the body Django waits here for as long as the answer takes, to learn whether the caller left.
+            message = await (receive() if whole else pace.next())
+        except TooSlow as error:
+            refusal = error
+            return {"type": "http.disconnect"}
+        whole = not message.get("more_body", False)
         size += len(message.get("body", b""))
-        return message if size <= MOST_BODY else {"type": "http.disconnect"}
+        if size > MOST_BODY:
+            refusal = TooLarge(f"At most {MOST_BODY} bytes are taken here.", limit=MOST_BODY)
+        return message if refusal is None else {"type": "http.disconnect"}
 
     told = next((value for key, value in scope["headers"] if key == b"content-length"), b"0")
     if told.isdigit() and int(told) > MOST_BODY:
-        size = int(told)
+        refusal = TooLarge(f"At most {MOST_BODY} bytes are taken here.", limit=MOST_BODY)
         await hot.Request(scope, receive).drain()
     else:
         await django_app(scope, bounded, send)
-    if size > MOST_BODY:
-        await hot.answer(hot.refused(TooLarge(f"At most {MOST_BODY} bytes are taken here.", limit=MOST_BODY)), send)
+    if refusal is not None:
+        await hot.answer(hot.refused(refusal), send)
 
 
 async def _websocket(scope: hot.Scope, receive: hot.Receive, send: hot.Send) -> None:

@@ -4,6 +4,7 @@ ZaffreError
 ├── Unauthenticated        401  no credential, or one that is unknown, expired or revoked
 ├── Forbidden              403  a member whose role does not suffice
 ├── NotFound               404  missing, or hidden from a stranger: the two look alike
+├── TooSlow                408  a body that does not come
 ├── Conflict               409  the state of the thing does not allow it (`code` says which)
 ├── TooLarge               413
 ├── RangeGap               416  a log piece that does not continue what is held
@@ -50,6 +51,11 @@ class Forbidden(ZaffreError):
 class NotFound(ZaffreError):
     status = 404
     code = "not_found"
+
+
+class TooSlow(ZaffreError):
+    status = 408
+    code = "too_slow"
 
 
 class Conflict(ZaffreError):

@@ -18,7 +18,7 @@ from django.db import Error as DatabaseError
 from studio.kernel import credentials, db
 from studio.kernel.actors import Actor
 from studio.kernel.api import as_zaffre_error
-from studio.kernel.errors import Invalid, OtherProtocol, TooLarge, Unavailable, ZaffreError
+from studio.kernel.errors import Invalid, OtherProtocol, TooLarge, TooSlow, Unavailable, ZaffreError
 from zaffre.protocol import MAX_JSON_BODY, PROTOCOL, PROTOCOL_HEADER, VERSION
 
 log = logging.getLogger(__name__)
@@ -30,11 +30,41 @@ Body = bytes | AsyncIterator[bytes]
 
 #: After a refusal we read this much more, so that the sender sees the answer and not a reset.
 LINGER = 1024 * 1024
+#: How long the sender of a body may say nothing, in seconds.
+STALL = 30.0
+#: How long we wait for a sender in all: this many seconds, and one more for each so many bytes that came.
+START, SLOWEST = 30.0, 1024
 _JSON = msgspec.json.Encoder()
 
 
 class Gone(Exception):
     """The sender went away in the middle of its body."""
+
+
+class Pace:
+    """Bounds how long the sender of one body may keep us waiting; what we do with the pieces is not counted."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._waited = 0.0
+        self._came = 0
+
+    async def next(self) -> dict[str, Any]:
+        """The next message. Raises TooSlow when it does not come in time."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        try:
+            async with asyncio.timeout(min(STALL, START + self._came / SLOWEST - self._waited)):
+                message = await self._receive()
+        except TimeoutError:
+            raise TooSlow(
+                f"The body came too slowly: {self._came} bytes, and then nothing more in time.",
+                hint="Send it again over a connection that carries it.",
+                received=self._came,
+            ) from None
+        self._waited += clock() - begun
+        self._came += len(message.get("body", b""))
+        return message
 
 
 @dataclass
@@ -56,6 +86,7 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self._receive = receive
+        self._pace = Pace(receive)
         self._ended = False
         self.headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         self.query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
@@ -78,7 +109,7 @@ class Request:
         return int(raw)
 
     async def stream(self, *, limit: int) -> AsyncIterator[bytes]:
-        """Yield the body as it comes. Raises TooLarge past `limit` bytes, Gone when the sender went away."""
+        """Yield the body as it comes. Raises TooLarge past `limit` bytes, TooSlow, Gone when the sender went away."""
         announced = self.headers.get("content-length", "0")
         too_large = TooLarge(f"The body has more than {limit} bytes, the most that is taken here.", limit=limit)
         if announced.isdigit() and int(announced) > limit:
@@ -93,7 +124,7 @@ class Request:
                 yield piece
 
     async def body(self, *, limit: int = MAX_JSON_BODY) -> bytes:
-        """The whole body. Raises TooLarge past `limit` bytes."""
+        """The whole body. Raises as `stream` does."""
         return b"".join([piece async for piece in self.stream(limit=limit)])
 
     async def left(self) -> None:
@@ -108,11 +139,11 @@ class Request:
             async with asyncio.timeout(5):
                 while not self._ended and left > 0:
                     left -= len(await self._next())
-        except (TimeoutError, Gone):
+        except (TimeoutError, TooSlow, Gone):
             return
 
     async def _next(self) -> bytes:
-        message = await self._receive()
+        message = await self._pace.next()
         if message["type"] == "http.disconnect":
             self._ended = True
             raise Gone
@@ -199,7 +230,7 @@ def refused(error: ZaffreError, headers: Mapping[str, str] | None = None) -> Res
         response.headers["WWW-Authenticate"] = "Bearer"
     if error.status in {429, 503}:
         response.headers["Retry-After"] = "2"
-    if error.status == 413:
+    if error.status in {408, 413}:
         response.headers["Connection"] = "close"
     return response
 

@@ -15,6 +15,7 @@ from studio.kernel.errors import (
     RangeGap,
     TooLarge,
     TooMany,
+    TooSlow,
     Unauthenticated,
     Unavailable,
     ZaffreError,
@@ -46,7 +47,7 @@ def told(error: ZaffreError) -> hot.Response:
     by_alias = isinstance(error, NotFound) and "alias" in error.details  # as MLflow's own server has it
     status, code = _BY_CODE.get("deleted" if by_alias else error.code) or next(
         ((status, code) for kind, status, code in _BY_CLASS if isinstance(error, kind)),
-        (error.status if error.status == 507 else 500, "INTERNAL_ERROR"),
+        (error.status if error.status in {408, 507} else 500, "INTERNAL_ERROR"),
     )
     answer = hot.json({"error_code": code, "message": _message(error)}, status)
     if status == 401:
@@ -54,7 +55,7 @@ def told(error: ZaffreError) -> hot.Response:
     if status in {429, 503}:
         wait = re.sub(r"\D", "", str(error.details.get("retry_after", "")))
         answer.headers["Retry-After"] = wait or "2"
-    if isinstance(error, TooLarge):
+    if isinstance(error, (TooLarge, TooSlow)):
         answer.headers["Connection"] = "close"
     return answer
 

@@ -39,11 +39,13 @@ class Caller:
         body: bytes | list[bytes] = b"",
         *,
         cut: bool = False,
+        stalls: bool = False,
         gone_after: float = 0,
         **headers: str,
     ) -> Answer:
         """Send a request, the body in pieces when it is a list; `cut` breaks the connection after them.
 
+        With `stalls` more of the body is promised and never comes.
         `gone_after` breaks it that many seconds after the whole body was sent.
         """
         path, _, query = path.partition("?")
@@ -67,7 +69,7 @@ class Caller:
         }
         inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         for at, piece in enumerate(pieces):
-            more = cut or at < len(pieces) - 1
+            more = cut or stalls or at < len(pieces) - 1
             inbox.put_nowait({"type": "http.request", "body": piece, "more_body": more})
         if cut:
             inbox.put_nowait({"type": "http.disconnect"})

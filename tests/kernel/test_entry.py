@@ -66,3 +66,10 @@ async def test_nobody_fills_the_disk_before_saying_who_it_is(transactional_db, a
     answer = await Caller(app).call("POST", "/api/v1/tokens", pieces, content_type="application/json", **headers)
     assert (answer.status, answer.code) == (413, "too_large")
     assert sum(given) <= entry.MOST_BODY
+
+
+async def test_djangos_part_does_not_wait_for_a_body_either(transactional_db, app, monkeypatch):
+    monkeypatch.setattr("studio.kernel.hot.STALL", 0.1)
+    headers = {"content_type": "application/json", "content_length": "100"}
+    answer = await Caller(app).call("POST", "/api/v1/tokens", b'{"na', stalls=True, **headers)
+    assert (answer.status, answer.code) == (408, "too_slow")

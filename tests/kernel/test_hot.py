@@ -82,6 +82,38 @@ async def test_the_body_is_limited_and_the_rest_of_it_read(caplog):
     assert lied.status == 413
 
 
+async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(hot, "STALL", 0.1)
+    answer = await Caller(app).call("POST", "/x/n/hello", b"half", stalls=True)
+    assert (answer.status, answer.code, answer.headers["connection"]) == (408, "too_slow", "close")
+    assert answer.json()["error"]["details"] == {"received": 4}
+
+
+async def drip(piece: bytes, count: int) -> tuple[int, int]:
+    """Send `count` pieces with a pause before each; returns (status, pieces that were taken)."""
+    sent: list[int] = []
+    out: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.01))])
+        sent.append(len(piece))
+        return {"type": "http.request", "body": piece, "more_body": len(sent) < count}
+
+    async def send(message: Any) -> None:
+        out.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/x/n/hello", "headers": []}
+    await app(scope, receive, send)
+    return out[0]["status"], len(sent)
+
+
+async def test_a_body_that_drips_is_refused_and_one_that_flows_slowly_is_not(monkeypatch):
+    monkeypatch.setattr(hot, "START", 0.2)
+    status, taken = await drip(b"x", 10_000)
+    assert status == 408 and taken < 10_000
+    assert await drip(b"x" * 1024, 60) == (200, 60)
+
+
 async def test_errors_have_the_one_shape_and_no_secret(caplog):
     caller = Caller(app)
     failed = await caller.get("/x/broken")
