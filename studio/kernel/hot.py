@@ -158,7 +158,8 @@ Handler = Callable[..., Awaitable[Response]]
 class Route:
     """A method and a path such as `/api/v1/workspaces/<ws>/blobs/<sha256>`, matched before Django is asked.
 
-    A last part `<path:name>` takes all that is left; it has its turn after all paths without one.
+    A last part `<path:name>` takes all that is left; it has its turn after all paths without one, and last of all
+    those whose method is `*`, which is any.
     """
 
     method: str
@@ -191,7 +192,7 @@ class Router:
 
     def match(self, method: str, path: str) -> tuple[Handler, dict[str, str]] | None:
         fitting = self._by_shape.get((method, path.count("/")), [])
-        for pattern, handler in (*fitting, *self._open.get(method, ())):
+        for pattern, handler in (*fitting, *self._open.get(method, ()), *self._open.get("*", ())):
             if found := pattern.fullmatch(path):
                 return handler, found.groupdict()
         return None

@@ -59,6 +59,8 @@ _CALLS = [
     ("DELETE", "mlflow/logged-models/<model>/tags/<key>", logged_models.delete_tag),
     ("POST", "mlflow/logged-models/<model>/params", logged_models.log_params),
     ("GET", "mlflow/logged-models/<model>/artifacts/directories", logged_models.list_artifacts),
+    ("GET", "mlflow/logged-models/<model>/artifacts/files", logged_models.get_artifact),
+    ("POST", "mlflow/upload-artifact", artifacts.put_into_run),
     ("POST", "mlflow/registered-models/create", registered_models.create),
     ("GET", "mlflow/registered-models/get", registered_models.get),
     ("PATCH", "mlflow/registered-models/update", registered_models.update),
@@ -115,8 +117,7 @@ hot_routes = [
     route("GET", "/mlflow/<ws>/get-artifact", artifacts.get_of_run),
     route("GET", "/mlflow/<ws>/model-versions/get-artifact", model_versions.get_artifact),
     # Last: what no line above has taken.
-    *(route(method, "/mlflow/<ws>/<path:path>", elsewhere.no_endpoint) for method in ("GET", "POST", "PUT")),
-    *(route(method, "/mlflow/<ws>/<path:path>", elsewhere.no_endpoint) for method in ("PATCH", "DELETE")),
+    route("*", "/mlflow/<ws>/<path:path>", elsewhere.no_endpoint),
 ]
 
 pages = [path("mlflow/<str:ws>/", views.link, name="mlflow")]

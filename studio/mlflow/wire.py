@@ -150,6 +150,10 @@ class OrderModels(OnDataset):
     ascending: bool | None = None
 
 
+class FileOfModel(msgspec.Struct):
+    artifact_file_path: str | None = None
+
+
 class SearchLoggedModels(msgspec.Struct):
     experiment_ids: list[str] | None = None
     filter: str | None = None

@@ -37,6 +37,18 @@ async def put(request: hot.Request, ws: str, path: str) -> hot.Response:
 
 
 @door
+async def put_into_run(request: hot.Request, ws: str) -> hot.Response:
+    """POST mlflow/upload-artifact?run_uuid=&path=, the bytes as body, as MLflow's pages upload → {}"""
+    actor = await actor_of(request)
+    asked = wire.from_query(request, wire.ListArtifacts)
+    place, inside = RunPlace(ws, wire.run_id_of(asked), actor=actor), places.clean(wire.needed(asked.path, "path"))
+    workspace_id = await db.run(place.may_write)
+    sha256, size = await uploads.take(request, workspace_id=workspace_id)
+    await db.run(place.add, inside, sha256, size)
+    return hot.json({})
+
+
+@door
 async def delete(request: hot.Request, ws: str, path: str) -> hot.Response:
     """DELETE …/artifacts/<path>: a file, or a folder with all below it → {}"""
     place, inside = places.resolve(ws, path, actor=await actor_of(request))

@@ -10,4 +10,4 @@ from studio.mlflow.errors import door
 async def no_endpoint(request: hot.Request, ws: str, path: str) -> hot.Response:
     """Every other address under the prefix."""
     await actor_of(request)
-    raise ZaffreError(f"The studio does not have {request.method} /{path[:200]}.", code="no_endpoint")
+    raise ZaffreError(f"The studio does not have {request.method[:20]} /{path[:200]}.", code="no_endpoint")

@@ -11,7 +11,7 @@ from studio.mlflow import model_search, places, wire
 from studio.mlflow.auth import actor_of
 from studio.mlflow.errors import door
 from studio.mlflow.hot import experiments
-from studio.mlflow.hot.artifacts import listed
+from studio.mlflow.hot.artifacts import answer, listed
 from studio.mlflow.model_shapes import STATUSES, logged_model_out, model_root
 
 MOST = 50
@@ -111,6 +111,15 @@ async def list_artifacts(request: hot.Request, ws: str, model: str) -> hot.Respo
     for one in files:
         one["path"] = f"{inside}/{one['path']}" if inside else one["path"]
     return hot.json({"root_uri": root, "files": files})
+
+
+@door
+async def get_artifact(request: hot.Request, ws: str, model: str) -> hot.Response:
+    """GET logged-models/<id>/artifacts/files?artifact_file_path=, as MLflow's pages download → the bytes"""
+    actor = await actor_of(request)
+    asked = wire.from_query(request, wire.FileOfModel)
+    inside = places.clean(wire.needed(asked.artifact_file_path, "artifact_file_path"))
+    return answer(request, await db.run(places.ModelPlace(ws, model, actor=actor).file, inside))
 
 
 @door
