@@ -167,7 +167,7 @@ def _store(run_id: str, held: _Held) -> None:
 
 def _tell(run_id: str, attempt: int, length: int) -> None:
     # A bell without the bytes: each watcher reads from its own offset.
-    ring_soon(f"run.{run_id}", msgspec.json.encode({"t": "log", "attempt": attempt, "length": length}))
+    ring_soon(f"run.{run_id}", "log", partial(msgspec.json.encode, {"t": "log", "attempt": attempt, "length": length}))
 
 
 _appender: GroupCommit[_Item, Appended] = GroupCommit("log", _write)

@@ -125,23 +125,22 @@ def record_at_once(
 
 def _write(sent: Sequence[_Item]) -> list[Recorded | Exception]:
     ids = {item.run_id for item in sent} | {item.actor.run_id for item in sent if item.actor.run_id}
-    held = {run_id: _Held(run) for run_id, run in store.lock_runs(sorted(ids)).items()}
+    named = {(item.run_id, item.batch.batch) for item in sent if item.batch.batch}
+    runs, fresh = store.hold_runs(sorted(ids), sorted(named))
+    held = {run_id: _Held(run) for run_id, run in runs.items()}
     results: list[Recorded | Exception | None] = [_refusal(item, held) for item in sent]
-    # Twins waited on the locks above, so what is not known now will not be before our commit.
-    wanted = {
-        (item.run_id, item.batch.batch)
-        for item, refusal in zip(sent, results, strict=True)
-        if not refusal and item.batch.batch
-    }
-    fresh = store.take_batches(sorted(wanted)) if wanted else set()
-    ended = _repeats_after_the_end(sent, results)
+    unused = fresh.copy()
     for at, item in enumerate(sent):
-        pair = (item.run_id, item.batch.batch)
-        if pair in ended or (results[at] is None and item.batch.batch and pair not in fresh):
+        pair, refusal = (item.run_id, item.batch.batch), results[at]
+        # Of an ended run too, if it was taken while it ran: its sender only missed our answer.
+        ended = isinstance(refusal, Conflict) and refusal.code == "final" and pair in named - fresh
+        if ended or (refusal is None and item.batch.batch and pair not in unused):
             results[at] = Recorded(0, True, held[item.run_id].run.desired)
-        elif results[at] is None:
-            fresh.discard(pair)
+        elif refusal is None:
+            unused.discard(pair)
             results[at] = _add(item.batch, held[item.run_id])
+    if unused:
+        store.give_back(sorted(unused))
     changed = {run_id: one for run_id, one in held.items() if one.changed}
     if changed:
         _store(changed)
@@ -171,19 +170,6 @@ def _refusal(item: _Item, runs: dict[str, _Held]) -> ZaffreError | None:
     # Kept at once: a later batch of the same group must not say otherwise.
     held.params |= params
     return None
-
-
-def _repeats_after_the_end(sent: Sequence[_Item], results: Sequence[object]) -> set[tuple[str, str]]:
-    """Batches of ended runs that were taken while they ran: the sender only missed our answer."""
-    late = [
-        (item.run_id, item.batch.batch)
-        for item, result in zip(sent, results, strict=True)
-        if isinstance(result, Conflict) and result.code == "final"
-    ]
-    if not late:
-        return set()
-    known = store.known_batches([run for run, _ in late], [batch for _, batch in late])
-    return known.intersection(late)
 
 
 def _add(batch: Batch, held: _Held) -> Recorded:
@@ -276,14 +262,15 @@ def _store(held: dict[str, _Held]) -> None:
         changes.append((run_id, summaries, one.params, one.tags))
     if series:
         logged = [run_id for run_id, one in held.items() if one.new]
-        for run_id, (prev, seq) in store.insert(series).items():
+        for run_id, (prev, seq) in store.store(changes, series).items():
             held[run_id].prev, held[run_id].seq = prev, seq
         for run_id in logged:
             _count_chunks(run_id, len(held[run_id].new), keys=len(held[run_id].run.metrics) or 1)
     others = [(run_id, item) for run_id, one in held.items() for many in one.items.values() for item in many]
     if others:
         items.insert(others, now=int(time.time() * 1000))
-    store.update_runs(changes)
+    if not series:
+        store.update_runs(changes)
     for run_id, one in held.items():
         transaction.on_commit(partial(_tell, run_id, one))
 
@@ -313,11 +300,12 @@ def _count_chunks(run_id: str, count: int, *, keys: int) -> None:
 def _tell(run_id: str, run: _Held) -> None:
     if run.new:
         small = sum(len(lists[0]) for lists in run.new.values()) <= MAX_FRAME_POINTS
-        ring_soon(f"run.{run_id}", frame(run.prev if small else run.seq, run.seq, run.new if small else {}))
+        told = (run.prev, run.seq, run.new) if small else (run.seq, run.seq, {})
+        ring_soon(f"run.{run_id}", "points", partial(frame, *told))
     if run.items:
-        ring_soon(f"run.{run_id}", b'{"t":"items"}')
+        ring_soon(f"run.{run_id}", "items", lambda: b'{"t":"items"}')
     if run.params or run.tags:
-        ring_soon(f"run.{run_id}", b'{"t":"run"}')
+        ring_soon(f"run.{run_id}", "run", lambda: b'{"t":"run"}')
 
 
 def frame(prev: int, seq: int, data: dict[str, tuple[list[int], list[int], list[float]]]) -> bytes:

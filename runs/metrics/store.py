@@ -3,35 +3,54 @@
 Django's ORM would cost more than PostgreSQL itself here. Everything runs inside the caller's transaction.
 """
 
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from psycopg import pq
+from psycopg.adapt import Dumper
 
 from runs.metrics import columns
 from runs.metrics.columns import Series
 
-# The order keeps two processes that lock the same runs from waiting for each other.
+# The order keeps two processes that lock the same runs from waiting for each other. Batches are taken under the locks,
+# so of twins at two processes the second one waits for the first one's commit, and then finds its batch there.
+_HOLD = """
+WITH held AS MATERIALIZED (
+    SELECT id, status, attempt_no, desired, deleted IS NOT NULL AS gone, metrics, params, tags FROM runs_run
+    WHERE id = ANY(%b::varchar[]) ORDER BY id FOR NO KEY UPDATE
+), taken AS (
+    INSERT INTO metrics_metricbatch (run_id, batch, created)
+    SELECT held.id, new.batch, now() FROM held JOIN unnest(%b::varchar[], %b::varchar[]) AS new(run, batch)
+        ON held.id = new.run
+    ON CONFLICT DO NOTHING RETURNING run_id, batch
+)
+SELECT held.*, (SELECT array_agg(batch) FROM taken WHERE taken.run_id = held.id) FROM held
+"""
 _LOCK = """
-SELECT id, status, attempt_no, desired, deleted IS NOT NULL, metrics, params, tags FROM runs_run
+SELECT id, status, attempt_no, desired, deleted IS NOT NULL, metrics, params, tags, NULL FROM runs_run
 WHERE id = ANY(%b::varchar[]) ORDER BY id FOR NO KEY UPDATE
 """
-_KNOWN = (
-    "SELECT run_id, batch FROM metrics_metricbatch WHERE run_id = ANY(%b::varchar[]) AND batch = ANY(%b::varchar[])"
-)
-_TAKE = """
-INSERT INTO metrics_metricbatch (run_id, batch, created)
-SELECT run, batch, now() FROM unnest(%b::varchar[], %b::varchar[]) AS new(run, batch)
-ON CONFLICT DO NOTHING RETURNING run_id, batch
+_GIVE_BACK = """
+DELETE FROM metrics_metricbatch USING unnest(%b::varchar[], %b::varchar[]) AS old(run, taken)
+WHERE run_id = old.run AND batch = old.taken
 """
-# One statement for both, because each costs a round trip: the newest chunk before, under the lock that is held
-# already, and the chunks. What a statement inserts it does not see itself.
-_INSERT = """
-WITH added AS (
+_MERGE = """
+UPDATE runs_run SET metrics = runs_run.metrics || new.metrics, params = runs_run.params || new.params,
+                    tags = runs_run.tags || new.tags
+FROM unnest(%b::varchar[], %b::text[]::jsonb[], %b::text[]::jsonb[], %b::text[]::jsonb[])
+     AS new(id, metrics, params, tags)
+WHERE runs_run.id = new.id
+"""
+# One statement for all, because each costs a round trip: the rows of the runs, the chunks, and the newest chunk
+# before, under the lock that is held already. What a statement inserts it does not see itself.
+_STORE = f"""
+WITH changed AS ({_MERGE}), added AS (
     INSERT INTO metrics_metricchunk (run_id, key, count, first_step, last_step, data, parts)
     SELECT new.run, new.key, new.count, new.first_step, new.last_step, new.data, ''::bytea
     FROM unnest(%b::varchar[], %b::varchar[], %b::int[], %b::bigint[], %b::bigint[], %b::bytea[])
@@ -41,7 +60,7 @@ WITH added AS (
 SELECT run_id, coalesce((SELECT id FROM metrics_metricchunk AS held WHERE held.run_id = highest.run_id
                          ORDER BY id DESC LIMIT 1), 0), id
 FROM highest
-"""
+"""  # noqa: S608 - one constant in another
 _OF_KEY = """
 SELECT run_id, data, count FROM metrics_metricchunk
 WHERE run_id = ANY(%b::varchar[]) AND key = %b::varchar ORDER BY id
@@ -50,13 +69,9 @@ _CHUNKS = """
 SELECT id, key, count, data, parts FROM metrics_metricchunk
 WHERE run_id = %b AND id > %b AND (%b::varchar[] IS NULL OR key = ANY(%b::varchar[])) ORDER BY id
 """
-_UPDATE = """
-UPDATE runs_run SET metrics = runs_run.metrics || new.metrics, params = runs_run.params || new.params,
-                    tags = runs_run.tags || new.tags
-FROM unnest(%b::varchar[], %b::text[]::jsonb[], %b::text[]::jsonb[], %b::text[]::jsonb[])
-     AS new(id, metrics, params, tags)
-WHERE runs_run.id = new.id
-"""
+#: A run and what is merged into its summaries, params and tags.
+Change = tuple[str, dict[str, Any], dict[str, str], dict[str, str]]
+Pairs = set[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -73,54 +88,105 @@ class LockedRun:
     tags: dict[str, str]
 
 
+class _Array:
+    """A PostgreSQL array in its binary form. psycopg's own way looks at each list for its type, which takes longer
+    than what is done with it here."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, oid: int, items: Sequence[bytes]) -> None:
+        head = _HEAD.pack(1, 0, oid, len(items), 1) if items else _HEAD_OF_NONE.pack(0, 0, oid)
+        self.raw = head + b"".join(piece for item in items for piece in (_LENGTH.pack(len(item)), item))
+
+
+class _ArrayDumper(Dumper):
+    format = pq.Format.BINARY
+
+    def dump(self, obj: _Array) -> bytes:
+        return obj.raw
+
+
+# Dimensions, whether there are nulls, the type of the items; then how many and the number of the first.
+_HEAD, _HEAD_OF_NONE, _LENGTH = struct.Struct("!iiIii"), struct.Struct("!iiI"), struct.Struct("!i")
+_BYTEA, _INT8, _INT4, _TEXT, _VARCHAR = 17, 20, 23, 25, 1043
+
+
+def _names(items: Iterable[str]) -> _Array:
+    return _Array(_VARCHAR, [item.encode() for item in items])
+
+
+def _documents(items: Iterable[Any]) -> _Array:
+    return _Array(_TEXT, [msgspec.json.encode(item) for item in items])
+
+
+def _numbers(oid: int, items: Iterable[int]) -> _Array:
+    kind = "!i" if oid == _INT4 else "!q"
+    return _Array(oid, [struct.pack(kind, item) for item in items])
+
+
 @contextmanager
 def _cursor() -> Iterator[psycopg.Cursor[Any]]:
     # psycopg's own cursor binds on the server; Django's would write every column into the statement as text.
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    with database.wrap_database_errors, psycopg.Cursor(database.connection) as cursor:
+        cursor.adapters.register_dumper(_Array, _ArrayDumper)
         yield cursor
 
 
-def lock_runs(ids: Sequence[str]) -> dict[str, LockedRun]:
-    """The runs that exist, as they are once nobody else writes to them."""
+def hold_runs(ids: Sequence[str], batches: Sequence[tuple[str, str]]) -> tuple[dict[str, LockedRun], Pairs]:
+    """Lock runs, and mark (run, batch) pairs as taken.
+
+    Returns the runs that exist, as they are once nobody else writes to them, and the pairs that were new.
+    """
+    taken: Pairs = set()
+    held: dict[str, LockedRun] = {}
     with _cursor() as cursor:
-        cursor.execute(_LOCK, [list(ids)], prepare=True)
-        return {
-            id_: LockedRun(id_, status, no, desired, deleted, *(msgspec.json.decode(facts) for facts in more))
-            for id_, status, no, desired, deleted, *more in cursor
-        }
+        if batches:
+            pairs = (_names(run for run, _ in batches), _names(batch for _, batch in batches))
+            cursor.execute(_HOLD, [_names(ids), *pairs], prepare=True)
+        else:
+            cursor.execute(_LOCK, [_names(ids)], prepare=True)
+        for id_, status, no, desired, deleted, metrics, params, tags, new in cursor:
+            facts = (msgspec.json.decode(text) for text in (metrics, params, tags))
+            held[id_] = LockedRun(id_, status, no, desired, deleted, *facts)
+            taken.update((id_, batch) for batch in new or ())
+    return held, taken
 
 
-def known_batches(ids: Sequence[str], batches: Sequence[str]) -> set[tuple[str, str]]:
-    """Which batches were taken before."""
+def give_back(pairs: Sequence[tuple[str, str]]) -> None:
+    """Forget (run, batch) pairs that `hold_runs` took, because the batches were refused."""
     with _cursor() as cursor:
-        cursor.execute(_KNOWN, [list(ids), list(batches)], prepare=True)
-        return set(cursor.fetchall())
+        cursor.execute(_GIVE_BACK, [_names(run for run, _ in pairs), _names(batch for _, batch in pairs)])
 
 
-def take_batches(pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Mark (run, batch) pairs as taken; return those that were new."""
+def update_runs(changes: Sequence[Change]) -> None:
+    """Merge (run, summaries, params, tags) into the runs' rows."""
     with _cursor() as cursor:
-        cursor.execute(_TAKE, [[run for run, _ in pairs], [batch for _, batch in pairs]], prepare=True)
-        return set(cursor.fetchall())
+        cursor.execute(_MERGE, _merged(changes), prepare=True)
 
 
-def insert(series: Sequence[tuple[str, str, Series]]) -> dict[str, tuple[int, int]]:
-    """Store one chunk per (run, key, points); return each run's newest id before (0 without any) and after."""
+def store(changes: Sequence[Change], series: Sequence[tuple[str, str, Series]]) -> dict[str, tuple[int, int]]:
+    """`update_runs`, and one chunk per (run, key, points) of runs that are among them.
+
+    Returns the newest id of each run with chunks before (0 without any) and after.
+    """
+    added = [
+        _names(run for run, _, _ in series),
+        _names(key for _, key, _ in series),
+        _numbers(_INT4, (len(piece) for _, _, piece in series)),
+        _numbers(_INT8, (int(piece.step.min()) for _, _, piece in series)),
+        _numbers(_INT8, (int(piece.step.max()) for _, _, piece in series)),
+        _Array(_BYTEA, [columns.pack(piece) for _, _, piece in series]),
+    ]
     with _cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            [
-                [run for run, _, _ in series],
-                [key for _, key, _ in series],
-                [len(piece) for _, _, piece in series],
-                [int(piece.step.min()) for _, _, piece in series],
-                [int(piece.step.max()) for _, _, piece in series],
-                [columns.pack(piece) for _, _, piece in series],
-            ],
-            prepare=True,
-        )
+        cursor.execute(_STORE, [*_merged(changes), *added], prepare=True)
         return {run: (before, after) for run, before, after in cursor}
+
+
+def _merged(changes: Sequence[Change]) -> list[_Array]:
+    documents = (_documents(change[at] for change in changes) for at in (1, 2, 3))
+    return [_names(change[0] for change in changes), *documents]
 
 
 def chunks(
@@ -138,16 +204,3 @@ def chunks_of(run_ids: Sequence[str], key: str) -> Iterator[tuple[str, bytes | m
     with _cursor() as cursor:
         cursor.execute(_OF_KEY, [list(run_ids), key], prepare=True, binary=True)
         yield from cursor
-
-
-def update_runs(changes: Sequence[tuple[str, dict[str, Any], dict[str, str], dict[str, str]]]) -> None:
-    """Merge (run, summaries, params, tags) into the runs' rows."""
-    with _cursor() as cursor:
-        cursor.execute(
-            _UPDATE,
-            [
-                [change[0] for change in changes],
-                *([msgspec.json.encode(change[at]).decode() for change in changes] for at in (1, 2, 3)),
-            ],
-            prepare=True,
-        )

@@ -112,7 +112,7 @@ async def test_a_lost_bell_costs_time_only(running, code: Caller, person, monkey
         await socket.send(t="hello", seq=0, log=0)
         await socket.until("run")
         for service in ("metrics", "logs"):
-            monkeypatch.setattr(f"runs.{service}.services.ring_soon", lambda topic, frame: None)
+            monkeypatch.setattr(f"runs.{service}.services.ring_soon", lambda topic, kind, frame: None)
         await log_points(code, running, ["a", 1, 1, 1])
         await code.patch_log(f"{running.agent}/log", 0, b"silent\n")
         await page.until(socket, lambda: page.points and page.log)
@@ -121,7 +121,7 @@ async def test_a_lost_bell_costs_time_only(running, code: Caller, person, monkey
 
 async def test_frames_out_of_order_and_repeated_are_put_right(running, code: Caller, person, monkeypatch):
     held: list[tuple[str, bytes]] = []
-    monkeypatch.setattr("runs.metrics.services.ring_soon", lambda topic, frame: held.append((topic, frame)))
+    monkeypatch.setattr("runs.metrics.services.ring_soon", lambda topic, kind, frame: held.append((topic, frame())))
     page = Watched()
     async with person("rio").socket(running.ws) as socket:
         await socket.send(t="hello", seq=0, log=-1)
@@ -150,7 +150,7 @@ async def test_after_redis_was_away_the_socket_catches_up(running, code: Caller,
         await socket.send(t="hello", seq=0, log=0)
         await socket.until("run")
         for service in ("metrics", "logs"):
-            monkeypatch.setattr(f"runs.{service}.services.ring_soon", lambda topic, frame: None)
+            monkeypatch.setattr(f"runs.{service}.services.ring_soon", lambda topic, kind, frame: None)
         await log_points(code, running, ["a", 1, 1, 1])
         killer = redis.asyncio.from_url(settings.REDIS_URL)
         await killer.client_kill_filter(_type="pubsub")
@@ -275,7 +275,7 @@ async def test_a_watcher_of_the_end_begins_near_the_end(running, code: Caller, p
 
 async def test_many_waiting_frames_become_one(running, code: Caller, person, monkeypatch):
     held: list[tuple[str, bytes]] = []
-    monkeypatch.setattr("runs.metrics.services.ring_soon", lambda topic, frame: held.append((topic, frame)))
+    monkeypatch.setattr("runs.metrics.services.ring_soon", lambda topic, kind, frame: held.append((topic, frame())))
     await log_points(code, running, ["a", 0, 0, 1])
     async with person("rio").socket(running.ws) as socket:
         await socket.send(t="hello", seq=0, log=-1)
