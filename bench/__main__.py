@@ -1,9 +1,10 @@
 """`python -m bench`: ours beside MLflow's current server, round by round, with the limits of the machine."""
 
 import argparse
+import contextlib
 from pathlib import Path
 
-from bench import files, harness, ingest, reads
+from bench import files, harness, ingest, live, reads
 from bench.servers import standing
 
 #: The tables, by their letters in docs/benchmarks.md.
@@ -11,7 +12,10 @@ TABLES = {
     "A": lambda bench: ingest.cases(bench, ingest.Size()),
     "B": lambda bench: reads.cases(bench, reads.Size()),
     "C": lambda bench: files.cases(bench, files.Size()),
+    "G": live.cases,
 }
+#: Tables whose peer is not MLflow: what it is called, and what stands while they are measured.
+OTHERS = {"G": (live.PEER, live.beside)}
 
 
 def main() -> None:
@@ -26,12 +30,15 @@ def main() -> None:
         parser.error(f"there is no table {', '.join(sorted(unknown))}")
     about = harness.machine()
     print(f"{about}\n", flush=True)
-    with standing(peer=not asked.no_peer) as bench:
+    names = asked.only.split(",")
+    with standing(peer=not asked.no_peer and not OTHERS.keys() >= set(names)) as bench:
         rows = []
-        for name in asked.only.split(","):
-            print(f"\n{name}\n{harness.HEAD}", flush=True)
-            chosen = [case for case in TABLES[name](bench) if asked.match in case.what]
-            rows += harness.measure(bench, name, chosen, asked.rounds)
+        for name in names:
+            peer, beside = OTHERS.get(name, ("MLflow", contextlib.nullcontext))
+            with contextlib.nullcontext(bench) if asked.no_peer else beside(bench) as both:
+                print(f"\n{name}\n{harness.head(peer)}", flush=True)
+                chosen = [case for case in TABLES[name](both) if asked.match in case.what]
+                rows += harness.measure(both, name, chosen, asked.rounds)
         if "A" in asked.only:
             print(f"\n{ingest.stored(bench):,} points are stored here.")
     harness.keep(rows, asked.rounds, about, asked.out)

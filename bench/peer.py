@@ -1,4 +1,4 @@
-"""The peer: MLflow's own server, pinned, in an environment of its own that later runs find again."""
+"""The peers, pinned, each in an environment of its own that later runs find again."""
 
 import hashlib
 import os
@@ -7,21 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-LOCKED = Path(__file__).parent / "requirements" / "mlflow.txt"
+LOCKED = Path(__file__).parent / "requirements"
 UV = Path(sys.executable).parent / "uv"
 
 
-def installed() -> Path:
-    """The folder of the environment that has what `requirements/mlflow.txt` says; made on the first call."""
-    mark = hashlib.sha256(LOCKED.read_bytes()).hexdigest()[:12]
+def installed(name: str) -> Path:
+    """The folder of the environment that has what `requirements/<name>.txt` says; made on the first call."""
+    locked = LOCKED / f"{name}.txt"
+    mark = hashlib.sha256(locked.read_bytes()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zaffre-bench"
-    folder = cache / f"mlflow-{mark}-py{sys.version_info.major}{sys.version_info.minor}"
+    folder = cache / f"{name}-{mark}-py{sys.version_info.major}{sys.version_info.minor}"
     if not (folder / "whole").exists():
-        print(f"MLflow's server is installed into {folder}, once …", flush=True)
+        print(f"The peer {name} is installed into {folder}, once …", flush=True)
         env = os.environ | ({"UV_FIND_LINKS": links} if (links := _find_links()) else {})
         for words in (
             ["venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
-            ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), "-r", str(LOCKED)],
+            ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), "-r", str(locked)],
         ):
             subprocess.run([str(UV), *words], env=env, check=True, timeout=1800)
         (folder / "whole").touch()

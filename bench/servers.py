@@ -110,12 +110,12 @@ def settle(seconds: float = 60) -> None:
 def _postgres(home: Path, cleanup: contextlib.ExitStack) -> Postgres:
     cluster = prepare_postgres(home / "postgres")
     program = cluster.program()
-    child = _start(program, home / "postgres.log", cleanup)
+    child = start(program, home / "postgres.log", cleanup)
     wait_until(cluster.answers, seconds=60, alive=lambda: child.poll() is None, what="postgres")
     return cluster
 
 
-def _start(program: Program, log: Path, cleanup: contextlib.ExitStack) -> "subprocess.Popen[bytes]":
+def start(program: Program, log: Path, cleanup: contextlib.ExitStack) -> "subprocess.Popen[bytes]":
     with log.open("wb") as out:
         child = subprocess.Popen(
             program.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **spawn_options(program)
@@ -141,8 +141,8 @@ def _ours(home: Path, database: str, cleanup: contextlib.ExitStack) -> Side:
     env |= {"DATABASE_URL": database, "ZAFFRE_VAR": str(var), "PORT": str(port), "DEMO": "0", "NODE": "0"}
     program = Program("ours", (sys.executable, "manage.py", "up"), env=env, cwd=ROOT)
     begin = time.perf_counter()
-    child = _start(program, home / "ours.log", cleanup)
-    _wait(child, home / "ours.log", lambda: _healthy(port, "/readyz") and (var / "studio.json").exists())
+    child = start(program, home / "ours.log", cleanup)
+    wait(child, home / "ours.log", lambda: healthy(port, "/readyz") and (var / "studio.json").exists())
     started = time.perf_counter() - begin
     known = json.loads((var / "studio.json").read_text())
     target = Target(port, (("Authorization", f"Bearer {known['token']}"),))
@@ -150,7 +150,7 @@ def _ours(home: Path, database: str, cleanup: contextlib.ExitStack) -> Side:
 
 
 def _theirs(home: Path, database: str, cleanup: contextlib.ExitStack) -> Side:
-    folder = installed()
+    folder = installed("mlflow")
     port = free_port(1)
     artifacts = home / "mlflow-artifacts"
     words = (
@@ -164,19 +164,19 @@ def _theirs(home: Path, database: str, cleanup: contextlib.ExitStack) -> Side:
     }
     program = Program("theirs", words, env=env, cwd=home)
     begin = time.perf_counter()
-    child = _start(program, home / "theirs.log", cleanup)
-    _wait(child, home / "theirs.log", lambda: _healthy(port, "/health"))
+    child = start(program, home / "theirs.log", cleanup)
+    wait(child, home / "theirs.log", lambda: healthy(port, "/health"))
     return Side("MLflow", Target(port), "", child.pid, time.perf_counter() - begin, {})
 
 
-def _wait(child: "subprocess.Popen[bytes]", log: Path, ready: Callable[[], bool]) -> None:
+def wait(child: "subprocess.Popen[bytes]", log: Path, ready: Callable[[], bool]) -> None:
     try:
         wait_until(ready, seconds=240, alive=lambda: child.poll() is None, what=log.stem)
     except Exception as error:
         raise SystemExit(f"{error}\n{log.read_text(errors='replace')[-4000:]}") from error
 
 
-def _healthy(port: int, path: str) -> bool:
+def healthy(port: int, path: str) -> bool:
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         line.request("GET", path)

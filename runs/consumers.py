@@ -10,8 +10,10 @@ import json
 import logging
 import re
 import time
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import msgspec
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -22,13 +24,15 @@ from runs.watching import LogPiece
 from studio.kernel import credentials, db
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, NotFound, Unauthenticated, ZaffreError
-from studio.kernel.live import Hub, Subscriber, hub
+from studio.kernel.live import Hub, Subscriber, hub, pass_on
+from studio.kernel.shared import KEPT
 
+Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
 BEAT = 20.0
 #: Seconds between two looks at whether this person may still watch.
-RECHECK = 5.0
+RECHECK = 4.0
 #: Seconds between two looks at points and log that no bell asked for, in case one was lost unnoticed.
 SWEEP = 30.0
 HELLO = 10.0
@@ -48,6 +52,13 @@ _LOG = b'{"t":"log",'
 #: Bells that say only that there is something: the page reads what it shows of it.
 _ITEMS, _CHILDREN = b'{"t":"items"}', b'{"t": "children"}'  # as their senders encode them
 _POINTS = re.compile(rb'\{"t":"points","seq":(\d+),"prev":(\d+),')
+
+
+@lru_cache(maxsize=4)
+def _points_of(frame: bytes) -> tuple[int, int, str] | None:
+    """(seq, prev, text) of a points frame, else None. Read once for all sockets that get the same bytes."""
+    match = _POINTS.match(frame)
+    return (int(match[1]), int(match[2]), frame.decode()) if match else None
 
 
 class Watcher(AsyncWebsocketConsumer):
@@ -102,7 +113,13 @@ class Watcher(AsyncWebsocketConsumer):
         raise AssertionError("each socket says how it watches")
 
     async def who(self) -> Actor:
-        return await credentials.actor_of(self.scope, self.headers)
+        named = (self.headers.get("authorization"), self.headers.get("cookie"), (self.scope.get("client") or ("",))[0])
+        return await self.ask(("who", named), lambda: credentials.actor_of(self.scope, self.headers))
+
+    async def ask(self, key: Hashable, question: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The answer to a question that others may have too: put after the last bell, at most KEPT seconds ago."""
+        heard = self.subscriber.heard if self.subscriber else 0.0
+        return await self.hub.shared.ask(key, question, since=max(heard, time.monotonic() - KEPT))
 
     async def put(self, frame: bytes) -> None:
         # A reader that takes nothing for so long is gone or would hold our memory.
@@ -156,8 +173,9 @@ class RunConsumer(Watcher):
         #: The log holds bytes that this socket was not sent yet; when the last frame went out.
         self.owed, self.sent = False, 0.0
         # Before the subscription: a stranger must not make the hub join topics.
+        self.idle = False
         self.actor = await self.who()
-        await db.run(watching.look, self.ws, self.run_id, actor=self.actor)
+        await self._look_up()
         self.subscriber = await self.hub.subscribe([f"run.{self.run_id}"])
         try:
             hello: dict[str, Any] = {}
@@ -175,8 +193,11 @@ class RunConsumer(Watcher):
         # What was logged between the page's own reading and our subscription rang for nobody.
         await self.put(_ITEMS)
         beat = check = sweep = time.monotonic()
+        subscriber.at_once = self._points_at_once
         while True:
+            self.idle = True
             await subscriber.wait(ACK if self.owed else min(RECHECK, BEAT))
+            self.idle = False
             frames, behind = [frame for _, frame in subscriber.take()], subscriber.behind
             subscriber.behind = False
             changed = await self._forward_points(frames)
@@ -194,6 +215,24 @@ class RunConsumer(Watcher):
             if now - beat >= BEAT:
                 beat = now
                 await self.tell("beat")
+
+    def _points_at_once(self, frame: bytes) -> bool:
+        """Send a frame that continues what this socket has, if nothing else is under way and the browser takes it."""
+        told = _points_of(frame) if self.idle else None
+        if told is None:
+            return False
+        seq, prev, text = told
+        if seq <= self.seq:
+            return True  # the database told us already
+        if prev != self.seq:
+            return False
+        try:
+            sent = pass_on(self.base_send({"type": "websocket.send", "text": text}))
+        except Exception:
+            return False  # whatever it is, the socket's own task meets it when it sends the frame
+        if sent:
+            self.seq = seq
+        return sent
 
     async def _forward_points(self, frames: list[bytes]) -> bool:
         """Hand on points that continue what this socket has, and say whether something else needs a look."""
@@ -226,17 +265,31 @@ class RunConsumer(Watcher):
     async def _look_at_run(self) -> None:
         """Re-check the right to watch, and show the run if it changed."""
         self.actor = await self.who()
-        run = await db.run(watching.look, self.ws, self.run_id, actor=self.actor)
-        steady = {key: value for key, value in run.items() if key not in RESTLESS}
+        steady, frame = await self._look_up()
         if steady != self.shown:
             self.shown = steady
-            new_attempt = self.attempt is not None and run.get("attempt", self.attempt) != self.attempt
-            await self.tell("run", run=run)
+            new_attempt = self.attempt is not None and steady.get("attempt", self.attempt) != self.attempt
+            await self.put(frame)
             if new_attempt:
                 await self._send_log()
 
+    async def _look_up(self) -> tuple[dict[str, Any], bytes]:
+        """What is steady of the run, and its frame."""
+
+        async def look() -> tuple[dict[str, Any], bytes]:
+            run = await db.run(watching.look, self.ws, self.run_id, actor=self.actor)
+            steady = {key: value for key, value in run.items() if key not in RESTLESS}
+            return steady, msgspec.json.encode({"t": "run", "run": run}, enc_hook=str)
+
+        return await self.ask(("run", self.ws, self.run_id, self.actor), look)
+
     async def _catch_up(self) -> None:
-        found = await db.run(watching.points, self.ws, self.run_id, actor=self.actor, since=self.seq, most=MAX_POINTS)
+        seq, actor = self.seq, self.actor
+
+        def read() -> Awaitable[watching.News]:
+            return db.run(watching.points, self.ws, self.run_id, actor=actor, since=seq, most=MAX_POINTS)
+
+        found = await self.ask(("points", self.ws, self.run_id, actor, seq), read)
         if found.seq <= self.seq:
             return
         before, self.seq = self.seq, found.seq
@@ -251,9 +304,12 @@ class RunConsumer(Watcher):
         if not self.acked and now - self.sent < ACK:
             self.owed = True  # the acknowledgement rings
             return
-        piece: LogPiece = await db.run(
-            watching.log_piece, self.ws, self.run_id, actor=self.actor, offset=self.offset, attempt=self.attempt
-        )
+        actor, offset, attempt = self.actor, self.offset, self.attempt
+
+        def read() -> Awaitable[LogPiece]:
+            return db.run(watching.log_piece, self.ws, self.run_id, actor=actor, offset=offset, attempt=attempt)
+
+        piece = await self.ask(("log", self.ws, self.run_id, actor, offset, attempt), read)
         new_attempt = self.attempt is not None and piece.attempt != self.attempt
         self.attempt, self.offset = piece.attempt, piece.offset + len(piece.data)
         self.owed = self.offset < piece.length

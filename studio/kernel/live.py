@@ -9,8 +9,11 @@ per socket and frame.
 import asyncio
 import logging
 import random
+import time
 from collections import deque
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
@@ -21,6 +24,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from studio.kernel.events import LIVE_PREFIX
+from studio.kernel.shared import Shared
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +46,16 @@ class Subscriber:
         self._bell = asyncio.Event()
         #: Facts were lost: read the database. The owner sets it back.
         self.behind = False
+        #: When the last bell rang (time.monotonic): an answer of the database must not be older.
+        self.heard = 0.0
+        #: The owner's short way for a frame: called in the hub's loop, must not wait; False puts the frame in line.
+        self.at_once: Callable[[bytes], bool] | None = None
 
     def offer(self, topic: str, frame: bytes) -> None:
+        # Waking a task costs more than sending a frame; who is up to date and can take it gets it without.
+        if self.at_once is not None and not self._waiting and not self.behind and self.at_once(frame):
+            return
+        self.heard = time.monotonic()
         if len(self._waiting) >= QUEUE:
             self._waiting.clear()
             self.behind = True
@@ -54,6 +66,7 @@ class Subscriber:
     def fall_behind(self) -> None:
         self._waiting.clear()
         self.behind = True
+        self.heard = time.monotonic()
         self._bell.set()
 
     def ring(self) -> None:
@@ -83,6 +96,8 @@ class Hub:
         self._pubsub: PubSub | None = None
         self._task: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
+        #: What sockets of the same run ask the database in the same moment.
+        self.shared = Shared()
         #: False while Redis is away: watchers then look at the database by themselves.
         self.connected = False
 
@@ -119,6 +134,7 @@ class Hub:
             # Its owner went away while it waited, and never gets what it would have to leave.
             await self.leave(subscriber)
             raise
+        subscriber.heard = time.monotonic()
         return subscriber
 
     async def leave(self, subscriber: Subscriber) -> None:
@@ -202,6 +218,17 @@ class Hub:
         for members in self._topics.values():
             for subscriber in members:
                 subscriber.fall_behind()
+
+
+def pass_on(sending: Coroutine[Any, Any, None]) -> bool:
+    """Finish a send that need not wait; else give it up, before it wrote anything, and return False."""
+    try:
+        sending.send(None)
+    except StopIteration:
+        return True
+    # A server waits for room before it writes. One that wrote first makes its client see a frame twice.
+    sending.close()
+    return False
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()

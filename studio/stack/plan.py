@@ -142,7 +142,8 @@ def web(plan: Plan, env: dict[str, str]) -> Program:
 
 def _uvicorn(app: str, host: str, port: int, plan: Plan) -> tuple[str, ...]:
     words = ("-m", "uvicorn", app, "--host", host, "--port", str(port), "--no-access-log", "--log-level", "info")
-    quick = ("--timeout-graceful-shutdown", "5")
+    # Each socket would compress each frame anew: a frame is short and goes to many, and the reader is near.
+    quick = ("--timeout-graceful-shutdown", "5", "--ws-per-message-deflate", "false")
     watch = ("--reload", "--reload-dir", str(ROOT), "--reload-exclude", "var/*") if plan.reload else ()
     return _python(*words, *quick, *watch)
 

@@ -4,10 +4,11 @@ import asyncio
 import base64
 import random
 import uuid
+from contextlib import AsyncExitStack
 
 import pytest
 
-from runs import consumers
+from runs import consumers, watching
 from runs.models import Run
 from studio.kernel import events, live
 from tests.kernel.asgi import PATIENCE, Caller, Socket
@@ -285,10 +286,32 @@ async def test_many_waiting_frames_become_one(running, code: Caller, person, mon
             await log_points(code, running, ["a", step, step, 1])
         hub = live.hub()
         (subscriber,) = hub._topics[f"run.{running.id}"]
-        for topic, frame in held:  # all at once, as a browser that was busy finds them
+        subscriber.at_once = None  # as for a browser that takes nothing
+        for topic, frame in held:  # all at once, as one that was busy finds them
             subscriber.offer(topic, frame)
         frame = await socket.until("points")
         assert frame["data"]["a"][0] == list(range(1, 20))
+
+
+async def test_many_sockets_ask_the_database_once(running, code: Caller, person, monkeypatch):
+    asked: list[int] = []
+    look = watching.look
+    monkeypatch.setattr(watching, "look", lambda *names, **more: asked.append(1) or look(*names, **more))
+    async with AsyncExitStack() as open_ones:
+        sockets = [await open_ones.enter_async_context(person("rio").socket(running.ws)) for _ in range(10)]
+        for socket in sockets:
+            await socket.send(t="hello", seq=0, log=0)
+            await socket.until("items")
+        asked.clear()
+
+        def end() -> None:
+            running.change(status="completed")
+            events.ring(f"run.{running.id}", b'{"t":"run"}')
+
+        await ask(end)
+        for socket in sockets:
+            assert (await socket.until("run"))["run"]["status"] == "completed"
+    assert len(asked) < len(sockets)
 
 
 @pytest.mark.parametrize("feed", [False, True])
