@@ -237,6 +237,7 @@ def _refuse_too_many(what: str, before: int, after: int) -> None:
             f"The run would have {after} {what}, and at most {MAX_FACTS} are kept.",
             code="too_many_facts",
             hint="Log what changes from step to step as a metric, and long lists as a file in outputs/.",
+            field="params" if what == "parameters" else what,
         )
 
 

@@ -13,9 +13,12 @@ from zaffre.protocol import MAX_ITEMS_PER_BATCH, MAX_METRIC_KEY, MAX_POINTS_PER_
 MSGPACK = "application/msgpack"
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_METRIC_KEY)]
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+#: Of params, of tags and of descriptions in one batch.
+MOST_PAIRS = 1000
 Text = Annotated[str, msgspec.Meta(max_length=8000)]
 Description = Annotated[str, msgspec.Meta(max_length=1000)]
 #: PostgreSQL's text holds no NUL, and a page shows no control character.
+NOTHING = "Nothing of the batch was kept."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -50,9 +53,9 @@ class Batch(msgspec.Struct):
     batch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     points: Annotated[list[Point], msgspec.Meta(max_length=MAX_POINTS_PER_BATCH)] = []
     items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS_PER_BATCH)] = []
-    descriptions: Annotated[dict[Key, Description], msgspec.Meta(max_length=1000)] = {}
-    params: Annotated[dict[Key, str | int | float | bool], msgspec.Meta(max_length=1000)] = {}
-    tags: Annotated[dict[Key, Text], msgspec.Meta(max_length=1000)] = {}
+    descriptions: Annotated[dict[Key, Description], msgspec.Meta(max_length=MOST_PAIRS)] = {}
+    params: Annotated[dict[Key, str | int | float | bool], msgspec.Meta(max_length=MOST_PAIRS)] = {}
+    tags: Annotated[dict[Key, Text], msgspec.Meta(max_length=MOST_PAIRS)] = {}
 
 
 _json = msgspec.json.Decoder(Batch)
@@ -122,7 +125,7 @@ def _refuse_odd_text(batch: Batch) -> None:
 
 def _wrong(at: int, key: Any, problem: str, *, what: str = "points") -> Invalid:
     shown = key[:80] if isinstance(key, str) else key
-    return Invalid(f"{what}[{at}] ({shown!r}): {problem}.", index=at, key=shown, hint="Nothing of the batch was kept.")
+    return Invalid(f"{what}[{at}] ({shown!r}): {problem}.", field=what, index=at, key=shown, hint=NOTHING)
 
 
 def _explained(body: bytes, packed: bool, error: msgspec.ValidationError) -> Invalid:
@@ -148,10 +151,38 @@ def _explained(body: bytes, packed: bool, error: msgspec.ValidationError) -> Inv
             except msgspec.ValidationError as inner:
                 problem = str(inner).replace(" - at `$", f" in `{what[:-1]}")
                 return _wrong(at, _key_of(one), problem, what=what)
+    for what, most_long in (("descriptions", 1000), ("params", 8000), ("tags", 8000)):
+        if wrong := _wrong_pair(found.get(what), what, most_long):
+            return wrong
     return Invalid(
         f"The body cannot be meant: {error}",
         hint='It is {"batch": id, "points": [[key, value, step, ms]], "items": [{"key", "kind", "value"}]}.',
     )
+
+
+def _wrong_pair(pairs: Any, what: str, longest: int) -> Invalid | None:
+    """The first pair of texts that cannot be kept."""
+    if not isinstance(pairs, dict):
+        return None
+    if len(pairs) > MOST_PAIRS:
+        return Invalid(
+            f"A batch has at most {MOST_PAIRS} {what}, and this one has {len(pairs)}.",
+            code=f"too_many_{what}",
+            hint="Send several batches, each with an id of its own.",
+        )
+    kinds = (str, int, float, bool) if what == "params" else (str,)
+    for key, value in pairs.items():
+        problem = ""
+        if not isinstance(key, str) or not 1 <= len(key) <= MAX_METRIC_KEY:
+            problem = f"a name has 1 to {MAX_METRIC_KEY} characters"
+        elif not isinstance(value, kinds):
+            problem = "the value is a text" + (", a number, true or false" if what == "params" else "")
+        elif isinstance(value, str) and len(value) > longest:
+            problem = f"the value has {len(value)} characters, and at most {longest} are kept"
+        if problem:
+            shown = key[:80] if isinstance(key, str) else key
+            return Invalid(f"{what} ({shown!r}): {problem}.", field=what, key=key, hint=NOTHING)
+    return None
 
 
 def _key_of(one: Any) -> Any:

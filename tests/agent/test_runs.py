@@ -26,7 +26,7 @@ def counted(count: int) -> bytes:
     return b"".join(b"line %05d\n" % number for number in range(count)) + b"DONE\n"
 
 
-def test_a_run_has_its_log_files_points_and_result_in_order(studio, bring_agent):
+def test_a_run_has_its_points_log_files_and_result_in_order(studio, bring_agent):
     script = """
 import json, os
 os.makedirs("outputs/deep", exist_ok=True)
@@ -51,7 +51,7 @@ print("hello", open(os.path.join(os.environ["ZAFFRE_INPUT_MY_DATA"], "sub/part.c
     assert set(run.artifacts) == {"outputs/deep/a.txt", "logs/own.log"}
     assert studio.blobs[run.artifacts["outputs/deep/a.txt"]] == b"kept"
     tail = [name for name in run.order if name != "progress"]
-    assert tail == ["log/complete", "metrics", "blobs/missing", "artifacts", "result"]
+    assert tail == ["metrics", "log/complete", "blobs/missing", "artifacts", "result"]
     ended = [step["name"] for step in run.steps if step.get("state") == "done"]
     assert ended == ["snapshot", "environment", "data", "running", "outputs"]
     assert run.result is not None and run.result["log_tail"] == "hello 1,2,3\n"

@@ -180,7 +180,7 @@ def test_what_a_child_run_could_not_send_is_sent_by_the_node(tmp_path):
             sent.append((path, body["batch"]))
 
     Job.place.spool = spool
-    assert resend_points(Job()) == 2
+    assert resend_points(Job()).batches == 2
     at = f"/agent/v1/runs/{child}/metrics"
     assert sent == [(at, "child 1"), (at, "child 2"), ("/metrics", "own")]
     assert not list((spool / child).iterdir())
@@ -219,6 +219,74 @@ def test_a_refused_batch_does_not_keep_the_others(studio, inside, capfd):
     run.flush()
     assert [point[0] for point in studio.points] == ["good"]
     assert "points[0]" in capfd.readouterr().err
+
+
+def named(field, **details):
+    told = {"code": f"bad_{field}", "message": f"{field}: no.", "hint": None, "details": {"field": field, **details}}
+    return Reply(422, {"error": told})
+
+
+def test_only_what_a_refusal_names_is_lost_and_it_is_said_once(studio, inside, capfd):
+    studio.next(f"POST {METRICS}", named("points", index=1), named("points", index=1), named("tags", key="b"))
+    run = Run.get_context()
+    with run._recorder._writing:  # all of it in one batch
+        for number in range(5):
+            run.log("n", number)
+        run.tag("a", "1")
+        run.tag("b", "2")
+    run.flush()
+    assert [point[1] for point in studio.points] == [0, 3, 4]
+    assert [batch["tags"] for batch in studio.batches.values()] == [{"a": "1"}]
+    said = capfd.readouterr().err
+    assert said.count("points: no.") == said.count("tags: no.") == 1
+    assert list(inside.iterdir()) == []
+
+
+def test_a_batch_of_which_nothing_is_left_keeps_no_other(studio, inside):
+    studio.next(f"POST {METRICS}", named("points", index=0))
+    run = Run.get_context()
+    run.log("bad", 1)
+    run.flush()
+    run.log("good", 2)
+    run.flush()
+    assert [point[0] for point in studio.points] == ["good"]
+
+
+def test_how_much_there_was_no_room_for_is_said_at_the_end(studio, inside, capfd):
+    full = {"accepted": 1, "duplicate": False, "refused": 20, "code": "too_many_keys", "message": "Enough keys."}
+    studio.next(f"POST {METRICS}", Reply(200, full), Reply(200, full))
+    run = Run.get_context()
+    for _ in range(2):
+        run.log("n", 1)
+        run.flush()
+    run._recorder.close()
+    said = capfd.readouterr().err
+    assert said.count("Enough keys.") == 1 and said.count("40 values were not kept") == 1
+
+
+def test_the_node_says_in_the_log_what_was_not_kept(tmp_path):
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    for name in ("1", "2"):
+        points = [["good", 1, 0, 1], ["bad", 1, 0, 1]]
+        (spool / f"{name}.json").write_text(json.dumps({"batch": name, "points": points}))
+    sent = []
+
+    class Job:
+        class place:
+            pass
+
+        def ask(self, method, path, body):
+            if len(body["points"]) == 2:
+                raise door.Refused(422, "invalid", "points[1] ('bad'): no.", {}, {"field": "points", "index": 1})
+            sent.append([point[0] for point in body["points"]])
+            return door.Answer(200, {}, b'{"accepted": 0, "refused": 1, "code": "too_many_keys", "message": "Enough."}')
+
+    Job.place.spool = spool
+    told = resend_points(Job())
+    assert sent == [["good"], ["good"]]
+    assert (told.batches, told.lost) == (2, 4)
+    assert told.problems == {"invalid": "points[1] ('bad'): no.", "too_many_keys": "Enough."}
 
 
 def test_a_forked_child_sends_its_own_points_and_not_its_parents(studio, tmp_path):

@@ -184,3 +184,26 @@ async def test_a_batch_over_the_limit_says_so(carl: Door, people: People):
     found = await native(carl, run, batch="b", points=[["a", 1.0, at, 1] for at in range(1001)])
     assert (found.status, found.code) == (422, "too_many_points")
     assert await ask(points) == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "named"),
+    [
+        ("log-metric", {"key": LONG, "value": 1, "timestamp": 1}, "key"),
+        ("log-metric", {"key": "loss", "value": "much", "timestamp": 1}, "value"),
+        ("log-metric", {"key": "loss", "value": 1, "timestamp": 1, "step": "epoch"}, "step"),
+        ("log-metric", {"key": "loss", "value": 1, "timestamp": "now"}, "timestamp"),
+        ("log-parameter", {"key": LONG, "value": "1"}, "key"),
+        ("log-parameter", {"key": "lr", "value": ["1"]}, "value"),
+        ("set-tag", {"key": LONG, "value": "1"}, "The tag 'kkk"),
+        ("set-tag", {"key": "team", "value": ["1"]}, "value"),
+    ],
+)
+async def test_a_wrong_value_of_one_call_is_named(carl: Door, people: People, call, body, named):
+    run = (await carl.run())["info"]["run_id"]
+    before = await carl.read(run)
+    answer = await carl.post(f"runs/{call}", run_id=run, **body)
+    assert refusal(answer) == (400, "INVALID_PARAMETER_VALUE")
+    message = answer.json()["message"]
+    assert named in message and len(message) < 1000, message
+    assert await carl.read(run) == before

@@ -21,16 +21,14 @@ from typing import Any, Deque, Dict, List, Optional, Sequence, Set, Union
 from zaffre.batches import Point, bodies
 from zaffre.errors import Refused, TooMany, ZaffreError
 from zaffre.protocol import MAX_POINTS_PER_BATCH, MetricItem
+from zaffre.sending import fences, remove_empty, send_batch, unlink
 from zaffre.transport import Client
 from zaffre.values import as_number, as_step, check_key
 
 FLUSH_SECONDS = 0.1
 #: How long the end of a process may wait for a studio that is slow or away.
 EXIT_SECONDS = 10.0
-_ANSWER_SECONDS = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
-#: Codes of a 409 that mean: this attempt no longer owns its run.
-_FENCING = frozenset({"stale_attempt", "final"})
 
 
 class Recorder:
@@ -66,6 +64,8 @@ class Recorder:
         self._threads: List[threading.Thread] = []
         self._over = False
         self._count = 0
+        #: Points and items that the studio had no room for.
+        self._lost = 0
 
     # --- for scripts ------------------------------------------------------------------------------
     def log(self, key: str, value: Any, step: Optional[int] = None) -> None:
@@ -152,12 +152,14 @@ class Recorder:
             whole = self.flush(seconds)
         except OSError:
             whole = False
+        if self._lost:
+            self._say("lost", f"{self._lost} values were not kept by the studio.")
         if not whole and self._files:
             self._say("unsent", f"the studio did not take the last points yet; they are kept. {self._later}")
             return
         self._rest()
         if self._own_spool:
-            _remove_empty(self._spool)
+            remove_empty(self._spool)
 
     def _rest(self) -> None:
         """Let the threads end: a script may carry thousands of runs. What is noted later starts them again."""
@@ -274,7 +276,7 @@ class Recorder:
             return True  # somebody else took it
         if not self._stopped:
             try:
-                answer = send_batch(self._client, self._address, body)
+                answer, wrong = send_batch(self._client, self._address, body)
             except TooMany:
                 return False
             except Refused as error:
@@ -282,16 +284,19 @@ class Recorder:
             except ZaffreError:
                 return False
             else:
+                for problem in wrong:
+                    self._say(problem.code, f"the studio refused some of what was logged: {problem.message}")
                 if answer.get("refused"):
+                    self._lost += int(answer["refused"])
                     code = str(answer.get("code"))
                     said = answer.get("message") or "the run has too many different metrics."
                     self._say(code, f"the studio did not keep some of what was logged: {said}")
         if isinstance(kept, Path):
-            _unlink(kept)
+            unlink(kept)
         return True
 
     def _refused(self, error: Refused) -> None:
-        if error.status in (401, 404) or (error.status == 409 and error.code in _FENCING):
+        if fences(error):
             self._stopped = True
             self._say("stopped", "the studio takes no more metrics of this run from here; logging goes on without it.")
         else:
@@ -304,46 +309,9 @@ class Recorder:
             sys.stderr.write(f"zaffre: {text}\n")
 
 
-def send_batch(client: Client, address: str, body: bytes) -> Dict[str, Any]:
-    """Send the body of one batch once; a repeat is harmless. Raises Refused, Unreachable."""
-    answer = client.call(
-        "POST",
-        address,
-        make_body=lambda: body,
-        headers={"Content-Type": "application/json"},
-        patience=0,
-        timeout=_ANSWER_SECONDS,
-    ).json()
-    return answer if isinstance(answer, dict) else {}
-
-
-def resend(client: Client, address: str, spool: Path) -> int:
-    """Send what an earlier process left in `spool`; returns the number of batches. Raises Refused, Unreachable."""
-    files = sorted(spool.glob("*.json")) if spool.is_dir() else []
-    for path in files:
-        send_batch(client, f"{address}/metrics", path.read_bytes())
-        _unlink(path)
-    _remove_empty(spool)
-    return len(files)
-
-
 def spool_of(run: str) -> Path:
     """Where a run that this machine's user carries on keeps its points."""
     return Path.home() / ".zaffre" / "spool" / run
-
-
-def _unlink(path: Path) -> None:
-    try:
-        path.unlink()
-    except OSError:
-        return
-
-
-def _remove_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:
-        return
 
 
 # --- the end of processes --------------------------------------------------------------------------------

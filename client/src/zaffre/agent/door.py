@@ -34,11 +34,19 @@ class Unreachable(DoorError):
 class Refused(DoorError):
     """The studio understood and said no; repeating changes nothing."""
 
-    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: Mapping[str, str],
+        details: Optional[Mapping[str, Any]] = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.headers = headers
+        self.details = details or {}
 
     @property
     def fences(self) -> bool:
@@ -170,19 +178,20 @@ def rest(seconds: float, until: Callable[[], bool]) -> None:
 def _judged(status: int, headers: Mapping[str, str], content: bytes, what: str) -> Answer:
     if status < 300:
         return Answer(status, headers, content)
-    code, message = _error(content)
+    code, message, details = _error(content)
     if status >= 500 or status in (408, 425, 429):
         try:
             wait = min(float(headers.get("Retry-After", "0")), _MOST_RETRY_AFTER)
         except ValueError:
             wait = 0.0
         raise Unreachable(f"{what} answered {status}: {message}", retry_after=wait)
-    raise Refused(status, code, message or f"{what} answered {status}.", headers)
+    raise Refused(status, code, message or f"{what} answered {status}.", headers, details)
 
 
-def _error(content: bytes) -> "tuple[str, str]":
+def _error(content: bytes) -> "tuple[str, str, Mapping[str, Any]]":
     try:
         found = json.loads(content)["error"]
-        return str(found.get("code", "")), str(found.get("message", ""))
+        details = found.get("details")
+        return str(found.get("code", "")), str(found.get("message", "")), details if isinstance(details, dict) else {}
     except (ValueError, KeyError, TypeError, AttributeError):
-        return "", content[:300].decode("utf-8", "replace")
+        return "", content[:300].decode("utf-8", "replace"), {}

@@ -229,7 +229,8 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _resend(options: argparse.Namespace) -> int:
-    from zaffre.recorder import resend, spool_of
+    from zaffre.recorder import spool_of
+    from zaffre.sending import resend
 
     run = _run(options)
     count = resend(run.client, run.address, spool_of(run.id))

@@ -1,4 +1,4 @@
-"""Step outputs: what the code left behind goes to the studio in order: log, points, files."""
+"""Step outputs: what the code left behind goes to the studio in order: points, log, files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ class Collect(Step):
 
     def start(self) -> None:
         job = self.job
+        # Before the end of the log, which says what the studio did not keep: the script may not have lived to say it.
+        told = resend_points(job)
+        for problem in told.problems.values():
+            job.say(f"zaffre: the studio did not keep some of what was logged: {problem}\n")
+        if told.lost:
+            job.say(f"zaffre: {told.lost} values of those that the script left behind were not kept by the studio.\n")
         if job.pump is not None:
             job.pump.finish()
-        resend_points(job)
         try:
             found = upload(job)
         except DoorError as error:  # the result must be told all the same
