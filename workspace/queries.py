@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from django.db.models import Count, QuerySet
 
 from studio.kernel.actors import Actor
+from studio.kernel.errors import NotFound
 from workspace.access import get_workspace, role_of
-from workspace.accounts.queries import require_site_admin, user_of
+from workspace.accounts.models import User
+from workspace.accounts.queries import list_users, require_site_admin, user_of
 from workspace.models import Membership, Workspace
 
 
@@ -16,6 +18,14 @@ class Settings:
 
     workspace: Workspace
     role: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with an open account; `member` is None for who does not belong to the workspace."""
+
+    user: User
+    member: Membership | None
 
 
 def my_workspaces(*, actor: Actor) -> QuerySet[Membership]:
@@ -33,6 +43,26 @@ def list_members(slug: str, *, actor: Actor) -> QuerySet[Membership]:
     """Return the memberships of the workspace with their users, by user name."""
     workspace = get_workspace(slug, actor=actor, action="member.list")
     return workspace.memberships.select_related("user").order_by("user__username")
+
+
+def list_people(slug: str, *, actor: Actor) -> list[Person]:
+    """Return the members of the workspace, and for a site administrator everybody with an account, by user name."""
+    members = list(list_members(slug, actor=actor).filter(user__is_active=True))
+    if not actor.is_admin:
+        return [Person(one.user, one) for one in members]
+    by_user = {one.user_id: one for one in members}
+    return [Person(user, by_user.get(user.pk)) for user in list_users(actor=actor).filter(is_active=True)]
+
+
+def get_person(slug: str, username: str, *, actor: Actor) -> Person:
+    """Return oneself, somebody of `list_people`. Raises NotFound for all others, whether there is such an account."""
+    if actor.is_user and username == actor.name:
+        workspace = get_workspace(slug, actor=actor, action="workspace.read")
+        return Person(user_of(actor), workspace.memberships.filter(user=actor.user_id).first())
+    for person in list_people(slug, actor=actor):
+        if person.user.username == username:
+            return person
+    raise NotFound(f"There is no user {username[:150]!r} in {slug}.")
 
 
 def all_workspaces(*, actor: Actor) -> QuerySet[Workspace]:

@@ -119,10 +119,12 @@ def change_role(slug: str, *, actor: Actor, username: str, role: str) -> Members
 
 
 @transaction.atomic
-def remove_member(slug: str, *, actor: Actor, username: str) -> None:
-    """Take a member's rights away at once. Raises NotFound, and Conflict `last_owner`."""
+def remove_member(slug: str, *, actor: Actor, username: str, role: str | None = None) -> None:
+    """Take a member's rights away at once. Raises NotFound, also for another `role`, and Conflict `last_owner`."""
     workspace = get_workspace(slug, actor=actor, action="member.change")
     member = _locked_member(workspace, username)
+    if role not in {None, member.role}:
+        raise NotFound(f"{username} is not {role} of {slug}, but {member.role}.")
     _keep_an_owner(workspace, member)
     member.delete()
     _tell(workspace, actor=actor, action="member.remove", username=username, before=member.role)

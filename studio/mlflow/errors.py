@@ -39,6 +39,7 @@ _BY_CODE = {
     "no_endpoint": (404, "ENDPOINT_NOT_FOUND"),
     "no_workspace": (404, "RESOURCE_DOES_NOT_EXIST"),
     "deleted": (400, "INVALID_PARAMETER_VALUE"),
+    "fixed": (501, "NOT_IMPLEMENTED"),
 }
 
 

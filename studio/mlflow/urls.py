@@ -12,8 +12,10 @@ from studio.mlflow.hot import (
     logged_models,
     model_versions,
     multipart,
+    people,
     presigned,
     registered_models,
+    roles,
     runs,
     telemetry,
     webhooks,
@@ -106,6 +108,42 @@ _CALLS = [
     ("GET", "mlflow-artifacts/signed/<sealed>", presigned.get),
     ("HEAD", "mlflow-artifacts/signed/<sealed>", presigned.get),
 ]
+#: The add-on for people; what is newer has another number.
+_PEOPLE = [
+    ("POST", "2.0/mlflow/users/create", people.create),
+    ("GET", "2.0/mlflow/users/get", people.get),
+    ("GET", "2.0/mlflow/users/list", people.find_many),
+    ("GET", "2.0/mlflow/users/current", people.current),
+    ("PATCH", "2.0/mlflow/users/update-password", people.update_password),
+    ("PATCH", "2.0/mlflow/users/update-admin", people.update_admin),
+    ("DELETE", "2.0/mlflow/users/delete", people.delete),
+    ("GET", "3.0/mlflow/users/current/permissions", people.current_permissions),
+    ("GET", "3.0/mlflow/users/permissions/list", people.list_permissions),
+    ("GET", "3.0/mlflow/users/permissions/get", people.get_permission),
+    ("POST", "3.0/mlflow/users/permissions/grant", people.grant),
+    ("POST", "3.0/mlflow/users/permissions/revoke", people.grant),
+    ("GET", "3.0/mlflow/users/roles/list", roles.of_user),
+    ("GET", "3.0/mlflow/roles/get", roles.get),
+    ("GET", "3.0/mlflow/roles/list", roles.find_many),
+    ("GET", "3.0/mlflow/roles/users/list", roles.users_of),
+    ("GET", "3.0/mlflow/roles/permissions/list", roles.list_permissions),
+    ("POST", "3.0/mlflow/roles/assign", roles.assign),
+    ("DELETE", "3.0/mlflow/roles/unassign", roles.unassign),
+    ("POST", "3.0/mlflow/roles/create", roles.change),
+    ("PATCH", "3.0/mlflow/roles/update", roles.change),
+    ("DELETE", "3.0/mlflow/roles/delete", roles.change),
+    ("POST", "3.0/mlflow/roles/permissions/add", roles.change),
+    ("DELETE", "3.0/mlflow/roles/permissions/remove", roles.change),
+    ("PATCH", "3.0/mlflow/roles/permissions/update", roles.change),
+    ("GET", "2.0/mlflow/experiments/permissions/get", people.of_experiment),
+    ("POST", "2.0/mlflow/experiments/permissions/create", people.grant),
+    ("PATCH", "2.0/mlflow/experiments/permissions/update", people.grant),
+    ("DELETE", "2.0/mlflow/experiments/permissions/delete", people.grant),
+    ("GET", "2.0/mlflow/registered-models/permissions/get", people.of_model),
+    ("POST", "2.0/mlflow/registered-models/permissions/create", people.grant),
+    ("PATCH", "2.0/mlflow/registered-models/permissions/update", people.grant),
+    ("DELETE", "2.0/mlflow/registered-models/permissions/delete", people.grant),
+]
 
 hot_routes = [
     route("GET", "/mlflow/<ws>/health", about.health),
@@ -114,6 +152,11 @@ hot_routes = [
     *(route("GET", f"/mlflow/<ws>/{api}/3.0/mlflow/workspaces", about.workspaces) for api in ("api", "ajax-api")),
     *(route("GET", f"/mlflow/<ws>/{api}/3.0/mlflow/workspaces/<name>", about.workspace) for api in ("api", "ajax-api")),
     *(route(method, f"{prefix}/{call}", door) for prefix in _PREFIXES for method, call, door in _CALLS),
+    *(
+        route(method, f"/mlflow/<ws>/{api}/{call}", door)
+        for api in ("api", "ajax-api")
+        for method, call, door in _PEOPLE
+    ),
     route("GET", "/mlflow/<ws>/get-artifact", artifacts.get_of_run),
     route("GET", "/mlflow/<ws>/model-versions/get-artifact", model_versions.get_artifact),
     # Last: what no line above has taken.

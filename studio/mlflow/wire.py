@@ -260,8 +260,13 @@ class CreateModelVersion(msgspec.Struct):
     tags: list[KeyValue] | None = None
 
 
-async def read(request: hot.Request, kind: type[T], *, limit: int = MAX_JSON_BODY) -> tuple[T, bytes]:
-    """What is asked, from the body or for GET from the query string, and the raw body. Raises Invalid, TooLarge."""
+async def read(
+    request: hot.Request, kind: type[T], *, limit: int = MAX_JSON_BODY, silent: bool = False
+) -> tuple[T, bytes]:
+    """What is asked, from the body or for GET from the query string, and the raw body. Raises Invalid, TooLarge.
+
+    `silent`: a refusal tells no value, because it could be a password.
+    """
     if request.method == "GET":
         return from_query(request, kind), b""
     raw = await request.body(limit=limit)
@@ -270,7 +275,7 @@ async def read(request: hot.Request, kind: type[T], *, limit: int = MAX_JSON_BOD
         if b"\\u0000" in raw:
             _refuse_nul(msgspec.json.decode(raw))
     except msgspec.ValidationError as error:
-        raise _misfit(error, msgspec.json.decode(raw)) from None
+        raise _misfit(error, msgspec.json.decode(raw), silent=silent) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"The body is not what this call takes: {error}") from None
     return asked, raw
@@ -285,7 +290,7 @@ def from_query(request: hot.Request, kind: type[T]) -> T:
         raise _misfit(error, found) from None
 
 
-def _misfit(error: msgspec.ValidationError, given: Any) -> Invalid:
+def _misfit(error: msgspec.ValidationError, given: Any, *, silent: bool = False) -> Invalid:
     """The parameter that has not the right type, with its value, in the words of MLflow's server."""
     what, _, place = str(error).partition(" - at `$")
     steps = re.findall(r"\.(\w+)|\[(\d+)\]", place.rstrip("`"))
@@ -295,8 +300,8 @@ def _misfit(error: msgspec.ValidationError, given: Any) -> Invalid:
     if not steps:
         return Invalid(f"The body is not what this call takes: {what}.")
     name = "".join(f".{name}" if name else f"[{at}]" for name, at in steps).lstrip(".")
-    shown = msgspec.json.encode(given).decode()
-    return Invalid(f"Invalid value {shown[:500]} for parameter '{name}' supplied: {what}.")
+    shown = "" if silent else f" {msgspec.json.encode(given).decode()[:500]}"
+    return Invalid(f"Invalid value{shown} for parameter '{name}' supplied: {what}.")
 
 
 def _refuse_nul(value: Any) -> None:

@@ -82,6 +82,39 @@ POST mlflow-artifacts/mpu/complete/1/r/artifacts
 POST mlflow-artifacts/mpu/abort/1/r/artifacts
 GET 3:mlflow/workspaces
 GET 3:mlflow/workspaces/lab
+POST mlflow/users/create
+GET mlflow/users/get
+GET mlflow/users/list
+GET mlflow/users/current
+PATCH mlflow/users/update-password
+PATCH mlflow/users/update-admin
+DELETE mlflow/users/delete
+GET 3:mlflow/users/current/permissions
+GET 3:mlflow/users/permissions/list
+GET 3:mlflow/users/permissions/get
+POST 3:mlflow/users/permissions/grant
+POST 3:mlflow/users/permissions/revoke
+GET 3:mlflow/users/roles/list
+GET 3:mlflow/roles/get
+GET 3:mlflow/roles/list
+GET 3:mlflow/roles/users/list
+GET 3:mlflow/roles/permissions/list
+POST 3:mlflow/roles/assign
+DELETE 3:mlflow/roles/unassign
+POST 3:mlflow/roles/create
+PATCH 3:mlflow/roles/update
+DELETE 3:mlflow/roles/delete
+POST 3:mlflow/roles/permissions/add
+DELETE 3:mlflow/roles/permissions/remove
+PATCH 3:mlflow/roles/permissions/update
+GET mlflow/experiments/permissions/get
+POST mlflow/experiments/permissions/create
+PATCH mlflow/experiments/permissions/update
+DELETE mlflow/experiments/permissions/delete
+GET mlflow/registered-models/permissions/get
+POST mlflow/registered-models/permissions/create
+PATCH mlflow/registered-models/permissions/update
+DELETE mlflow/registered-models/permissions/delete
 """
 #: No client of classic tracking calls these: traces, evaluation, labelling, the gateway, prompts' jobs.
 ELSEWHERE = """

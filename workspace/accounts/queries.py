@@ -101,7 +101,7 @@ def list_users(*, actor: Actor) -> QuerySet[User]:
 def get_user(username: str, *, actor: Actor) -> User:
     """Return one account. Site administrators only; raises NotFound when there is none."""
     require_site_admin(actor)
-    user = User.objects.filter(username=username).first()
+    user = User.objects.filter(username=username).first() if "\0" not in username else None
     if user is None:
         raise NotFound(f"There is no account {username[:150]!r}.")
     return user

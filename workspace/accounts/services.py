@@ -85,9 +85,10 @@ def log_out(request: HttpRequest, *, actor: Actor) -> None:
         logout(request)
 
 
-def change_password(request: HttpRequest, *, actor: Actor, old: str, new: str) -> None:
+def change_password(request: HttpRequest | None, *, actor: Actor, old: str, new: str) -> None:
     """Give the actor a new password and end all other sessions; personal tokens keep working.
 
+    Without a request, for programs, all sessions end.
     Raises Invalid for a wrong old or a weak new password, TooMany as `log_in` does.
     """
     user, address = user_of(actor), actor.address
@@ -101,7 +102,8 @@ def change_password(request: HttpRequest, *, actor: Actor, old: str, new: str) -
         user.save(update_fields=["password"])
         record(actor=actor, workspace=None, action="password.change", target=user.username)
         # Sessions carry a digest of the password's hash: this one gets the new digest, others end.
-        update_session_auth_hash(request, user)
+        if request is not None:
+            update_session_auth_hash(request, user)
 
 
 # --- tokens ----------------------------------------------------------------------------------------
@@ -212,6 +214,25 @@ def activate_user(username: str, *, actor: Actor) -> None:
     user = get_user(username, actor=actor)
     if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
         record(actor=actor, workspace=None, action="user.activate", target=user.username)
+
+
+@transaction.atomic
+def set_site_admin(username: str, *, actor: Actor, is_admin: bool) -> User:
+    """Make somebody a site administrator, or take that away. For site administrators.
+
+    Raises NotFound also for a closed account, and Conflict `last_admin` when nobody would be left.
+    """
+    user = get_user(username, actor=actor)
+    # All of them and in one order, so that two administrators cannot take it from each other at once.
+    admins = User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")
+    others = [one.pk for one in admins if one.pk != user.pk]
+    if not user.is_active:
+        raise NotFound(f"The account of {user.username} is closed.", hint="Open it again first.")
+    if not is_admin and not others:
+        raise Conflict(f"{user.username} is the last site administrator.", code="last_admin")
+    if User.objects.filter(pk=user.pk).exclude(is_superuser=is_admin).update(is_superuser=is_admin, is_staff=is_admin):
+        record(actor=actor, workspace=None, action="user.change", target=username, fields={"site_admin": is_admin})
+    return User.objects.get(pk=user.pk)
 
 
 @transaction.atomic

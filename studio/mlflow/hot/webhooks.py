@@ -75,7 +75,7 @@ def _facts(given: Given) -> dict[str, Any]:
 async def create(request: hot.Request, ws: str) -> hot.Response:
     """POST webhooks {name, url, events, description?, secret?, status?} → {webhook}"""
     actor = await actor_of(request)
-    given, _ = await wire.read(request, Given)
+    given, _ = await wire.read(request, Given, silent=True)
     wire.needed(given.name, "name")
     wire.needed(given.url, "url")
     facts = {"events": [], **_facts(given)}
@@ -105,7 +105,7 @@ async def get(request: hot.Request, ws: str, webhook: str) -> hot.Response:
 async def update(request: hot.Request, ws: str, webhook: str) -> hot.Response:
     """PATCH webhooks/<id> {name?, url?, events?, description?, secret?, status?} → {webhook}"""
     actor = await actor_of(request)
-    given, _ = await wire.read(request, Given)
+    given, _ = await wire.read(request, Given, silent=True)
     facts = _facts(given)
     return hot.json({"webhook": webhook_out(await db.run(services.change_webhook, ws, webhook, actor=actor, **facts))})
 
