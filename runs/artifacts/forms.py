@@ -2,6 +2,8 @@
 
 from rest_framework import serializers
 
+from studio.kernel.errors import TooLarge
+
 #: 20 000 entries with long paths.
 MAX_BODY = 8 * 1024 * 1024
 
@@ -9,3 +11,12 @@ MAX_BODY = 8 * 1024 * 1024
 class ArtifactsIn(serializers.Serializer):
     # Entries are judged by kernel.manifests: a serializer for each of 20 000 would take seconds.
     files = serializers.ListField(child=serializers.DictField())
+
+
+def too_many_files(most: int) -> TooLarge:
+    """For a run that has no room for another file."""
+    return TooLarge(
+        f"The run would have more than {most} files, the most that are kept.",
+        code="too_many_files",
+        hint="Pack many small files into one.",
+    )

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from runs.artifacts.forms import too_many_files
 from runs.artifacts.models import Artifact
 from runs.fencing import admit, hold_own_run, refuse_late_row
 from runs.models import Run
@@ -98,11 +99,7 @@ def _refuse_too_many(run: Run, paths: list[str]) -> None:
     if count + len(paths) <= MOST_OF_A_RUN:
         return
     if count + len(paths) - held.filter(path__in=paths).count() > MOST_OF_A_RUN:
-        raise TooLarge(
-            f"The run has {count} files, and at most {MOST_OF_A_RUN} are kept.",
-            code="too_many_files",
-            hint="Pack many small files into one.",
-        )
+        raise too_many_files(MOST_OF_A_RUN)
 
 
 def _text(item: Mapping[str, Any], key: str) -> str:

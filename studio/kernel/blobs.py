@@ -4,7 +4,7 @@ import hashlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -97,7 +97,7 @@ def adopt(staged: Path, sha256: str, *, workspace_id: int) -> None:
             _sync(target.parent)
             with target.open("rb") as kept:  # whoever calls has just hashed it
                 _good[sha256] = _state(kept)
-        _hold([(sha256, size)], workspace_id=workspace_id)
+        hold([(workspace_id, sha256, size)])
 
 
 def lock_store(*, alone: bool = False) -> None:
@@ -136,24 +136,50 @@ def put_many(files: Sequence[tuple[str, bytes]], *, workspace_id: int) -> int:
                 hint="Send the files again.",
                 expected=sha256,
             )
-    held, folder = dict(files), staging()
-    staged: dict[str, Path] = {}
-    try:
-        new = [sha256 for sha256 in held if not _path(sha256).exists()]
-        staged.update(zip(new, _writers().map(lambda sha256: _stage(held[sha256], folder), new), strict=True))
-        with transaction.atomic():
-            lock_store()
-            # Also what was there a moment ago and was collected since.
-            lacking = [sha256 for sha256 in held if not _path(sha256).exists()]
-            for sha256 in lacking:
-                _path(sha256).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(staged.pop(sha256) if sha256 in staged else _stage(held[sha256], folder), _path(sha256))
-            list(_writers().map(_sync, {_path(sha256).parent for sha256 in lacking}))
-            _hold([(sha256, len(data)) for sha256, data in held.items()], workspace_id=workspace_id)
-    finally:
-        for place in staged.values():
-            place.unlink(missing_ok=True)
+    held = dict(files)
+    with Arriving(held) as arriving, transaction.atomic():
+        arriving.move(held)
+        hold([(workspace_id, sha256, len(data)) for sha256, data in held.items()])
     return sum(len(data) for _, data in files)
+
+
+class Arriving:
+    """Small files that are in memory, on their way in together. The caller has taken their hashes.
+
+    As a context manager: made durable at once, beside each other; `move` makes them blobs, and what was not moved goes.
+    """
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = files
+        self._staged: dict[str, Path] = {}
+
+    def __enter__(self) -> "Arriving":
+        new = [sha256 for sha256 in self._files if not _path(sha256).exists()]
+        try:
+            folder = staging()
+            made = (map if len(new) == 1 else _writers().map)(lambda sha256: _stage(self._files[sha256], folder), new)
+            self._staged.update(zip(new, made, strict=True))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def move(self, sha256s: Iterable[str]) -> None:
+        """Into the store, inside of the transaction that says who holds them (`hold`)."""
+        lock_store()
+        # Also what was there a moment ago and was collected since.
+        lacking = [sha256 for sha256 in sha256s if not _path(sha256).exists()]
+        for sha256 in lacking:
+            _path(sha256).parent.mkdir(parents=True, exist_ok=True)
+            if sha256 not in self._staged:
+                self._staged[sha256] = _stage(self._files[sha256], staging())
+            os.replace(self._staged.pop(sha256), _path(sha256))
+        folders = {_path(sha256).parent for sha256 in lacking}
+        list((map if len(folders) == 1 else _writers().map)(_sync, folders))
+
+    def __exit__(self, *_: object) -> None:
+        for place in self._staged.values():
+            place.unlink(missing_ok=True)
 
 
 def _stage(data: bytes, folder: Path) -> Path:
@@ -176,13 +202,19 @@ def _writers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=8, thread_name_prefix="blobs")
 
 
-def _hold(files: Iterable[tuple[str, int]], *, workspace_id: int) -> None:
-    BlobRef.objects.bulk_create(
-        [BlobRef(workspace_id=workspace_id, sha256=sha256, size=size) for sha256, size in files],
-        update_conflicts=True,
-        unique_fields=["workspace_id", "sha256"],
-        update_fields=["unnamed"],
-    )
+def hold(files: Iterable[tuple[int, str, int]]) -> None:
+    """Write down which workspaces hold these blobs: (workspace, hash, size) of each, in the transaction of `move`."""
+    # In one order everywhere: two transactions with the same hashes must not wait for each other.
+    columns = zip(*sorted(set(files)), strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [list(column) for column in columns] or [[], [], []])
+
+
+_HOLD = """
+INSERT INTO kernel_blobref (workspace_id, sha256, size, created)
+SELECT new.*, now() FROM unnest(%s::bigint[], %s::varchar[], %s::bigint[]) AS new(workspace_id, sha256, size)
+ON CONFLICT (workspace_id, sha256) DO UPDATE SET unnamed = NULL
+"""
 
 
 def missing(sha256s: Iterable[str], *, workspace_id: int) -> list[str]:

@@ -4,6 +4,7 @@ A new kind of place (such as the files of a model) is a class like `RunPlace` an
 """
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
 from registry import queries as versions
@@ -12,7 +13,7 @@ from registry.loggedmodels import services as filling
 from registry.loggedmodels.forms import no_such_logged_model
 from runs import queries
 from runs.artifacts import queries as artifacts
-from runs.artifacts import services
+from runs.artifacts import services, small
 from runs.fencing import admit
 from studio.kernel import paths
 from studio.kernel.actors import Actor
@@ -79,6 +80,19 @@ class RunPlace:
     def add(self, inside: str, sha256: str, size: int) -> None:
         entry = {"path": inside, "sha256": sha256, "size": size}
         services.add_artifacts(self.run_id, actor=self.actor, files=[entry], workspace=self.ws, late=True)
+
+    def let_in_lately(self) -> bool:
+        """Whether `let_in` allowed it a moment ago: then it costs no thread and no question."""
+        known = small.let_in_lately(self.run_id, actor=self.actor, workspace=self.ws)
+        return known is not None and self.experiment in {None, str(known.experiment_id)}
+
+    def let_in(self) -> None:
+        """`may_write`, believed for a moment."""
+        self._refuse_elsewhere(small.let_in(self.run_id, actor=self.actor, workspace=self.ws).experiment_id)
+
+    def add_small(self, inside: str, data: bytes) -> "Future[small.Kept]":
+        """Keep a file of at most small.SMALL bytes, after `let_in`; the future ends after the commit."""
+        return small.add_small(self.run_id, inside, data, actor=self.actor, late=True)
 
     def remove(self, inside: str) -> None:
         self.may_write()
