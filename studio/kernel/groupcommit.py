@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -57,7 +58,8 @@ class GroupCommit(Generic[Item, Result]):
     happen after the commit goes to `transaction.on_commit` inside `write`.
 
     `share(item)` says whose the item is and how much of a transaction it takes. What is over an owner's part waits
-    for the next transaction, in its order, and the items of others pass by.
+    for the next transaction, in its order, and the items of others pass by. What only reads goes without a
+    transaction (`atomic=False`).
     """
 
     def __init__(
@@ -65,10 +67,13 @@ class GroupCommit(Generic[Item, Result]):
         name: str,
         write: Callable[[Sequence[Item]], Sequence[Result | Exception]],
         share: "Callable[[Item], tuple[Hashable, int]]" = lambda item: (None, 0),
+        *,
+        atomic: bool = True,
     ) -> None:
         self._name = name
         self._write = write
         self._share = share
+        self._atomic = atomic
         self._line: queue.SimpleQueue[_Waiting[Item, Result] | None] = queue.SimpleQueue()
         #: How many items wait, and how many of each owner.
         self._waiting = 0
@@ -150,7 +155,7 @@ class GroupCommit(Generic[Item, Result]):
 
     def _commit(self, taken: "list[_Waiting[Item, Result]]") -> None:
         try:
-            with transaction.atomic():
+            with transaction.atomic() if self._atomic else nullcontext():
                 results = self._write([one.item for one in taken])
         except Exception as error:
             # The connection may be what broke: the next try gets another one.

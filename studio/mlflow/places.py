@@ -13,7 +13,7 @@ from registry.loggedmodels import services as filling
 from registry.loggedmodels.forms import no_such_logged_model
 from runs import queries
 from runs.artifacts import queries as artifacts
-from runs.artifacts import services, small
+from runs.artifacts import reading, services, small
 from runs.fencing import admit
 from studio.kernel import paths
 from studio.kernel.actors import Actor
@@ -89,6 +89,19 @@ class RunPlace:
     def let_in(self) -> None:
         """`may_write`, believed for a moment."""
         self._refuse_elsewhere(small.let_in(self.run_id, actor=self.actor, workspace=self.ws).experiment_id)
+
+    def found_lately(self) -> bool:
+        """Whether the actor might read the run a moment ago: then it costs no question."""
+        known = reading.let_in_lately(self.run_id, actor=self.actor, workspace=self.ws)
+        return known is not None and self.experiment in {None, str(known)}
+
+    def find_run(self) -> None:
+        """The right to read it, believed for a moment."""
+        self._refuse_elsewhere(reading.let_in(self.run_id, actor=self.actor, workspace=self.ws))
+
+    def find_small(self, inside: str) -> "Future[reading.Found]":
+        """The file after `find_run`, with its bytes when they are few."""
+        return reading.find_small(self.run_id, inside, actor=self.actor)
 
     def add_small(self, inside: str, data: bytes) -> "Future[small.Kept]":
         """Keep a file of at most small.SMALL bytes, after `let_in`; the future ends after the commit."""

@@ -73,7 +73,7 @@ async def delete(request: hot.Request, ws: str, path: str) -> hot.Response:
 async def get(request: hot.Request, ws: str, path: str) -> hot.Response:
     """GET and HEAD …/artifacts/<path> → the bytes, or one range of them"""
     place, inside = places.resolve(ws, shorn(path), actor=await actor_of(request))
-    return answer(request, await db.run(place.file, places.clean(inside)))
+    return await found_in(request, place, places.clean(inside))
 
 
 @door
@@ -82,10 +82,20 @@ async def get_of_run(request: hot.Request, ws: str) -> hot.Response:
     actor = await actor_of(request)
     asked = wire.from_query(request, wire.ListArtifacts)
     place = RunPlace(ws, wire.run_id_of(asked), actor=actor)
-    return answer(request, await db.run(place.file, places.clean(wire.needed(asked.path, "path"))))
+    return await found_in(request, place, places.clean(wire.needed(asked.path, "path")))
 
 
-def answer(request: hot.Request, found: Kept) -> hot.Response:
+async def found_in(request: hot.Request, place: Place, inside: str) -> hot.Response:
+    """The file of a place; a small one of a run costs no thread of its own."""
+    if not isinstance(place, RunPlace):
+        return answer(request, await db.run(place.file, inside))
+    if not place.found_lately():
+        await db.run(place.find_run)
+    found = await asyncio.wrap_future(place.find_small(inside))
+    return answer(request, Kept(found.path, found.sha256, found.size), found.data)
+
+
+def answer(request: hot.Request, found: Kept, data: bytes | None = None) -> hot.Response:
     """The file as a download that no browser shows or runs in the studio's origin."""
     name = PurePosixPath(found.path).name
     headers = {
@@ -106,6 +116,8 @@ def answer(request: hot.Request, found: Kept) -> hot.Response:
         headers |= {"Content-Range": f"bytes {start}-{end - 1}/{found.size}", "Content-Length": str(end - start)}
     if request.method == "HEAD":
         return hot.Response(206 if part else 200, _nothing(), headers, kind)
+    if data is not None:
+        return hot.Response(206 if part else 200, data[slice(*part)] if part else data, headers, kind)
     pieces = blobs.read_part(found.sha256, *part) if part else blobs.read(found.sha256)
     return hot.Response(206 if part else 200, hot.pieces_in_thread(pieces), headers, kind)
 
