@@ -531,6 +531,43 @@ __import__("os")._exit(0)
     assert not (home / ".zaffre" / "spool" / RUN).exists()
 
 
+def test_a_killed_interactive_run_loses_nothing_that_was_a_moment_old(studio, home, zaffre):
+    """The studio is away the whole time; one batch that it refuses later keeps no other."""
+    studio.new_run(status="running")
+    spool, at = home / ".zaffre" / "spool" / RUN, f"/api/v1/workspaces/main/runs/{RUN}/metrics"
+    script = f"""
+import time
+from zaffre.core import Experiment, Run, Workspace
+run = Run(Experiment(Workspace.get(), "first"), "{RUN}")
+for number in range(3500):
+    run.log("n", number)
+print("logged", flush=True)
+time.sleep(60)
+"""
+    told = {"ZAFFRE_URL": studio.url, "ZAFFRE_TOKEN": TOKEN, "ZAFFRE_WORKSPACE": "main"}
+    studio.next(f"POST {at}", *[Reply(503, {})] * 500)
+    child = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, **told}, stdout=subprocess.PIPE)
+    try:
+        assert child.stdout.readline() == b"logged\n"
+        studio.wait(
+            lambda: sum(len(json.loads(one.read_text())["points"]) for one in spool.glob("*.json")) == 3500,
+            "all points kept",
+        )
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+    count = len(list(spool.glob("*.json")))
+    studio.answers.clear()
+    studio.next(f"POST {at}", _refuse(422, "invalid", "No."))
+    refused = zaffre("run", "resend", RUN)
+    assert refused.returncode == 1 and "No." in refused.stderr
+    assert len(list(spool.glob("*.json"))) == 1 and len(studio.batches) == count - 1
+    assert zaffre("run", "resend", RUN).returncode == 0
+    assert sorted(point[1] for point in studio.points) == list(range(3500))
+    assert not spool.exists()
+
+
 def test_inputs_act_as_paths(studio, inside, tmp_path, monkeypatch):
     folder = tmp_path / "in"
     folder.mkdir()

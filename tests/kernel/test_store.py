@@ -90,6 +90,27 @@ def test_a_file_of_two_runs_stays_with_the_other(lab, make_run):
     assert b"".join(blobs.read(shared)) == b"shared"
 
 
+def test_files_of_a_deleted_run_go_after_a_day_unless_another_has_them(api, lab, running, make_run):
+    own, shared = put(lab, "own"), put(lab, "shared")
+    other = make_run()
+    Artifact.objects.create(run_id=running.id, path="a", sha256=own, size=3)
+    for run in (running, other):
+        Artifact.objects.create(run_id=run.id, path="b", sha256=shared, size=6)
+    running.change(status="completed")
+    gc()
+    assert api("carl").delete(f"/api/v1/workspaces/lab/runs/{running.id}").status_code == 204
+    assert api("carl").get(f"/api/v1/workspaces/lab/runs/{running.id}/artifacts/a").status_code == 404
+    gc()
+    later(DAY - 60)
+    gc()
+    assert held(own, shared) == [True, True], "a mistake may still be undone from a backup of the database"
+    later()
+    gc()
+    assert held(own, shared) == [False, True]
+    answer = api("carl").get(f"/api/v1/workspaces/lab/runs/{other.id}/artifacts/b")
+    assert b"".join(answer.streaming_content if answer.streaming else [answer.content]) == b"shared"
+
+
 def test_another_workspace_keeps_its_own(lab, running):
     name = put(lab, "both")
     blobs.put([b"both"], workspace_id=10**9)

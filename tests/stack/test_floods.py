@@ -7,7 +7,7 @@ from tests.stack.floods import Bystander
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300), pytest.mark.usefixtures("node")]
 
 MEGABYTE = 1024**2
-PRINTED = 250
+PRINTED = 1024
 OUTPUT = f"""
 import os
 block = (b"y" * 1023 + b"\\n") * 1024

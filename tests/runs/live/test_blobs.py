@@ -1,6 +1,8 @@
 """The content doors: bytes under their own hash, whole or not at all, and only for who may."""
 
+import errno
 import hashlib
+import os
 
 import pytest
 
@@ -51,6 +53,28 @@ async def test_wrong_cut_and_unnamed_bytes_are_not_kept(carl: Caller, settings):
         sha(b"one"),
     ]
     assert [each for each in settings.BLOB_DIR.rglob("*") if each.is_file()] == []
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing(carl: Caller, settings, monkeypatch):
+    """Half of the bytes fit. Once there is room again the same file is taken, without a restart."""
+    real, came = blobs.Incoming.write, []
+
+    def write(self, piece):
+        came.append(len(piece))
+        if len(came) > 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(self, piece)
+
+    data = b"x" * 6_000_000
+    pieces = [data[at : at + 1_000_000] for at in range(0, len(data), 1_000_000)]
+    with monkeypatch.context() as full:
+        full.setattr(blobs.Incoming, "write", write)
+        answer = await carl.call("PUT", f"{LAB}/{sha(data)}", pieces)
+        assert (answer.status, answer.code) == (507, "disk_full")
+        assert (await carl.get("/api/v1/workspaces/lab/runs")).status == 200
+    assert [each for each in settings.BLOB_DIR.rglob("*") if each.is_file()] == []
+    assert (await carl.post(f"{LAB}/missing", {"sha256": [sha(data)]})).json() == {"missing": [sha(data)]}
+    assert (await carl.call("PUT", f"{LAB}/{sha(data)}", pieces)).status == 201
 
 
 @pytest.mark.parametrize("body", [{"sha256": ["x"]}, {"sha256": 1}, [], {"sha256": [sha(b"x")] * 5001}])
