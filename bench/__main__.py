@@ -4,7 +4,7 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from bench import files, harness, ingest, live, reads
+from bench import files, harness, ingest, live, pages, reads
 from bench.servers import standing
 
 #: The tables, by their letters in docs/benchmarks.md.
@@ -13,6 +13,7 @@ TABLES = {
     "B": lambda bench: reads.cases(bench, reads.Size()),
     "C": lambda bench: files.cases(bench, files.Size()),
     "G": live.cases,
+    "H": pages.cases,
 }
 #: Tables whose peer is not MLflow: what it is called, and what stands while they are measured.
 OTHERS = {"G": (live.PEER, live.beside)}

@@ -19,7 +19,8 @@ from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 
-PAGE = 50
+#: Runs of one page of the table.
+PAGE = 100
 #: Characters of a filter that are shown around a mistake.
 AROUND = 120
 #: Runs in the tree of child runs.

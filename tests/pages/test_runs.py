@@ -1,5 +1,6 @@
 """What the page of a run says of its steps, its node and its charts."""
 
+import gzip
 import re
 
 from runs.models import Run
@@ -65,3 +66,27 @@ def test_a_tree_shows_every_run_once_also_where_a_parent_is_not_on_the_page():
     assert [(row["id"], row["depth"]) for row in tree(rows, "a")] == [("b", 0), ("d", 1), ("e", 2)]
     deep = [{"id": str(at + 1), "parent": str(at)} for at in range(30)]
     assert [row["depth"] for row in tree(deep, "0")] == [*range(9), *[8] * 21]
+
+
+def test_a_table_is_compressed_for_a_browser_that_takes_it(make_run, browser):  # noqa: F811
+    run = make_run()
+    reader = browser("olga")
+    packed = reader.get("/w/lab/runs", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert f"/runs/{run.id}" in gzip.decompress(packed.content).decode()
+    assert "Content-Encoding" not in reader.get("/w/lab/runs").headers
+    found = reader.get("/api/v1/workspaces/lab/runs", headers={"Accept-Encoding": "gzip"})
+    assert found.json()["runs"][0]["id"] == run.id and "Content-Encoding" not in found.headers
+
+
+def test_a_table_begins_with_a_hundred_rows_in_a_few_statements(make_run, browser, django_assert_max_num_queries):  # noqa: F811
+    pattern = Run.objects.get(pk=make_run().id)
+    for number in range(104):
+        pattern.pk, pattern.number, pattern.name = f"{pattern.pk[:-3]}{number:03}", 1000 + number, f"run {number}"
+        Run.objects.bulk_create([pattern])
+    reader = browser("olga")
+    with django_assert_max_num_queries(16):
+        page = reader.get("/w/lab/runs").content.decode()
+    assert page.count('<a class="name"') == 100
+    older = re.search(r'href="(\?after=[^"]+)"', page)[1]
+    assert reader.get(f"/w/lab/runs{older}").content.decode().count('<a class="name"') == 5

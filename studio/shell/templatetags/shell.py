@@ -2,12 +2,13 @@
 
 import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
 from django import template
 from django.http import HttpRequest
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import get_language, gettext, pgettext
 
 from studio.shell.client import install_command
 from studio.shell.navigation import address
@@ -33,7 +34,9 @@ KINDS = {
 }
 
 
-def _names() -> dict[str, str]:
+@lru_cache
+def _names(language: str | None) -> dict[str, str]:
+    """By state, in the active language, which is `language`: made once, for a table has a state in each row."""
     return {
         "not_started": gettext("Not started"),
         "queued": gettext("Queued"),
@@ -71,7 +74,7 @@ def _names() -> dict[str, str]:
 def word(state: Any) -> str:
     """The name of a state, role or step in the page's language."""
     text = str(state)
-    return _names().get(text, text.replace("_", " "))
+    return _names(get_language()).get(text, text.replace("_", " "))
 
 
 @register.filter
