@@ -14,16 +14,16 @@ from django.utils import timezone
 from runs.artifacts.models import Upload, UploadPart
 from runs.artifacts.services import add_artifacts, open_run
 from runs.fencing import admit
+from runs.models import Run
 from studio.kernel import blobs, paths
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Invalid, NotFound, TooLarge
 from studio.kernel.ids import ulid
+from studio.kernel.parts import MOST_OPEN, too_many
 from studio.kernel.store import STAGED
 from zaffre.protocol import SHA256_RE, UPLOAD_PART_BYTES
 
 MOST_PARTS = 10_000
-#: Uploads of one run that are on their way at the same time.
-MOST_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ def begin_upload(
         raise TooLarge(f"The file has {size} bytes, and {blobs.MAX_BLOB} is the most one file may be.")
     if count_of(size, part_size) > MOST_PARTS:
         raise TooLarge(f"{count_of(size, part_size)} parts, and {MOST_PARTS} are the most.")
-    if run.uploads.filter(result="").count() >= MOST_AT_ONCE:
-        raise Conflict(f"{MOST_AT_ONCE} uploads of this run are on their way.", code="too_many_uploads")
+    _refuse_too_many(run, actor)
     upload = Upload.objects.create(
         id=ulid(),
         run=run,
@@ -72,6 +71,16 @@ def begin_upload(
     with _staged(upload).open("wb") as file:
         file.truncate(size)
     return upload
+
+
+def _refuse_too_many(run: Run, actor: Actor) -> None:
+    begun = Upload.objects.filter(result="")
+    of = {"run or model": begun.filter(run=run), "workspace": begun.filter(run__workspace=run.workspace_id)}
+    if actor.kind != "run":  # what code begins counts for its run
+        of["caller"] = begun.filter(user_id=actor.user_id, attempt=None)
+    for what, uploads in of.items():
+        if uploads.count() >= MOST_OPEN[what]:
+            raise too_many(what)
 
 
 def count_of(size: int, part_size: int) -> int:

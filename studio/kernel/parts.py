@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from studio.kernel.errors import Conflict, Invalid
 from studio.kernel.uploads import PIECE
 
 MOST_PARTS = 10_000
+#: Uploads that are on their way at the same time, by whose they are.
+MOST_OPEN = {"run or model": 100, "caller": 200, "workspace": 1000}
+_beginning = threading.Lock()
 
 
 def _place(upload: str, what: str) -> Path:
@@ -24,11 +28,35 @@ def _place(upload: str, what: str) -> Path:
     return blobs.staging() / f"parts-{upload}.{what}"
 
 
+def too_many(what: str) -> Conflict:
+    """For one more upload of a run or model, a caller or a workspace that has too many on their way."""
+    return Conflict(
+        f"{MOST_OPEN[what]} uploads in parts of this {what} are on their way, the most at the same time.",
+        code="too_many_uploads",
+        hint="Complete or abort some of them; those that nobody sends to for an hour are given up.",
+        limit=MOST_OPEN[what],
+    )
+
+
+def begin(upload: str, of: Mapping[str, str]) -> None:
+    """Note that an upload is on its way: parts are taken until it is complete, or forgotten.
+
+    `of` names its run or model, its caller and its workspace. Raises Conflict `too_many_uploads`.
+    """
+    marks = {what: hashlib.sha256(f"{what} {whose}".encode()).hexdigest()[:32] for what, whose in of.items()}
+    with _beginning:
+        others = [set(name.split(".")) for name in os.listdir(blobs.staging()) if ".open." in name]
+        for what, mark in marks.items():
+            if sum(mark in other for other in others) >= MOST_OPEN[what]:
+                raise too_many(what)
+        _place(upload, ".".join(("open", *marks.values()))).touch()
+
+
 async def take(request: hot.Request, upload: str, number: int) -> str:
     """Keep the body as part `number` of the upload; return its SHA-256. Sent again, it takes the first one's place.
 
     Raises TooLarge, also when all parts together would be more than a file may be, Conflict for an upload that has
-    ended, Gone. A part is there wholly or not at all.
+    ended or was given up, Gone. A part is there wholly or not at all.
     """
     left = blobs.MAX_BLOB - await asyncio.to_thread(_held, upload, but=str(number))
     staged = _place(upload, f"{number}.{secrets.token_hex(8)}")
@@ -56,10 +84,13 @@ def _held(upload: str, *, but: str) -> int:
     """Bytes that are staged of an upload, without those of the part that comes again. Raises Conflict at its end."""
     if finished(upload):
         raise Conflict("This upload is complete.", code="upload_complete")
-    total = 0
+    total, going_on = 0, False
     for place in blobs.staging().glob(f"parts-{upload}.*"):
+        going_on = going_on or place.name.startswith(f"parts-{upload}.open.")
         with suppress(FileNotFoundError):
             total += place.stat().st_size if place != _place(upload, but) else 0
+    if not going_on:
+        raise Conflict("This upload was given up.", code="upload_gone", hint="Begin it anew.")
     return total
 
 

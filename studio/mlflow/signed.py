@@ -4,7 +4,9 @@ They carry who asked for them. His rights are asked again at each use, so that t
 his membership, and not only by the clock.
 """
 
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
@@ -15,6 +17,8 @@ from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden
 from workspace.accounts import queries as accounts
 
+#: The host of a public address that nobody set.
+LOCAL = {"localhost", "127.0.0.1", "::1"}
 PART, UPLOAD, READ, WRITE = "mlflow part", "mlflow upload", "mlflow read", "mlflow write"
 #: How long parts may come.
 UPLOADING = 24 * 3600
@@ -33,17 +37,18 @@ def maker(actor: Actor) -> dict[str, Any]:
     return {"user": actor.user_id, "stamp": accounts.stamp_of(actor=actor)}
 
 
-def actor_again(made_by: dict[str, Any]) -> Actor:
-    """Who made the address. Raises Unauthenticated when he would not be let in any more."""
+def actor_again(made_by: dict[str, Any], request: hot.Request) -> Actor:
+    """Who made the address, at the network address that uses it. Raises Unauthenticated when he would not be let in."""
+    sender = (request.scope.get("client") or ("",))[0] or ""
     if "run" in made_by:
-        return runs.actor_of_token_id(made_by["run"])
+        return replace(runs.actor_of_token_id(made_by["run"]), address=sender)
     if "token" in made_by:
-        return accounts.actor_of_token_id(made_by["token"])
-    return accounts.actor_of_proof(made_by["user"], made_by["stamp"])
+        return replace(accounts.actor_of_token_id(made_by["token"]), address=sender)
+    return accounts.actor_of_proof(made_by["user"], made_by["stamp"], address=sender)
 
 
 def address(request: hot.Request, ws: str, door: str, claims: dict[str, Any], *, use: str, seconds: float) -> str:
-    """A whole address below this workspace's, at the host that the caller uses, if it is one of ours."""
+    """A whole address below this workspace's."""
     sealed = addresses.seal_claims({**claims, "ws": ws}, use=use, seconds=seconds)
     return f"{_origin(request)}/mlflow/{ws}/api/2.0/mlflow-artifacts/{door}/{sealed}"
 
@@ -57,8 +62,12 @@ def opened(sealed: str, ws: str, *, use: str) -> dict[str, Any]:
 
 
 def _origin(request: hot.Request) -> str:
-    host = request.headers.get("host", "")
+    """The studio's public address where one was set; else the host that the caller uses, if it is one of ours.
+
+    Behind a proxy neither the host nor the scheme of a request need be what its sender used.
+    """
     told = settings.PUBLIC_URL.rstrip("/")
-    if host == told.partition("://")[2] or not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
+    host = request.headers.get("host", "")
+    if urlsplit(told).hostname not in LOCAL or not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
         return told
     return f"{request.scope.get('scheme', 'http')}://{host}"

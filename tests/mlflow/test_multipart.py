@@ -1,17 +1,19 @@
 """Large files in parts and addresses without a credential, at MLflow's door: good for one thing, for a while."""
 
 import json
+import os
 import time
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from studio.kernel import addresses, blobs
-from studio.kernel.store import _remove_staged
+from studio.console.tasks import collect
+from studio.kernel import addresses, blobs, parts
 from tests.kernel.asgi import Caller
-from tests.mlflow.conftest import FILES, Door, Enter, refusal
+from tests.mlflow.conftest import API, FILES, Door, Enter, refusal
 from tests.runs.telemetry import ask
+from workspace.audit.models import Entry
 from workspace.models import Membership
 
 MPU = FILES.replace("/artifacts", "/mpu")
@@ -99,8 +101,66 @@ async def test_an_upload_that_is_given_up_leaves_nothing(carl, app):
     told = {"path": "C:\\data\\big.bin", "upload_id": made["upload_id"]}
     assert (await carl.caller.post(f"{MPU}/abort/{where}", told)).json() == {}
     assert not list(blobs.staging().iterdir())
-    await send(app, made, 1, PARTS[0])
-    assert _remove_staged() == 0  # somebody may go on with it
+    assert (await send(app, made, 1, PARTS[0])).status == 409
+    assert not list(blobs.staging().iterdir())
+
+
+async def test_an_upload_that_nobody_goes_on_with_is_collected(carl, app, monkeypatch):
+    where, made = await begin(carl)
+    etags = [(await send(app, made, number, PARTS[number - 1])).headers["etag"] for number in (1, 2, 3)]
+    await ask(collect)
+    assert len(list(blobs.staging().iterdir())) == 4  # somebody may go on with it
+    hour_ago = time.time() - 3660
+    for place in blobs.staging().iterdir():
+        os.utime(place, (hour_ago, hour_ago))
+    await ask(collect)
+    assert not list(blobs.staging().iterdir())
+    assert (await send(app, made, 1, PARTS[0])).status == 409
+    assert (await finish(carl, where, made, etags)).status == 400
+
+
+@pytest.mark.parametrize("what", ["run or model", "caller", "workspace"])
+async def test_no_more_uploads_are_open_at_once_than_the_limit(carl, app, enter: Enter, monkeypatch, what):
+    monkeypatch.setitem(parts.MOST_OPEN, what, 2)
+    number = await carl.experiment()
+    runs = [(await carl.run(number))["info"]["run_id"] for _ in range(2)]
+
+    async def create(run: str, name: str) -> Any:
+        told = {"path": name, "num_parts": 1}
+        return await carl.caller.post(f"{MPU}/create/{number}/{run}/artifacts", told)
+
+    first, second = await create(runs[0], "a"), await create(runs[0], "b")
+    assert (first.status, second.status) == (200, 200)
+    refused = await create(runs[0], "c")
+    assert refusal(refused) == (409, "RESOURCE_CONFLICT")
+    assert f"2 uploads in parts of this {what}" in refused.json()["message"]
+    assert (await create(runs[1], "d")).status == (200 if what == "run or model" else 409)
+    told = {"path": "a", "upload_id": first.json()["upload_id"]}
+    assert (await carl.caller.post(f"{MPU}/abort/{number}/{runs[0]}/artifacts", told)).status == 200
+    assert (await create(runs[0], "c")).status == 200
+
+
+async def test_the_trail_says_from_where_an_address_was_used(carl, app):
+    run = (await carl.run(await carl.experiment()))["info"]["run_id"]
+    made = await carl.post("artifacts/presigned-upload-url", run_id=run, path="b.bin")
+    assert (await Caller(app).call("PUT", urlsplit(made.json()["presigned_url"]).path, b"x")).status == 200
+    line = await ask(lambda: Entry.objects.get(action="artifact.add", target=run))
+    assert line.address == "127.0.0.1"
+
+
+async def test_addresses_begin_with_the_public_address_where_one_was_set(carl, settings):
+    run = (await carl.run(await carl.experiment()))["info"]["run_id"]
+
+    async def origin(host: str) -> str:
+        told = json.dumps({"run_id": run, "path": "b.bin"}).encode()
+        made = await carl.caller.call("POST", f"{API}/artifacts/presigned-upload-url", told, host=host)
+        return made.json()["presigned_url"].partition("/mlflow/")[0]
+
+    assert await origin("127.0.0.1:9") == "http://127.0.0.1:9"
+    assert await origin("evil.example") == settings.PUBLIC_URL
+    settings.PUBLIC_URL = "https://studio.example"
+    for host in ("studio.example", "127.0.0.1:9", "evil.example"):
+        assert await origin(host) == "https://studio.example"
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,12 @@ async def create(request: hot.Request, ws: str, path: str) -> hot.Response:
     where = _path(path, wire.needed(asked.path, "path"))
     place, inside = places.resolve(ws, where, actor=actor)
     places.clean(inside)
-    await db.run(place.may_write)
+    workspace_id = await db.run(place.may_write)
     made_by = await db.run(signed.maker, actor)
     upload = ulid()
+    root = where.removesuffix(inside)
+    of = {"run or model": f"{workspace_id} {root}", "caller": _who(actor), "workspace": str(workspace_id)}
+    await asyncio.to_thread(parts.begin, upload, of)
     claims = {"id": upload, "path": where, "by": made_by}
 
     def make() -> list[dict[str, Any]]:
@@ -85,7 +88,7 @@ async def put_part(request: hot.Request, ws: str, sealed: str) -> hot.Response:
     claims = signed.opened(sealed, ws, use=signed.PART)
 
     def look() -> None:
-        place, _ = places.resolve(ws, claims["path"], actor=signed.actor_again(claims["by"]))
+        place, _ = places.resolve(ws, claims["path"], actor=signed.actor_again(claims["by"], request))
         place.may_write()
 
     await db.run(look)

@@ -67,7 +67,7 @@ async def get(request: hot.Request, ws: str, sealed: str) -> hot.Response:
     claims = signed.opened(sealed, ws, use=signed.READ)
 
     def look() -> Kept:
-        place, inside = _again(ws, claims)
+        place, inside = _again(request, ws, claims)
         found = place.file(inside)
         if found.sha256 != claims["sha256"]:
             raise NotFound("The file was replaced since this address was made.", hint="Ask for a new one.")
@@ -82,13 +82,13 @@ async def put(request: hot.Request, ws: str, sealed: str) -> hot.Response:
     claims = signed.opened(sealed, ws, use=signed.WRITE)
 
     def look() -> int:
-        place, _ = _again(ws, claims)
+        place, _ = _again(request, ws, claims)
         return place.may_write()
 
     sha256, size = await uploads.take(request, workspace_id=await db.run(look))
 
     def keep() -> None:
-        place, inside = _again(ws, claims)
+        place, inside = _again(request, ws, claims)
         place.add(inside, sha256, size)
 
     await db.run(keep)
@@ -111,9 +111,9 @@ async def _claims(asked: Asked, inside: str, actor: Actor) -> dict[str, Any]:
     return {"run": asked.run_id or "", "model": asked.model_id or "", "inside": inside, "by": by}
 
 
-def _again(ws: str, claims: dict[str, Any]) -> tuple[Place, str]:
+def _again(request: hot.Request, ws: str, claims: dict[str, Any]) -> tuple[Place, str]:
     """The place and path of an address, for who made it, with the rights that he has now."""
-    actor = signed.actor_again(claims["by"])
+    actor = signed.actor_again(claims["by"], request)
     if "path" in claims:
         return places.resolve(ws, claims["path"], actor=actor)
     return _of(ws, claims["run"], claims["model"], actor), claims["inside"]

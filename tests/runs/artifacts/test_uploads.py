@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import random
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from runs.artifacts import uploading
 from runs.artifacts.models import Artifact, Upload
 from runs.services import cancel_run
 from studio.console.tasks import collect
-from studio.kernel import blobs
+from studio.kernel import blobs, parts
 from studio.kernel.models import BlobRef
 from tests.conftest import People
 from tests.kernel.asgi import Caller
@@ -156,3 +157,22 @@ async def test_an_abandoned_and_an_aborted_upload_leave_nothing(running, code, m
 async def test_what_cannot_be_is_refused_before_a_byte(running, code, body):
     assert (await code.post(f"{running.agent}/uploads", body)).status in {413, 422}
     assert await ask(Upload.objects.count) == 0
+
+
+@pytest.mark.parametrize("what", ["run or model", "caller", "workspace"])
+async def test_no_more_uploads_are_open_at_once_than_the_limit(make_run, app, people: People, monkeypatch, what):
+    monkeypatch.setitem(parts.MOST_OPEN, what, 2)
+    runs = [await ask(lambda: make_run(kind="interactive")) for _ in range(2)]
+    carl = Caller(app, {"authorization": f"Bearer {await ask(lambda: token_of(people.carl))}"})
+
+    async def create(at: int) -> Any:
+        return await carl.post(f"{runs[at].user}/uploads", {"size": 9})
+
+    made = [await create(0), await create(0)]
+    assert [answer.status for answer in made] == [201, 201]
+    refused = await create(0)
+    assert (refused.status, refused.code) == (409, "too_many_uploads")
+    assert what in refused.json()["error"]["message"]
+    assert (await create(1)).status == (201 if what == "run or model" else 409)
+    assert (await carl.call("DELETE", f"{runs[0].user}/uploads/{made[0].json()['id']}")).status == 204
+    assert (await create(0)).status == 201
