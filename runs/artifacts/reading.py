@@ -1,5 +1,6 @@
 """Small files out, one request each: all that wait are found by one statement, on a connection that is kept."""
 
+import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -50,6 +51,21 @@ def find_small(run_id: str, path: str, *, actor: Actor) -> "Future[Found]":
     return _finder.submit(_Asked(run_id, path.replace("\0", "\ufffd")))
 
 
+def list_small(run_id: str, folder: str, *, actor: Actor) -> list[tuple[str, int | None]]:
+    """(name, size; None for a folder) of what lies directly in a folder of the run, by name, for who was let in.
+
+    Raises NotFound when the run was deleted a moment ago.
+    """
+    prefix = f"{folder}/" if folder else ""
+    pattern = re.sub(r"([\\%_])", r"\\\1", prefix) + "%"
+    with connection.cursor() as cursor:
+        cursor.execute(_LIST, [len(prefix) + 1, pattern, run_id])
+        rows = cursor.fetchall()
+    if not rows or rows[0][0] or actor.kind == "anonymous":
+        raise NotFound("The run was deleted.", code="deleted", run=run_id)
+    return [(name, None if deeper else int(size)) for _, name, deeper, size in rows if name is not None]
+
+
 def _find(asked: Sequence[_Asked]) -> list[Found | Exception]:
     with connection.cursor() as cursor:
         cursor.execute(_FIND, [[one.run_id for one in asked], [one.path for one in asked]])
@@ -73,6 +89,17 @@ SELECT asked.run_id, asked.path, run.deleted IS NOT NULL, file.sha256, file.size
 FROM unnest(%s::varchar[], %s::varchar[]) AS asked(run_id, path)
 JOIN runs_run run ON run.id = asked.run_id
 LEFT JOIN artifacts_artifact file ON file.run_id = asked.run_id AND file.path = asked.path
+"""
+# The one row of an empty folder says that the run is there.
+_LIST = """
+SELECT run.deleted IS NOT NULL, found.name, found.deeper, found.size
+FROM runs_run run LEFT JOIN LATERAL (
+    SELECT split_part(file.rest, '/', 1) AS name, bool_or(file.rest LIKE '%%/%%') AS deeper, sum(file.size) AS size
+    FROM (SELECT substr(path, %s) AS rest, size FROM artifacts_artifact
+          WHERE run_id = run.id AND path LIKE %s) file
+    GROUP BY 1
+) found ON true
+WHERE run.id = %s ORDER BY found.name
 """
 
 _finder: GroupCommit[_Asked, Found] = GroupCommit("reads of files", _find, atomic=False)

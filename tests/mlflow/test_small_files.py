@@ -1,6 +1,7 @@
 """Files that come one request each: together they cost little, and each is whole, allowed and answered by itself."""
 
 import asyncio
+from urllib.parse import quote
 
 import pytest
 
@@ -102,3 +103,22 @@ async def test_a_commit_that_fails_names_no_file(carl: Door, monkeypatch):
     assert await ask(lambda: Artifact.objects.filter(run=run_id).exists()) is False
     assert (await carl.caller.call("PUT", f"{base}/a", b"x" * 500)).status == 200
     assert (await carl.caller.get(f"{base}/a")).body == b"x" * 500
+
+
+async def test_a_folder_is_listed_by_its_very_name(carl: Door):
+    base, run_id = await root(carl)
+    for path in ("a_b/x", "a_b/y/z", "aXb/no", "a%/p", "axx/q", "a\u00e4/\u96ea"):
+        assert (await carl.caller.call("PUT", f"{base}/{path}", b"123")).status == 200
+    place = base.removeprefix(f"{FILES}/")
+
+    async def listed(folder: str) -> list[dict[str, object]]:
+        return (await carl.caller.get(f"{FILES}?path={place}/{quote(folder)}")).json()["files"]
+
+    x, y = {"path": "x", "is_dir": False, "file_size": 3}, {"path": "y", "is_dir": True}
+    assert await listed("a_b") == [x, y]
+    assert await listed("a%") == [{"path": "p", "is_dir": False, "file_size": 3}]
+    assert await listed("a\u00e4") == [{"path": "\u96ea", "is_dir": False, "file_size": 3}]
+    assert await listed("nothing") == []
+    await carl.post("runs/delete", run_id=run_id)
+    for answer in (await carl.caller.get(f"{FILES}?path={place}/a_b"), await carl.caller.get(f"{base}/a_b/x")):
+        assert answer.status == 400 and "deleted" in answer.json()["message"]

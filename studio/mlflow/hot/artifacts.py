@@ -175,5 +175,5 @@ def listed(place: Place, inside: str) -> list[dict[str, Any]]:
     """What lies directly in a folder; nothing for a file."""
     return [
         {"path": name, "is_dir": True} if size is None else {"path": name, "is_dir": False, "file_size": size}
-        for name, size in place.folder(inside)
+        for name, size in (place.folder_soon(inside) if isinstance(place, RunPlace) else place.folder(inside))
     ]
