@@ -138,6 +138,40 @@ def _chunked(rest: bytes) -> bytes | None:
         at = line + 2 + size + 2
 
 
+def swallow(target: Target, raw: bytes) -> tuple[float, int]:
+    """(seconds, bytes) of one large answer, read into one buffer and thrown away: joining it would cost as much.
+
+    The bytes are those of the body, with the frames of its chunks where it has no length. SystemExit unless it is 200.
+    """
+    line = Line(target, quick=False)
+    try:
+        begin = time.perf_counter()
+        line.socket.sendall(raw)
+        buffer = memoryview(bytearray(1 << 20))
+        head = b""
+        while (end := head.find(b"\r\n\r\n")) < 0:
+            head += buffer[: _into(line, buffer)]
+        told = head[:end].lower()
+        if not told.startswith(b"http/1.1 200"):
+            raise SystemExit(f"not a success: {head[:500]!r}")
+        _, _, length = told.partition(b"\r\ncontent-length:")
+        size = int(length.split(b"\r\n")[0]) if length else None
+        received, last = len(head) - end - 4, head[-5:]
+        while received != size and (size is not None or last != b"0\r\n\r\n"):
+            received += (got := _into(line, buffer))
+            last = (last + bytes(buffer[max(0, got - 5) : got]))[-5:]
+        return time.perf_counter() - begin, received
+    finally:
+        line.close()
+
+
+def _into(line: Line, buffer: memoryview) -> int:
+    got = line.socket.recv_into(buffer)
+    if not got:
+        raise SystemExit("the server hung up in an answer")
+    return got
+
+
 def closed_loop(target: Target, work: Sequence[Iterable[bytes]], *, quick: bool = True) -> Times:
     """Each of `work` is one client's requests, encoded: the next one goes out when the last one is answered.
 
