@@ -30,14 +30,19 @@ from studio.kernel.actors import Actor
 from workspace.access import get_workspace
 
 __all__ = [
+    "Key",
+    "Ordering",
+    "Source",
     "compared",
     "condition",
     "look",
     "member",
+    "metric_key",
     "milliseconds",
     "plain_text",
     "search_experiments",
     "search_runs",
+    "text_key",
 ]
 #: Milliseconds that a search with a regular expression may take: some patterns would take hours.
 REGEX_TIME = 2000

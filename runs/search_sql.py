@@ -113,6 +113,8 @@ class Source:
     attributes: Mapping[str, str]
     field: Callable[[Field], Any]
     said: Callable[[str], Q] | None = None
+    #: What a comparison says where that is more than what its field's expression does; None for all others.
+    special: Callable[[Comparison], Q | None] | None = None
 
 
 def storable(text: str) -> str:
@@ -218,6 +220,8 @@ def condition(tree: Tree, source: Source = RUNS) -> Q:
 def _compared(one: Comparison, source: Source) -> Q:
     if one.field.kind == "dataset" and source is RUNS:
         return _of_dataset(one)
+    if source.special is not None and (found := source.special(one)) is not None:
+        return found
     expression = source.field(one.field)
     values = values_of(one.field.kind, one.field.key, source.attributes)
     if values == "status" and one.value is not None:

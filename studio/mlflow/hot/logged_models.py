@@ -127,20 +127,20 @@ async def find_many(request: hot.Request, ws: str) -> hot.Response:
     """POST logged-models/search {experiment_ids, filter?, datasets?, order_by?, …} → {models, next_page_token?}"""
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.SearchLoggedModels)
-    limit, skip = wire.page(asked.max_results, default=MOST, most=MOST), wire.skipped(asked.page_token)
+    limit = wire.page(asked.max_results, default=MOST, most=MOST)
     wire.needed(asked.experiment_ids or None, "experiment_ids")
     where = model_search.parse(asked.filter or "")
     order = [model_search.ordering(one) for one in asked.order_by or []]
     data = [(wire.needed(one.dataset_name, "dataset_name"), one.dataset_digest or "") for one in asked.datasets or []]
 
-    def look() -> list[LoggedModel]:
+    def look() -> tuple[list[LoggedModel], str | None]:
         numbers = _numbers(ws, asked.experiment_ids or [], actor)
         rows = queries.list_logged_models(ws, actor=actor).filter(experiment__in=numbers)
-        return list(model_search.chosen(rows, where, order, data)[skip : skip + limit + 1])
+        return model_search.page(rows, where, order, data, token=asked.page_token, limit=limit)
 
-    found = await db.run(look)
-    more = {"next_page_token": f"s{skip + limit}"} if len(found) > limit else {}
-    return hot.json({"models": [logged_model_out(one) for one in found[:limit]], **more})
+    found, token = await db.run(look)
+    more = {"next_page_token": token} if token else {}
+    return hot.json({"models": [logged_model_out(one) for one in found], **more})
 
 
 def _numbers(ws: str, given: list[str], actor: Actor) -> list[int]:

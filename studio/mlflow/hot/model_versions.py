@@ -91,16 +91,17 @@ async def find_many(request: hot.Request, ws: str) -> hot.Response:
     """GET model-versions/search?filter=&max_results=&order_by=&page_token= → {model_versions, next_page_token?}"""
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.SearchRegistry)
-    limit, skip = wire.page(asked.max_results, default=DEFAULT, most=MOST), wire.skipped(asked.page_token)
+    limit = wire.page(asked.max_results, default=DEFAULT, most=MOST)
     where, order = registry_search.of_versions(asked.filter or ""), registry_search.version_order(asked.order_by)
 
-    def look() -> tuple[list[dict[str, Any]], bool]:
-        rows = registry_search.chosen_versions(queries.search_versions(ws, actor=actor), where, order)
-        found = list(rows[skip : skip + limit + 1])
-        return [version_out(one) for one in found[:limit]], len(found) > limit
+    def look() -> tuple[list[dict[str, Any]], str | None]:
+        found, token = registry_search.page_of_versions(
+            queries.search_versions(ws, actor=actor), where, order, token=asked.page_token, limit=limit
+        )
+        return [version_out(one) for one in found], token
 
-    versions, more = await db.run(look)
-    return hot.json({"model_versions": versions, **({"next_page_token": f"s{skip + limit}"} if more else {})})
+    versions, token = await db.run(look)
+    return hot.json({"model_versions": versions, **({"next_page_token": token} if token else {})})
 
 
 @door

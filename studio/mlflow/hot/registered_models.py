@@ -78,17 +78,18 @@ async def find_many(request: hot.Request, ws: str) -> hot.Response:
     """GET registered-models/search?filter=&max_results=&order_by=&page_token= → {registered_models, …}"""
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.SearchRegistry)
-    limit, skip = wire.page(asked.max_results, default=DEFAULT, most=MOST), wire.skipped(asked.page_token)
+    limit = wire.page(asked.max_results, default=DEFAULT, most=MOST)
     where, order = registry_search.of_models(asked.filter or ""), registry_search.model_order(asked.order_by)
 
-    def look() -> tuple[list[dict[str, Any]], bool]:
-        rows = registry_search.chosen_models(queries.list_models(ws, actor=actor), where, order)
-        found = list(rows[skip : skip + limit + 1])
-        newest = registry_search.newest_of(found[:limit])
-        return [model_out(one, newest.get(one.pk, ())) for one in found[:limit]], len(found) > limit
+    def look() -> tuple[list[dict[str, Any]], str | None]:
+        found, token = registry_search.page_of_models(
+            queries.list_models(ws, actor=actor), where, order, token=asked.page_token, limit=limit
+        )
+        newest = registry_search.newest_of(found)
+        return [model_out(one, newest.get(one.pk, ())) for one in found], token
 
-    models, more = await db.run(look)
-    return hot.json({"registered_models": models, **({"next_page_token": f"s{skip + limit}"} if more else {})})
+    models, token = await db.run(look)
+    return hot.json({"registered_models": models, **({"next_page_token": token} if token else {})})
 
 
 @door
