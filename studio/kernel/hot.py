@@ -48,6 +48,8 @@ class Pace:
         self._receive = receive
         self._waited = 0.0
         self._came = 0
+        #: Nothing more is waited for.
+        self.spent = False
 
     async def next(self) -> dict[str, Any]:
         """The next message. Raises TooSlow when it does not come in time."""
@@ -57,6 +59,7 @@ class Pace:
             async with asyncio.timeout(min(STALL, START + self._came / SLOWEST - self._waited)):
                 message = await self._receive()
         except TimeoutError:
+            self.spent = True
             raise TooSlow(
                 f"The body came too slowly: {self._came} bytes, and then nothing more in time.",
                 hint="Send it again over a connection that carries it.",
@@ -134,7 +137,7 @@ class Request:
 
     async def drain(self) -> None:
         """Read what the sender still sends, up to LINGER bytes and 5 seconds."""
-        left = LINGER
+        left = 0 if self._pace.spent else LINGER
         try:
             async with asyncio.timeout(5):
                 while not self._ended and left > 0:

@@ -9,8 +9,11 @@ from contextlib import AsyncExitStack
 import pytest
 
 from runs import consumers, watching
+from runs.logs import services as logs
+from runs.metrics import services as metrics
 from runs.models import Run
 from studio.kernel import events, live
+from studio.kernel.actors import Actor
 from tests.kernel.asgi import PATIENCE, Caller, Socket
 from tests.runs.telemetry import Running, ask
 
@@ -103,6 +106,29 @@ async def test_a_watcher_cut_many_times_misses_nothing(running, code: Caller, pe
         "a": [(at, at) for at in range(1, step + 1)],
         "b": [(at, -at) for at in range(1, step + 1)],
     }
+
+
+async def test_who_comes_back_after_much_was_written_and_joined_gets_the_rest_once(running, code: Caller, person):
+    page = Watched()
+    text = random.Random(8).randbytes(700_000)
+    async with person("rio").socket(running.ws) as socket:
+        await socket.send(t="hello", seq=0, log=0)
+        await log_points(code, running, *(["a", at, at, 1] for at in range(10)))
+        await code.patch_log(f"{running.agent}/log", 0, text[:1000])
+        await page.until(socket, lambda: len(page.log) == 1000 and len(page.points.get("a", [])) == 10)
+    # An hour, in which the background joins what was there with what is new.
+    for at in range(10, 2010, 100):
+        await log_points(code, running, *(["a", step, step, 1] for step in range(at, at + 100)))
+    for at in range(1000, len(text), 100_000):
+        await code.patch_log(f"{running.agent}/log", at, text[at : at + 100_000])
+    system = Actor(kind="system")
+    assert await ask(lambda: metrics.merge_run(running.id, actor=system)) > 0
+    assert await ask(lambda: logs.compact_run(running.id, actor=system)) > 0
+    async with person("rio").socket(running.ws) as socket:
+        await socket.send(t="hello", seq=page.seq, log=len(page.log))
+        await page.until(socket, lambda: len(page.log) == len(text) and len(page.points["a"]) >= 2010)
+    assert bytes(page.log) == text
+    assert page.points == {"a": [(at, at) for at in range(2010)]}
 
 
 async def test_a_lost_bell_costs_time_only(running, code: Caller, person, monkeypatch):
