@@ -105,7 +105,6 @@ class Heard:
     whole: float
     #: From each call's beginning to the moment when a socket had its points: one a call and socket.
     each: list[float] = field(default_factory=list)
-    frames: int = 0
 
     def percentile(self, share: float) -> float:
         ordered = sorted(self.each)
@@ -113,53 +112,54 @@ class Heard:
 
 
 class Crowd:
-    """All sockets of one run, and the line on which points are logged."""
+    """All sockets of one run, and the lines on which points are logged."""
 
-    def __init__(self, sockets: list[Watching], target: Target) -> None:
+    def __init__(self, sockets: list[Watching], target: Target, lines: int) -> None:
         self.sockets = sockets
         self._selector = selectors.DefaultSelector()
-        self._line = Line(target)
-        self._selector.register(self._line.socket, selectors.EVENT_READ, None)
+        self._free = [Line(target) for _ in range(lines)]
+        self._lines = tuple(self._free)
+        for line in self._lines:
+            self._selector.register(line.socket, selectors.EVENT_READ, line)
         for one in sockets:
             self._selector.register(one.socket, selectors.EVENT_READ, one)
         self._known: dict[bytes, list[int]] = {}
 
     def close(self) -> None:
         self._selector.close()
-        self._line.close()
-        for one in self.sockets:
+        for one in (*self._lines, *self.sockets):
             one.close()
 
     def hear(self, calls: dict[int, bytes], *, pause: float, ahead: int = 1) -> Heard:
         """Make the calls, each when at most `ahead` are not with every socket yet, and `pause` seconds apart."""
         left, begun, missing = list(calls.items())[::-1], {}, {}
-        busy, frames, each, next_at = False, 0, [], 0.0
+        each, next_at = [], 0.0
         begin = time.perf_counter()
-        while left or missing or busy:
+        while left or missing or len(self._free) < len(self._lines):
             now = time.perf_counter()
-            if left and not busy and len(missing) < ahead and now >= next_at:
+            may = bool(left) and bool(self._free) and len(missing) < ahead
+            if may and now >= next_at:
                 number, raw = left.pop()
-                missing[number], busy, next_at = len(self.sockets), True, now + pause
-                begun[number] = now
-                self._line.send(raw)
-            idle = bool(left) and not busy and len(missing) < ahead
-            ready = self._selector.select(max(0.0, next_at - time.perf_counter()) if idle else PATIENCE)
-            if not ready and not idle:
+                missing[number], begun[number], next_at = len(self.sockets), now, now + pause
+                self._free.pop().send(raw)
+                continue
+            ready = self._selector.select(next_at - now if may else PATIENCE)
+            if not ready and not may:
                 raise SystemExit(f"points did not come to everybody: {missing}")
             for key, _ in ready:
-                if key.data is None:
-                    busy = self._line.feed() is None
+                if isinstance(key.data, Line):
+                    if key.data.feed() is not None:
+                        self._free.append(key.data)
                     continue
-                texts = key.data.feed()
-                now = time.perf_counter()
-                for text in texts:
-                    for number in self._calls(text):
-                        frames += 1
-                        each.append(now - begun[number])
-                        missing[number] -= 1
-                        if not missing[number]:
-                            del missing[number]
-        return Heard(time.perf_counter() - begin, each, frames)
+                for number in self._numbers(key.data.feed()):
+                    each.append(time.perf_counter() - begun[number])
+                    missing[number] -= 1
+                    if not missing[number]:
+                        del missing[number]
+        return Heard(time.perf_counter() - begin, each)
+
+    def _numbers(self, texts: list[bytes]) -> list[int]:
+        return [number for text in texts for number in self._calls(text)]
 
     def _calls(self, text: bytes) -> list[int]:
         found = self._known.get(text)

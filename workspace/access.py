@@ -82,10 +82,13 @@ def role_of(workspace: Workspace, *, actor: Actor) -> str | None:
     )
 
 
-def can(workspace: Workspace, *, actor: Actor, action: str) -> bool:
-    """Say whether `actor` may do `action`, for showing or hiding what a page offers."""
+def can(workspace: Workspace, *, actor: Actor, action: str, role: str | None = None) -> bool:
+    """Say whether `actor` may do `action`, for showing or hiding what a page offers.
+
+    `role` is the actor's own in the workspace, where the caller has read it a moment ago.
+    """
     try:
-        authorize(workspace, actor=actor, action=action)
+        _judge(workspace, role or role_of(workspace, actor=actor), actor=actor, action=action)
     except (Forbidden, NotFound, Unauthenticated):
         return False
     return True

@@ -47,7 +47,8 @@ class Frame:
         """Whether the reader may do `action` here: for showing or hiding what a page offers."""
         known = self.__dict__.setdefault("_may", {})
         if action not in known:
-            known[action] = self.workspace is not None and can(self.workspace, actor=self.actor, action=action)
+            mine = self.membership
+            known[action] = mine is not None and can(mine.workspace, actor=self.actor, action=action, role=mine.role)
         return known[action]
 
     @cached_property
