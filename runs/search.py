@@ -1,10 +1,11 @@
 """Searching runs and experiments: filters and orders (`runs.filters`) over rows that the actor may see."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.db import connection, transaction
-from django.db.models import F, TextField
+from django.db.models import BooleanField, ExpressionWrapper, F, Func, TextField
 from django.db.models.functions import Cast, Coalesce
 from django.db.utils import DataError, OperationalError
 from psycopg import errors
@@ -47,13 +48,20 @@ __all__ = [
 #: Milliseconds that a search with a regular expression may take: some patterns would take hours.
 REGEX_TIME = 2000
 MOST_REGEX = 10
-#: What is shown of a run that was found. The rest may be long.
-_SHOWN = (
-    *("kind", "parent_id", "name", "deleted", "description", "status", "client_user", "has_lineage"),
-    *("created", "started", "ended", "params", "tags", "metrics"),
-    *("experiment__archived", "submitted_by__username"),
-)
+#: Raw columns of a row: together they name what it holds now, for every change writes a new version of a row.
+VERSION = ("ctid", "xmin")
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run that a search found: which version of its row, and whether neither it nor its experiment is put away."""
+
+    id: str
+    version: tuple[str, str]
+    active: bool
+
+
 #: Attributes of experiments in the words of MLflow, and what their values are.
 EXPERIMENT_ATTRIBUTES = {
     "name": "text",
@@ -73,8 +81,8 @@ def search_runs(
     archived: bool | None = False,
     after: str | None = None,
     limit: int = 100,
-) -> tuple[list[Run], str | None]:
-    """Return at most `limit` runs of the experiments and where the next page begins, None after the last one.
+) -> tuple[list[Found], str | None]:
+    """Find at most `limit` runs of the experiments, and where the next page begins, None after the last one.
 
     `order` leaves what has no value for the end; where it leaves runs equal, those that began last come first, then
     the id decides. `after` is where the page begins, as the one before said it. `archived` chooses runs that were
@@ -89,9 +97,22 @@ def search_runs(
         rows = rows.exclude(ACTIVE) if archived else rows.filter(ACTIVE)
     if where is not None:
         rows = rows.filter(condition(where))
-    shown = rows.select_related("experiment", "submitted_by").only(*_SHOWN)
+    # As they are in the row: to make texts of them, PostgreSQL would do it for every row before it sorts.
+    rows = rows.annotate(**{name: _Raw(name) for name in VERSION})
+    if archived is None:
+        rows = rows.annotate(active=ExpressionWrapper(ACTIVE, BooleanField()))
+    shown = ("pk", *VERSION, *(("active",) if archived is None else ()))
     ordering = Ordering(order, _keys, newest())
-    return look(where, lambda: ordering.page(shown, token=after, limit=limit))
+    found, more = look(where, lambda: ordering.page(rows, token=after, limit=limit, shown=shown))
+    stay = archived is not True
+    return [Found(row.pk, (row.ctid, row.xmin), getattr(row, "active", stay)) for row in found], more
+
+
+class _Raw(Func):
+    """A column that PostgreSQL keeps of every row of runs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(template=f'"runs_run"."{name}"', output_field=TextField())
 
 
 def search_experiments(

@@ -15,7 +15,6 @@ from django.db.models import (
     F,
     FloatField,
     Func,
-    Model,
     OrderBy,
     Q,
     QuerySet,
@@ -76,8 +75,13 @@ class Ordering:
         #: A token is of the search that it was made for.
         self._mark = hashlib.sha256(said.encode()).hexdigest()[:8]
 
-    def page(self, rows: QuerySet[Any], *, token: str | None, limit: int) -> tuple[list[Any], str | None]:
-        """At most `limit` rows after the token, and the token of the next page if there is one. Raises Invalid."""
+    def page(
+        self, rows: QuerySet[Any], *, token: str | None, limit: int, shown: Sequence[str] = ()
+    ) -> tuple[list[Any], str | None]:
+        """At most `limit` rows after the token, and the token of the next page if there is one. Raises Invalid.
+
+        With `shown` a row is a tuple of these columns by name, else an instance of the model.
+        """
         if token:
             rows = rows.filter(_after(self.keys, self._read(token)))
         names = {f"key_{at}": key.expression for at, key in enumerate(self.keys)}
@@ -85,11 +89,12 @@ class Ordering:
             OrderBy(F(name), descending=key.descending, nulls_last=None if key.sure else True)
             for name, key in zip(names, self.keys, strict=True)
         ]
-        found = list(rows.annotate(**names).order_by(*columns)[: limit + 1])
+        ordered = rows.annotate(**names).order_by(*columns)
+        found = list((ordered.values_list(*shown, *names, named=True) if shown else ordered)[: limit + 1])
         more = len(found) > limit
         return found[:limit], self._token(found[limit - 1]) if more else None
 
-    def _token(self, row: Model) -> str:
+    def _token(self, row: Any) -> str:
         values = [getattr(row, f"key_{at}") for at in range(len(self.keys))]
         said = [one.isoformat() if isinstance(one, datetime) else one for one in values]
         return base64.urlsafe_b64encode(json.dumps([self._mark, *said]).encode()).decode().rstrip("=")

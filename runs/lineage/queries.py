@@ -18,10 +18,9 @@ class Lineage:
     models_out: list[ModelUse] = field(default_factory=list)
 
 
-def of_runs(slug: str, runs: Sequence[Run], *, actor: Actor) -> dict[str, Lineage]:
-    """Return the lineage of runs that the caller has found, by id: of those that have one, by two more questions."""
-    found = {run.pk: Lineage() for run in runs}
-    told = [run.pk for run in runs if run.has_lineage]
+def of_runs(slug: str, told: Sequence[str], *, actor: Actor) -> dict[str, Lineage]:
+    """Return the lineage of runs that the caller has found and that have one, by id: two questions, of none none."""
+    found = {run_id: Lineage() for run_id in told}
     if not told:
         return found
     workspace = get_workspace(slug, actor=actor, action="run.read")
@@ -36,7 +35,7 @@ def of_runs(slug: str, runs: Sequence[Run], *, actor: Actor) -> dict[str, Lineag
 
 def of_run(slug: str, run: Run, *, actor: Actor) -> Lineage:
     """The lineage of one run."""
-    return of_runs(slug, [run], actor=actor)[run.pk]
+    return of_runs(slug, [run.pk], actor=actor)[run.pk] if run.has_lineage else Lineage()
 
 
 def sources_of(slug: str, experiments: list[int], *, actor: Actor, limit: int) -> list[tuple[str, Source, str]]:

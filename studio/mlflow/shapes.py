@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from runs.metrics import columns
 from runs.models import Experiment, Run, Status
+from runs.told import Told
 from studio.kernel.errors import Invalid
 from zaffre.protocol import CANCELED, COMPLETED, FAILED, NOT_STARTED, QUEUED
 
@@ -62,7 +65,11 @@ def pairs(found: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def artifact_root(run: Run) -> str:
-    return f"mlflow-artifacts:/{run.experiment_id}/{run.pk}/artifacts"
+    return _root(run.experiment_id, run.pk)
+
+
+def _root(experiment_id: int, run_id: str) -> str:
+    return f"mlflow-artifacts:/{experiment_id}/{run_id}/artifacts"
 
 
 def run_info(run: Run) -> dict[str, Any]:
@@ -96,6 +103,34 @@ def run_out(run: Run) -> dict[str, Any]:
     ]
     data = {"metrics": metrics, "params": pairs(run.params), "tags": pairs(own | run.tags | {NAME_TAG: run.name})}
     return {"info": run_info(run), "data": data}
+
+
+class _Metric(msgspec.Struct):
+    key: str
+    value: float | str
+    timestamp: int
+    step: int
+
+
+def told_out(run: Told) -> dict[str, Any]:
+    """`run_out` of a run that was read without a model."""
+    info = {
+        "run_id": run.id,
+        "run_uuid": run.id,
+        "run_name": run.name,
+        "experiment_id": str(run.experiment_id),
+        "user_id": run.user,
+        "status": status_of(run.status),
+        "start_time": run.began,
+        "artifact_uri": _root(run.experiment_id, run.id),
+        "lifecycle_stage": "active" if run.active else "deleted",
+    }
+    if run.ended is not None:
+        info["end_time"] = run.ended
+    own = {NAME_TAG: run.name, PARENT_TAG: run.parent_id, NOTE_TAG: run.description}
+    tags = {key: value for key, value in own.items() if value} | run.tags | {NAME_TAG: run.name}
+    metrics = [_Metric(key, number(value), at, step) for key, step, at, value in run.latest]
+    return {"info": info, "data": {"metrics": metrics, "params": pairs(run.params), "tags": pairs(tags)}}
 
 
 def experiment_out(experiment: Experiment) -> dict[str, Any]:

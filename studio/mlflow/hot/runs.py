@@ -5,16 +5,14 @@ from typing import Any
 
 from runs import queries, search, services
 from runs.fencing import takes_more
-from runs.lineage import queries as lineage
 from runs.models import Run
 from studio.kernel import db, hot
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from studio.mlflow import filters, wire
+from studio.mlflow import filters, pages, wire
 from studio.mlflow.auth import actor_of
 from studio.mlflow.errors import door
 from studio.mlflow.hot import experiments
-from studio.mlflow.model_shapes import lineage_out
 from studio.mlflow.shapes import ENDS, NAME_TAG, PARENT_TAG, moment, run_info, run_out, status_word
 
 MOST = 50_000
@@ -74,11 +72,7 @@ async def get(request: hot.Request, ws: str) -> hot.Response:
     actor = await actor_of(request)
     run_id = wire.run_id_of(wire.from_query(request, wire.OfRun))
 
-    def look() -> dict[str, Any]:
-        run = queries.get_run_as_told(ws, run_id, actor=actor)
-        return {**run_out(run), **lineage_out(lineage.of_run(ws, run, actor=actor))}
-
-    return hot.json({"run": await db.run(look)})
+    return hot.Response(body=await db.run(pages.single, ws, run_id, actor=actor))
 
 
 @door
@@ -149,23 +143,20 @@ async def find_many(request: hot.Request, ws: str) -> hot.Response:
     where, order = filters.of_runs(asked.filter), filters.order_of_runs(asked.order_by)
     archived = wire.archived(asked.run_view_type)
 
-    def look() -> tuple[list[dict[str, Any]], str | None]:
-        chosen = _numbers(ws, asked.experiment_ids or [], actor)
+    def look() -> bytes:
         found, more = search.search_runs(
             ws,
             actor=actor,
-            experiments=chosen,
+            experiments=_numbers(ws, asked.experiment_ids or [], actor),
             where=where,
             order=order,
             archived=archived,
             after=asked.page_token or None,
             limit=limit,
         )
-        said = lineage.of_runs(ws, found, actor=actor)
-        return [{**run_out(run), **lineage_out(said[run.pk])} for run in found], more
+        return pages.page(pages.written(ws, found, actor=actor), more)
 
-    runs, token = await db.run(look)
-    return hot.json({"runs": runs, **({"next_page_token": token} if token else {})})
+    return hot.Response(body=await db.run(look))
 
 
 def _numbers(ws: str, given: list[str], actor: Actor) -> list[int]:
