@@ -9,6 +9,7 @@ from django.db.models import Max, Sum
 from runs.metrics import columns, store
 from runs.metrics import items as logged
 from runs.metrics.columns import Series
+from runs.metrics.held import Held, series_of
 from runs.metrics.models import MetricChunk
 from runs.queries import get_run_as_told, get_run_briefly, require_runs
 from studio.kernel.actors import Actor
@@ -65,13 +66,16 @@ def points_since(run_id: str, *, actor: Actor, keys: list[str] | None = None, si
     return Points(seq, {key: columns.join(held) for key, held in pieces.items()})
 
 
-def histories(slug: str, run_ids: Sequence[str], key: str, *, actor: Actor) -> dict[str, Series]:
+def histories(slug: str, run_ids: Sequence[str], key: str, *, actor: Actor) -> dict[str, Held]:
     """All points of one key of several runs, as they were logged. Raises NotFound for a run that there is not."""
     require_runs(slug, run_ids, actor=actor)
-    pieces: dict[str, list[Series]] = {run_id: [] for run_id in run_ids}
-    for run_id, data, count in store.chunks_of(run_ids, key.replace("\0", "")):
-        pieces[run_id].append(columns.unpack(data, count))
-    return {run_id: columns.join(found) if found else columns.EMPTY for run_id, found in pieces.items()}
+    return series_of(run_ids, key)
+
+
+def history(slug: str, run_id: str, key: str, *, actor: Actor) -> Series:
+    """All points of one key of a run, as they were logged. Raises as get_run does."""
+    get_run_briefly(slug, run_id, actor=actor)
+    return series_of([run_id], key)[run_id].series
 
 
 def series(

@@ -62,8 +62,13 @@ SELECT run_id, coalesce((SELECT id FROM metrics_metricchunk AS held WHERE held.r
 FROM highest
 """  # noqa: S608 - one constant in another
 _OF_KEY = """
-SELECT run_id, data, count FROM metrics_metricchunk
+SELECT run_id, data, count, id FROM metrics_metricchunk
 WHERE run_id = ANY(%b::varchar[]) AND key = %b::varchar ORDER BY id
+"""
+# Points are only added, and a run's ids grow in the order of its commits: these two say what a series holds.
+_VERSIONS = """
+SELECT run_id, max(id), sum(count)::bigint FROM metrics_metricchunk
+WHERE run_id = ANY(%b::varchar[]) AND key = %b::varchar GROUP BY run_id
 """
 _CHUNKS = """
 SELECT id, key, count, data, parts FROM metrics_metricchunk
@@ -199,8 +204,15 @@ def chunks(
         yield from cursor
 
 
-def chunks_of(run_ids: Sequence[str], key: str) -> Iterator[tuple[str, bytes | memoryview, int]]:
-    """(run, data, count) of the chunks of one key of several runs, in their order."""
+def versions_of(run_ids: Sequence[str], key: str) -> dict[str, tuple[int, int]]:
+    """(newest chunk, number of points) of one key by run, of those that have any."""
+    with _cursor() as cursor:
+        cursor.execute(_VERSIONS, [list(run_ids), key], prepare=True)
+        return {run: (newest, count) for run, newest, count in cursor}
+
+
+def chunks_of(run_ids: Sequence[str], key: str) -> Iterator[tuple[str, bytes | memoryview, int, int]]:
+    """(run, data, count, id) of the chunks of one key of several runs, in their order."""
     with _cursor() as cursor:
         cursor.execute(_OF_KEY, [list(run_ids), key], prepare=True, binary=True)
         yield from cursor

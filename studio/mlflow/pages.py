@@ -4,8 +4,6 @@ A page of a search is looked at again and again, and most of its runs have ended
 ids and versions only, and reads the runs that changed. Nothing here decides who may see what: the search did.
 """
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
@@ -14,6 +12,7 @@ from runs import told
 from runs.lineage import queries as lineage
 from runs.search import Found
 from studio.kernel.actors import Actor
+from studio.kernel.kept import Kept
 from studio.mlflow.model_shapes import lineage_out
 from studio.mlflow.shapes import told_out
 
@@ -32,37 +31,7 @@ class _Written(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class Kept:
-    """Written runs, those looked at last; for all threads of the process."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._size = most, 0
-        self._held: OrderedDict[str, _Written] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, runs: Sequence[Found]) -> dict[str, _Written]:
-        """Those that are still as they were written."""
-        fresh = {}
-        with self._lock:
-            for run in runs:
-                held = self._held.get(run.id)
-                if held and held.version == run.version and held.active == run.active:
-                    self._held.move_to_end(run.id)
-                    fresh[run.id] = held
-        return fresh
-
-    def keep(self, written: dict[str, _Written]) -> None:
-        with self._lock:
-            for run_id, one in written.items():
-                before = self._held.pop(run_id, None)
-                self._held[run_id] = one
-                self._size += len(one.body) - (len(before.body) if before else 0)
-            while self._size > self._most:
-                _, oldest = self._held.popitem(last=False)
-                self._size -= len(oldest.body)
-
-
-_kept = Kept(MOST_KEPT)
+_kept: Kept[str, _Written] = Kept(MOST_KEPT)
 
 
 def _write(run: told.Told) -> _Written:
@@ -71,12 +40,16 @@ def _write(run: told.Told) -> _Written:
 
 def written(ws: str, runs: Sequence[Found], *, actor: Actor) -> list[bytes]:
     """Each run of a page as JSON; one that was deleted for good since it was found is left out."""
-    known = _kept.get(runs)
+    known = {}
+    for run in runs:
+        held = _kept.get(run.id)
+        if held and held.version == run.version and held.active == run.active:
+            known[run.id] = held
     lacking = [run.id for run in runs if run.id not in known]
     if lacking:
-        new = {run_id: _write(one) for run_id, one in told.runs_as_told(ws, lacking, actor=actor).items()}
-        _kept.keep(new)
-        known |= new
+        for run_id, one in told.runs_as_told(ws, lacking, actor=actor).items():
+            known[run_id] = _write(one)
+            _kept.keep(run_id, known[run_id], size=len(known[run_id].body))
     return _whole(ws, [(run.id, known[run.id]) for run in runs if run.id in known], actor)
 
 

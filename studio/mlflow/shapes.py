@@ -2,11 +2,12 @@
 
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from runs.metrics import columns
 from runs.models import Experiment, Run, Status
@@ -146,6 +147,12 @@ def experiment_out(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def points_out(key: str, series: columns.Series) -> Iterable[dict[str, Any]]:
-    rows = zip(series.step.tolist(), series.time.tolist(), series.value.tolist(), strict=True)
-    return ({"key": key, "value": number(value), "timestamp": at, "step": step} for step, at, value in rows)
+def points_out(key: str, series: columns.Series, run_id: str | None = None) -> list[dict[str, Any]]:
+    """Points, each with the id of its run if that is given."""
+    values: list[Any] = series.value.tolist()
+    if not np.isfinite(series.value).all():
+        values = [number(value) for value in values]
+    rows = zip(values, series.time.tolist(), series.step.tolist(), strict=True)
+    if run_id is None:
+        return [{"key": key, "value": value, "timestamp": at, "step": step} for value, at, step in rows]
+    return [{"key": key, "value": value, "timestamp": at, "step": step, "run_id": run_id} for value, at, step in rows]

@@ -1,11 +1,15 @@
 """The history of a metric of several runs."""
 
 import numpy as np
+import psycopg
 import pytest
 
+from runs.metrics import services
 from runs.metrics.columns import EMPTY, Series
-from studio.mlflow.hot.bulk import sampled
+from studio.kernel.actors import SYSTEM
+from studio.mlflow.hot.bulk import _at, sampled
 from tests.mlflow.conftest import API, Door, Enter, refusal
+from tests.runs.telemetry import ask
 
 BULK, INTERVAL = "metrics/get-history-bulk", "metrics/get-history-bulk-interval"
 
@@ -90,3 +94,38 @@ async def test_a_spike_is_drawn_however_few_steps_are_asked_for(carl: Door):
         found = {one["step"]: one["value"] for one in answer.json()["metrics"]}
         assert (found[333], found[707]) == (100.0, -7.0) and len(found) <= 14
         assert asked == {} or (min(found), max(found)) == (300, 900)
+
+
+async def test_what_is_logged_later_is_in_the_next_chart_and_history(carl: Door, monkeypatch):
+    run_id = (await carl.run())["info"]["run_id"]
+    read: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def noted(cursor, query, *rest, **more):
+        if "data" in str(query) and "SELECT" in str(query):
+            read.append(str(query))
+        return execute(cursor, query, *rest, **more)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", noted)
+    logged: list[dict] = []
+    for at in range(3):
+        # The later the lower: steps come out of order, and one of them twice.
+        logged += await log(carl, run_id, [(at + 1, 10 - at, float(at)), (at + 1, 10 - at, at + 0.5)])
+        read.clear()
+        for _ in range(2):
+            chart = (await carl.get(INTERVAL, run_ids=[run_id], metric_key="loss")).json()["metrics"]
+            assert chart == sorted(logged, key=lambda one: one["step"])
+            history = (await carl.get("metrics/get-history", run_id=run_id, metric_key="loss")).json()["metrics"]
+            assert [{**one, "run_id": run_id} for one in history] == logged
+        assert len(read) == 1  # four answers
+    assert await ask(lambda: services.merge_run(run_id, actor=SYSTEM)) == 2
+    history = (await carl.get("metrics/get-history", run_id=run_id, metric_key="loss")).json()["metrics"]
+    assert [{**one, "run_id": run_id} for one in history] == logged
+
+
+@pytest.mark.parametrize("steps", [[0, 1, 2, 3, 5, 8], [0, 0, 1, 1, 1, 7], [5, 3, 1, 3, 0]])
+def test_the_points_at_chosen_steps(steps):
+    series = Series(np.array(steps), np.arange(len(steps)), np.arange(len(steps)) / 2)
+    for chosen in ([], [0], [1, 3], [0, 1, 2, 3, 5, 7, 8], [4, 6], [9]):
+        found = _at(series, np.array(chosen, np.int64))
+        assert found.time.tolist() == [at for at, step in enumerate(steps) if step in chosen]

@@ -2,6 +2,7 @@
 
 import psycopg
 
+from studio.kernel.kept import Kept
 from studio.mlflow import pages
 from tests.mlflow.conftest import Door, refusal
 
@@ -85,12 +86,12 @@ async def test_numbers_beyond_json_and_documents_of_any_kind(carl: Door):
 
 
 async def test_the_oldest_is_forgotten_when_there_is_no_more_room(carl: Door, monkeypatch):
-    monkeypatch.setattr(pages, "_kept", pages.Kept(1500))
+    monkeypatch.setattr(pages, "_kept", Kept(1500))
     for _ in range(5):
         await carl.run()
     first = await find(carl)
     assert len(first) == 5
-    assert 1 <= len(pages._kept._held) < 5
+    assert 1 <= len(pages._kept) < 5
     assert await find(carl) == first
 
 

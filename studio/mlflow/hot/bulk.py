@@ -1,6 +1,6 @@
 """The history of one metric of several runs, as MLflow's pages draw it: whole, or thinned to some steps of all runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,14 +9,19 @@ from numpy.typing import NDArray
 
 from runs.metrics import queries as points
 from runs.metrics.columns import Series
+from runs.metrics.held import Held
 from studio.kernel import db, hot
 from studio.kernel.errors import Invalid
+from studio.kernel.kept import Kept
 from studio.mlflow import wire
 from studio.mlflow.auth import actor_of
 from studio.mlflow.errors import door
 from studio.mlflow.shapes import points_out
 
 MOST_RUNS, MOST_POINTS, MOST_STEPS = 100, 25_000, 2500
+_json = msgspec.json.Encoder()
+#: Charts as they were drawn, by what they were drawn of: pages ask for the same again and again.
+_drawn: Kept[tuple[Any, ...], bytes] = Kept(16 * 1024 * 1024)
 
 
 class Bulk(msgspec.Struct):
@@ -45,11 +50,14 @@ async def history(request: hot.Request, ws: str) -> hot.Response:
         raise Invalid("GetMetricHistoryBulk request must specify a metric_key.")
     key = asked.metric_key
     limit = min(wire.page(asked.max_results, default=MOST_POINTS, most=2**31), MOST_POINTS)
-    found = await db.run(points.histories, ws, runs, key, actor=actor)
+    return await db.run(lambda: _whole(points.histories(ws, runs, key, actor=actor), key, limit))
+
+
+def _whole(found: Mapping[str, Held], key: str, limit: int) -> hot.Response:
     told: list[dict[str, Any]] = []
     for run_id in sorted(found):
-        series = found[run_id]
-        told += _of_run(run_id, key, series.take(np.lexsort((series.step, series.time))[: limit - len(told)]))
+        series = found[run_id].series
+        told += points_out(key, series.take(np.lexsort((series.step, series.time))[: limit - len(told)]), run_id)
     return hot.json({"metrics": told})
 
 
@@ -71,21 +79,42 @@ async def interval(request: hot.Request, ws: str) -> hot.Response:
         raise Invalid("If either start step or end step are specified, both must be specified.")
     if start is not None and end is not None and start > end:
         raise Invalid(f"end_step must be greater than start_step. Found start_step={start} and end_step={end}.")
-    told = await db.run(lambda: _thinned(points.histories(ws, runs, key, actor=actor), key, start, end, most))
-    return hot.json({"metrics": told})
+
+    def look() -> bytes:
+        found = points.histories(ws, runs, key, actor=actor)
+        mark = (tuple((run_id, one.version) for run_id, one in found.items()), key, start, end, most)
+        drawn = _drawn.get(mark)
+        if drawn is None:
+            drawn = _json.encode({"metrics": _thinned(found, key, start, end, most)})
+            _drawn.keep(mark, drawn, size=len(drawn))
+        return drawn
+
+    return hot.Response(body=await db.run(look))
 
 
-def _thinned(found: dict[str, Series], key: str, start: int | None, end: int | None, most: int) -> list[dict[str, Any]]:
-    inside = [_within(one, start, end) for one in found.values()]
+def _thinned(
+    found: Mapping[str, Held], key: str, start: int | None, end: int | None, most: int
+) -> list[dict[str, Any]]:
+    inside = [_within(one.series, start, end) for one in found.values()]
     chosen = sampled(inside, most)
     told: list[dict[str, Any]] = []
     for run_id, series in zip(found, inside, strict=True):
-        # By search and not by a set: both are sorted, and one of them may be long.
-        at = np.searchsorted(chosen, series.step)
-        at[at == len(chosen)] = 0
-        kept = series.take(np.flatnonzero(chosen[at] == series.step)) if len(chosen) else series.take([])
-        told += _of_run(run_id, key, kept.take(np.lexsort((kept.time, kept.step))))
+        kept = _at(series, chosen)
+        told += points_out(key, kept.take(np.lexsort((kept.time, kept.step))), run_id)
     return told
+
+
+def _at(series: Series, chosen: NDArray[np.int64]) -> Series:
+    """The points at these steps. Both are looked through by search, not by a set: one of them may be long."""
+    if not len(chosen):
+        return series.take([])
+    if bool(np.all(series.step[1:] > series.step[:-1])):
+        here = chosen[chosen <= series.step[-1]] if len(series) else chosen[:0]
+        at = np.searchsorted(series.step, here)
+        return series.take(at[series.step[at] == here])
+    at = np.searchsorted(chosen, series.step)
+    at[at == len(chosen)] = 0
+    return series.take(np.flatnonzero(chosen[at] == series.step))
 
 
 def _within(series: Series, start: int | None, end: int | None) -> Series:
@@ -110,6 +139,9 @@ def sampled(series: Sequence[Series], most: int) -> NDArray[np.int64]:
 
 def _distinct(steps: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     full = [one for one in steps if len(one)]
+    # Runs of one script have the same steps.
+    if len(full) > 1 and all(np.array_equal(one, full[0]) for one in full[1:]):
+        full = full[:1]
     if len(full) == 1 and bool(np.all(full[0][1:] > full[0][:-1])):
         return full[0]
     return np.unique(np.concatenate(full)) if full else np.empty(0, np.int64)
@@ -121,7 +153,3 @@ def _extremes(series: Series) -> Iterable[np.int64]:
         value = series.value[present]
         yield series.step[present[value.argmin()]]
         yield series.step[present[value.argmax()]]
-
-
-def _of_run(run_id: str, key: str, series: Series) -> Iterable[dict[str, Any]]:
-    return ({**one, "run_id": run_id} for one in points_out(key, series))
