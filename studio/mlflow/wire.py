@@ -275,10 +275,18 @@ async def read(
         if b"\\u0000" in raw:
             _refuse_nul(msgspec.json.decode(raw))
     except msgspec.ValidationError as error:
-        raise _misfit(error, msgspec.json.decode(raw), silent=silent) from None
+        raise _misfit(error, _whole(raw), silent=silent) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"The body is not what this call takes: {error}") from None
     return asked, raw
+
+
+def _whole(raw: bytes) -> Any:
+    """The body as it is, for showing what does not fit; None when a number in it is too long to be held."""
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError:
+        return None
 
 
 def from_query(request: hot.Request, kind: type[T]) -> T:
@@ -300,7 +308,7 @@ def _misfit(error: msgspec.ValidationError, given: Any, *, silent: bool = False)
     if not steps:
         return Invalid(f"The body is not what this call takes: {what}.")
     name = "".join(f".{name}" if name else f"[{at}]" for name, at in steps).lstrip(".")
-    shown = "" if silent else f" {msgspec.json.encode(given).decode()[:500]}"
+    shown = "" if silent or given is None else f" {msgspec.json.encode(given).decode()[:500]}"
     return Invalid(f"Invalid value{shown} for parameter '{name}' supplied: {what}.")
 
 
