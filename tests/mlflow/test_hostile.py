@@ -60,7 +60,6 @@ CALLS: dict[str, dict[str, Any]] = {
     "POST artifacts/presigned-upload-url": {"path": "a"},
     "POST artifacts/presigned-download-url": {"path": "a"},
     "POST users/create": {"username": "nina", "password": "p"},
-    "PATCH users/update-password": {"username": "olga", "password": "p", "current_password": "q"},
     "PATCH users/update-admin": {"username": "olga", "is_admin": False},
     "DELETE users/delete": {"username": "nina"},
     "POST 3:roles/assign": {"username": "nina", "role_id": 3},
