@@ -20,6 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 # Django must stand before the rooms' doors can be imported.
 django_app = get_asgi_application()
 
+from runs import services as runs  # noqa: E402
 from runs.artifacts import small  # noqa: E402
 from runs.logs import services as logs  # noqa: E402
 from runs.metrics import services as metrics  # noqa: E402
@@ -127,6 +128,7 @@ async def _lifespan(scope: hot.Scope, receive: hot.Receive, send: hot.Send) -> N
                 await child.stop()
             await live.hub().stop()
             # What was accepted is written before we go.
+            await asyncio.to_thread(runs.drain)
             await asyncio.to_thread(metrics.drain)
             await asyncio.to_thread(logs.drain)
             await asyncio.to_thread(small.drain)

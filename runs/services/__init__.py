@@ -1,5 +1,6 @@
 """Everything that changes a run: submitting, claiming, renewing, reporting, ending, editing."""
 
+from runs.services.beginning import Words, begin_at_once, begin_soon, drain
 from runs.services.children import create_children, end_child
 from runs.services.claims import claim_run
 from runs.services.editing import delete_run, edit_run
@@ -19,13 +20,17 @@ from runs.services.submit import submit_run
 from runs.services.trash import discard_run, restore_run
 
 __all__ = [
+    "Words",
     "archive_experiment",
+    "begin_at_once",
+    "begin_soon",
     "cancel_run",
     "claim_run",
     "create_children",
     "create_experiment",
     "delete_run",
     "discard_run",
+    "drain",
     "edit_run",
     "end_child",
     "end_interactive",

@@ -5,18 +5,17 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from runs import forms
 from runs.models import Run, Status
-from runs.queries import get_run_as_told, get_run_briefly
+from runs.queries import get_run_as_told
+from runs.services.beginning import Words, begin_all, prepared
 from runs.services.submit import open_experiment
 from runs.services.telling import put_away, tell
 from runs.snapshots import queries as snapshots
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid
-from studio.kernel.ids import pet_name, ulid
 from studio.kernel.states import advance
 from workspace.access import get_workspace
 from workspace.audit.services import record
@@ -34,37 +33,19 @@ def start_interactive(
     git: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     parent: str = "",
-    started: datetime | None = None,
-    client_user: str = "",
 ) -> Run:
-    """Begin a run that its submitter logs to from wherever the code is.
+    """Begin a run that its submitter logs to from wherever the code is, in an experiment that is made if need be.
 
-    `parent` is the id of the run that it is a part of. Raises NotFound when there is none. `started` and
-    `client_user` are the client's words, such as those of a run that took place before.
+    `parent` is the id of the run that it is a part of. Raises NotFound when there is none.
     """
     workspace = get_workspace(slug, actor=actor, action="run.submit")
     group, number = open_experiment(workspace, experiment)
-    moment = timezone.now()
-    run = Run.objects.create(
-        id=ulid(),
-        workspace=workspace,
-        experiment=group,
-        number=number,
-        name=forms.clean_run_name(name) if name else pet_name(number),
-        kind=Run.Kind.INTERACTIVE,
-        parent=get_run_briefly(slug, parent, actor=actor) if parent else None,
-        status=Status.RUNNING,
-        snapshot=snapshots.resolve(workspace, snapshot) if snapshot else None,
-        git=forms.clean_git(git or {}),
-        tags=forms.clean_tags(tags or {}),
-        submitted_by_id=actor.user_id,
-        client_user=forms.clean_text(client_user, 256),
-        queued_at=moment,
-        started=started or moment,
-    )
-    record(actor=actor, workspace=workspace, action="run.start", target=run.pk, fields={"experiment": group.name})
-    tell(run, Status.RUNNING)
-    return run
+    group.workspace = workspace
+    begun = prepared(group, Words(name, tags, parent), actor=actor)
+    begun.run.snapshot = snapshots.resolve(workspace, snapshot) if snapshot else None
+    begun.run.git = forms.clean_git(git or {})
+    begin_all([(begun, number)])
+    return begun.run
 
 
 @transaction.atomic
@@ -79,14 +60,17 @@ def end_interactive(
     if status not in FINAL_STATES:
         raise Invalid(f"A run ends as one of {', '.join(FINAL_STATES)}, not {status[:40]!r}.", field="status")
     reason = forms.clean_text(message, 3000)
-    changes = {"reason": reason, "reason_code": "said_failed"} if status == Status.FAILED else {}
-    if advance(Run.objects.filter(pk=run.pk), frm=HELD_STATES, status=status, ended=ended or Now(), **changes):
+    changes: dict[str, Any] = {"reason": reason, "reason_code": "said_failed"} if status == Status.FAILED else {}
+    changes |= {"status": status, "ended": ended or timezone.now()}
+    if advance(Run.objects.filter(pk=run.pk), frm=HELD_STATES, **changes):
+        for field, value in changes.items():
+            setattr(run, field, value)
         record(actor=actor, workspace=run.workspace, action="run.end", target=run.pk, fields={"status": status})
         put_away(run)
         tell(run, status)
     elif run.status != status:
         raise Conflict(f"The run has ended already, as {run.status}.", code="final", status=run.status)
-    return get_run_as_told(slug, run_id, actor=actor)
+    return run
 
 
 @transaction.atomic

@@ -1,19 +1,28 @@
 """Telling whoever watches that a run changed; the facts carry ids, the database what they mean."""
 
+from functools import partial
+
+import msgspec
+from django.db import transaction
+
 from runs.models import Run
-from studio.kernel.events import publish
-from studio.kernel.jobs import enqueue
+from studio.kernel.bells import ring_soon
+from studio.kernel.jobs import enqueue_all
 
 
 def tell(run: Run, status: str) -> None:
     """After the commit: the run's own watchers, those of the run above it, and those of the workspace's table."""
-    publish(f"run.{run.pk}", t="run")
-    if run.parent_id:
-        publish(f"run.{run.parent_id}", t="children")
-    publish(f"runs.{run.workspace.slug}", run=run.pk, experiment=run.experiment.name, status=status)
+    fact = {"run": run.pk, "experiment": run.experiment.name, "status": status}
+    transaction.on_commit(partial(_ring, run.pk, run.parent_id, run.workspace.slug, fact))
+
+
+def _ring(run_id: str, parent_id: str | None, slug: str, fact: dict[str, str]) -> None:
+    ring_soon(f"run.{run_id}", "run", lambda: b'{"t":"run"}')
+    if parent_id:
+        ring_soon(f"run.{parent_id}", "children", lambda: b'{"t":"children"}')
+    ring_soon(f"runs.{slug}", run_id, partial(msgspec.json.encode, fact))
 
 
 def put_away(run: Run) -> None:
     """Have the log and the points of a run that has ended stored for reading; call it where the end is written."""
-    for task in ("logs.compact_run", "metrics.merge_run"):
-        enqueue(task, run.pk)
+    enqueue_all([("logs.compact_run", run.pk), ("metrics.merge_run", run.pk)])

@@ -1,5 +1,7 @@
 """Work for later. A job is a row in the transaction that needs it, so that the two cannot diverge."""
 
+from collections.abc import Sequence
+
 from django.db import connection
 
 from studio.kernel.models import Outbox
@@ -9,7 +11,12 @@ OUTBOX_CHANNEL = "zaffre_outbox"
 
 def enqueue(task: str, *args: object) -> None:
     """Have the control worker run `task` once this transaction commits (at least once: be idempotent)."""
-    Outbox.objects.create(task=task, args=list(args))
+    enqueue_all([(task, *args)])
+
+
+def enqueue_all(jobs: Sequence[tuple[str, *tuple[object, ...]]]) -> None:
+    """`enqueue` for each (task, *args), in one statement."""
+    Outbox.objects.bulk_create([Outbox(task=task, args=list(args)) for task, *args in jobs])
     _ring()
 
 

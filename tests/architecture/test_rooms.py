@@ -45,6 +45,7 @@ WITHOUT_ACTOR = {
     "runs/services/leases.py:lease_of",
     "runs/services/reaper.py:first_look_after",
     # Parts of another service's transaction, after its check.
+    "runs/services/beginning.py:begin_all",
     "runs/services/ending.py:give_up",
     "runs/services/hints.py:hint",
     "runs/services/telling.py:put_away",
@@ -56,9 +57,12 @@ WITHOUT_ACTOR = {
     "registry/endpoints/services/telling.py:tell",
     "registry/endpoints/services/upkeep.py:advance_deployment",
     "registry/endpoints/services/making.py:locked",
+    # Each deed names its actor.
+    "workspace/audit/services.py:record_all",
     # Ends of a process.
     "runs/logs/services.py:drain",
     "runs/metrics/services.py:drain",
+    "runs/services/beginning.py:drain",
 }
 #: Rows that hold a role; who may do what because of it is workspace/access.py's to say.
 MAY_NAME_ROLES = {

@@ -12,9 +12,10 @@ from studio.kernel import belief
 from studio.mlflow.hot.telemetry import MOST_METRICS
 from tests.conftest import People
 from tests.kernel.asgi import PATIENCE, Answer
-from tests.mlflow.conftest import Door, refusal
+from tests.mlflow.conftest import Door, Enter, refusal
 from tests.runs.telemetry import ask
 from workspace.accounts.models import Token
+from workspace.audit.models import Entry
 from workspace.models import Membership
 
 
@@ -195,7 +196,7 @@ async def test_a_batch_over_the_limit_says_so(carl: Door, people: People):
         ("log-metric", {"key": "loss", "value": 1, "timestamp": "now"}, "timestamp"),
         ("log-parameter", {"key": LONG, "value": "1"}, "key"),
         ("log-parameter", {"key": "lr", "value": ["1"]}, "value"),
-        ("set-tag", {"key": LONG, "value": "1"}, "The tag 'kkk"),
+        ("set-tag", {"key": LONG, "value": "1"}, "tags[0].key"),
         ("set-tag", {"key": "team", "value": ["1"]}, "value"),
     ],
 )
@@ -207,3 +208,52 @@ async def test_a_wrong_value_of_one_call_is_named(carl: Door, people: People, ca
     message = answer.json()["message"]
     assert named in message and len(message) < 1000, message
     assert await carl.read(run) == before
+
+
+async def test_runs_that_begin_together_are_numbered_once_and_told_of(carl: Door):
+    group = await carl.experiment()
+    other = await carl.experiment("letters")
+    both = [group, other] * 10
+    made = await asyncio.gather(*(carl.run(one, run_name="twin", tags=[{"key": "at", "value": "x"}]) for one in both))
+    ids = [one["info"]["run_id"] for one in made]
+
+    def kept() -> list[tuple[int, int, str, str]]:
+        rows = Run.objects.filter(pk__in=ids).order_by("experiment", "number")
+        return list(rows.values_list("experiment_id", "number", "name", "tags__at"))
+
+    assert await ask(kept) == [(int(one), at, "twin", "x") for one in (group, other) for at in range(1, 11)]
+    deeds = await ask(lambda: list(Entry.objects.filter(action="run.start").values_list("target", "actor_name")))
+    assert sorted(deeds) == sorted((id_, "carl") for id_ in ids)
+    answer = await carl.get("runs/get", run_id=ids[0])
+    assert answer.json()["run"]["info"] == made[0]["info"]
+
+
+async def test_an_experiment_that_was_just_archived_takes_no_run(carl: Door):
+    group = await carl.experiment()
+    await carl.run(group)
+    await carl.post("experiments/delete", experiment_id=group)
+    answer = await carl.post("runs/create", experiment_id=group)
+    assert refusal(answer) == (400, "INVALID_PARAMETER_VALUE")
+    assert "must be in the 'active' state" in answer.json()["message"]
+    assert await ask(Run.objects.count) == 1
+
+
+async def test_a_right_that_ended_ends_the_beginning_of_runs(carl: Door, people: People):
+    group = await carl.experiment()
+    await carl.run(group)
+    await ask(lambda: Membership.objects.filter(user__username="carl").update(role="reader"))
+    async with asyncio.timeout(PATIENCE):
+        while (answer := await carl.post("runs/create", experiment_id=group)).status == 200:
+            await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.05))])
+    assert refusal(answer) == (403, "PERMISSION_DENIED")
+
+
+async def test_a_colleague_tags_a_run_and_it_is_written_down(carl: Door, enter: Enter):
+    """What its own client says of a run is telemetry; what somebody else says is a deed."""
+    run = await a_run(carl)
+    olga = enter("olga")
+    for door in (carl, olga):
+        assert (await door.post("runs/set-tag", run_id=run, key=f"by{door is olga}", value="1")).status == 200
+    assert {"byTrue": "1", "byFalse": "1"}.items() <= (await carl.read(run))["tags"].items()
+    deeds = await ask(lambda: list(Entry.objects.filter(action="run.edit").values_list("target", "actor_name")))
+    assert deeds == [(run, "olga")]

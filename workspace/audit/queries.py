@@ -56,4 +56,4 @@ def _leave_a_line(workspace: Workspace | None, *, actor: Actor) -> None:
         at__gt=timezone.now() - READ_AGAIN_AFTER,
     )
     if not lately.exists():
-        trail.append(actor=actor, workspace=workspace, action=READ, target=workspace.slug if workspace else "site")
+        trail.append(trail.Deed(actor, workspace, READ, workspace.slug if workspace else "site"))

@@ -5,6 +5,7 @@ from typing import Any
 
 from studio.kernel.actors import Actor
 from workspace.audit import trail
+from workspace.audit.trail import Deed
 from workspace.models import Workspace
 
 
@@ -21,4 +22,9 @@ def record(
     `action` is `noun.verb`, `target` names the thing for a person, `fields` are the names of changed
     fields or a few small facts (never a secret's value). `workspace` is None for what concerns the site.
     """
-    trail.append(actor=actor, workspace=workspace, action=action, target=target, fields=fields)
+    trail.append(Deed(actor, workspace, action, target, fields))
+
+
+def record_all(deeds: Iterable[Deed]) -> None:
+    """`record` for many deeds at once, whose actors may be several."""
+    trail.append(*deeds)

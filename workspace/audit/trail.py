@@ -1,6 +1,7 @@
 """Appending to the trail. Entries are added here and nowhere else, and never changed."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from studio.kernel.actors import Actor
@@ -12,25 +13,34 @@ MAX_NAME = 150
 MAX_TARGET = 300
 
 
-def append(
-    *,
-    actor: Actor,
-    action: str,
-    workspace: Workspace | None = None,
-    target: str = "",
-    fields: Iterable[str] | Mapping[str, Any] = (),
-) -> Entry:
-    """Add one line. It commits or vanishes with the caller's transaction."""
+@dataclass(frozen=True)
+class Deed:
+    """What a line tells: who did what to which thing (`target`, for a person), where; None for the site."""
+
+    actor: Actor
+    workspace: Workspace | None
+    action: str
+    target: str = ""
+    fields: Iterable[str] | Mapping[str, Any] = ()
+
+
+def append(*deeds: Deed) -> list[Entry]:
+    """Add a line for each. They commit or vanish with the caller's transaction."""
+    return Entry.objects.bulk_create([_entry(deed) for deed in deeds])
+
+
+def _entry(deed: Deed) -> Entry:
+    actor, fields = deed.actor, deed.fields
     facts = dict(fields) if isinstance(fields, Mapping) else {"changed": list(fields)} if fields else {}
-    return Entry.objects.create(
-        workspace=workspace,
-        workspace_slug=workspace.slug if workspace else "",
+    return Entry(
+        workspace=deed.workspace,
+        workspace_slug=deed.workspace.slug if deed.workspace else "",
         actor_kind=actor.kind,
         actor_name=_storable(actor.name)[:MAX_NAME],
         credential=actor.token_id,
         address=actor.address[:64],
-        action=action,
-        target=_storable(target)[:MAX_TARGET],
+        action=deed.action,
+        target=_storable(deed.target)[:MAX_TARGET],
         fields=facts,
     )
 

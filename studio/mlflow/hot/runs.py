@@ -1,18 +1,23 @@
 """…/mlflow/runs/…, but for what is logged."""
 
+import asyncio
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from runs import queries, search, services
 from runs.fencing import takes_more
 from runs.models import Run
+from runs.services import Words
 from studio.kernel import db, hot
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from studio.kernel.errors import Conflict, Forbidden, NotFound
 from studio.mlflow import filters, pages, wire
 from studio.mlflow.auth import actor_of
 from studio.mlflow.errors import door
-from studio.mlflow.hot import experiments
+from studio.mlflow.hot import experiments, telemetry
 from studio.mlflow.shapes import ENDS, NAME_TAG, PARENT_TAG, moment, run_info, run_out, status_word
 
 MOST = 50_000
@@ -23,30 +28,26 @@ async def create(request: hot.Request, ws: str) -> hot.Response:
     """POST runs/create {experiment_id, run_name?, tags?, start_time?, user_id?} → {run}: an interactive run"""
     actor = await actor_of(request)
     asked, _ = await wire.read(request, wire.CreateRun)
-    return hot.json({"run": await db.run(lambda: run_out(_begin(ws, asked, actor)))})
-
-
-def _begin(ws: str, asked: wire.CreateRun, actor: Actor) -> Run:
     tags = wire.tags_of(asked.tags)
     name = asked.run_name or tags.get(NAME_TAG, "")
     tags.pop(NAME_TAG, None)
-    number = asked.experiment_id or experiments.DEFAULT_ID
-    parent = _parent(ws, tags.get(PARENT_TAG, ""), actor)
+    number, above = asked.experiment_id or experiments.DEFAULT_ID, tags.get(PARENT_TAG, "")
     if actor.kind == "run":
-        return _begin_below(ws, number, parent, {"name": name, "tags": tags}, actor)
+        told = {"name": name, "tags": tags}
+        made = await db.run(lambda: run_out(_begin_below(ws, number, _parent(ws, above, actor), told, actor)))
+        return hot.json({"run": made})
+    words = Words(name, tags, "", moment(asked.start_time, "start_time"), asked.user_id or "")
+    known = number != experiments.DEFAULT_ID and number.isascii() and number.isdigit() and not above
+    line = services.begin_at_once(ws, int(number[:18]), words, actor=actor) if known else None
+    if line is None:
+        line = await db.run(_begin, ws, number, above, words, actor)
+    # Shielded: a caller that goes away has begun its run all the same.
+    return hot.json({"run": run_out(await asyncio.shield(asyncio.wrap_future(line)))})
+
+
+def _begin(ws: str, number: str, above: str, words: Words, actor: Actor) -> "Future[Run]":
     group = experiments.find(ws, number, actor=actor)
-    if group.archived:
-        raise Invalid(f"The experiment {number} must be in the 'active' state. Current state is deleted.")
-    return services.start_interactive(
-        ws,
-        actor=actor,
-        experiment=group.name,
-        name=name,
-        tags=tags,
-        parent=parent,
-        started=moment(asked.start_time, "start_time"),
-        client_user=asked.user_id or "",
-    )
+    return services.begin_soon(ws, group.pk, replace(words, parent=_parent(ws, above, actor)), actor=actor)
 
 
 def _begin_below(ws: str, number: str, parent: str, told: dict[str, Any], actor: Actor) -> Run:
@@ -105,6 +106,10 @@ async def update(request: hot.Request, ws: str) -> hot.Response:
     run_id, ended = wire.run_id_of(asked), moment(asked.end_time, "end_time")
 
     def change() -> Run:
+        if word in ENDS and not asked.run_name and actor.is_user:
+            # Nearly every run ends so: looked at once. What is in the way is found out below.
+            with suppress(Conflict, Forbidden):
+                return services.end_interactive(ws, run_id, actor=actor, status=ENDS[word], ended=ended)
         run = queries.get_run_as_told(ws, run_id, actor=actor, action="run.edit", deleted=False)
         if asked.run_name and asked.run_name != run.name:
             services.edit_run(ws, run_id, actor=actor, name=asked.run_name)
@@ -174,12 +179,16 @@ def _numbers(ws: str, given: list[str], actor: Actor) -> list[int]:
 async def set_tag(request: hot.Request, ws: str) -> hot.Response:
     """POST runs/set-tag {run_id, key, value} → {}"""
     actor = await actor_of(request)
-    asked, _ = await wire.read(request, wire.LogPair)
+    asked, raw = await wire.read(request, wire.LogPair)
     run_id, key, value = wire.run_id_of(asked), wire.needed(asked.key, "key"), asked.value or ""
     if key == NAME_TAG:
         await db.run(services.edit_run, ws, run_id, actor=actor, name=value)
-    else:
-        await db.run(services.edit_run, ws, run_id, actor=actor, tags={key: value[:8000]})
+        return hot.json({})
+    try:
+        return await telemetry.log(ws, run_id, raw, actor=actor, tags=[wire.KeyValue(key, value)])
+    except (Conflict, Forbidden):
+        # Not what its own client says while it may log, but somebody's edit.
+        await db.run(services.edit_run, ws, run_id, actor=actor, tags={key: value[: telemetry.LONGEST_TAG]})
     return hot.json({})
 
 

@@ -41,7 +41,7 @@ async def log_metric(request: hot.Request, ws: str) -> hot.Response:
         wire.needed(getattr(asked, what), what)
     about = asked.model_id, asked.dataset_name, asked.dataset_digest
     one = wire.Metric(asked.key, asked.value, asked.timestamp, asked.step, *about)
-    return await _log(ws, wire.run_id_of(asked), raw, actor=actor, metrics=[one])
+    return await log(ws, wire.run_id_of(asked), raw, actor=actor, metrics=[one])
 
 
 @door
@@ -50,7 +50,7 @@ async def log_parameter(request: hot.Request, ws: str) -> hot.Response:
     actor = await actor_of(request)
     asked, raw = await wire.read(request, wire.LogPair)
     pair = wire.KeyValue(wire.needed(asked.key, "key"), asked.value)
-    return await _log(ws, wire.run_id_of(asked), raw, actor=actor, params=[pair])
+    return await log(ws, wire.run_id_of(asked), raw, actor=actor, params=[pair])
 
 
 @door
@@ -65,10 +65,10 @@ async def log_batch(request: hot.Request, ws: str) -> hot.Response:
     total = len(metrics) + len(params) + len(tags)
     if total > MOST_ENTITIES:
         raise Invalid(f"A batch logging request can contain at most {MOST_ENTITIES} entities. Got {total}.")
-    return await _log(ws, wire.run_id_of(asked), raw, actor=actor, metrics=metrics, params=params, tags=tags)
+    return await log(ws, wire.run_id_of(asked), raw, actor=actor, metrics=metrics, params=params, tags=tags)
 
 
-async def _log(
+async def log(
     ws: str,
     run_id: str,
     raw: bytes,
@@ -78,6 +78,7 @@ async def _log(
     params: Sequence[wire.KeyValue] = (),
     tags: Sequence[wire.KeyValue] = (),
 ) -> hot.Response:
+    """Log all of it as one batch, whose name is the digest of `raw`, and answer. Raises as `services.record`."""
     # The name of a run is no tag here: it is changed below.
     facts = {_named(pair.key, "tags", at): (pair.value or "")[:LONGEST_TAG] for at, pair in enumerate(tags)}
     name = facts.pop(NAME_TAG, "")
