@@ -11,8 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 
-import redis
-
 from studio.kernel.events import LIVE_PREFIX, client
 
 log = logging.getLogger(__name__)
@@ -87,7 +85,8 @@ class _Ringer:
                 for topic, _, frame in bells:
                     pipe.publish(LIVE_PREFIX + topic, frame())
                 heard = pipe.execute()
-        except redis.RedisError as error:
+        except Exception as error:
+            # Redis being away, or its client being closed under us: the thread goes on with what comes next.
             log.warning("nobody could be told about %s: %s", bells[0][0], type(error).__name__)
             return
         for (topic, _, _), listeners in zip(bells, heard, strict=True):

@@ -282,10 +282,10 @@ async def read(
 
 
 def _whole(raw: bytes) -> Any:
-    """The body as it is, for showing what does not fit; None when a number in it is too long to be held."""
+    """The body as it is, for showing what does not fit; None when a number or nest in it is too much to be held."""
     try:
         return msgspec.json.decode(raw)
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -227,7 +227,8 @@ async def test_odd_bodies_never_break_a_door(enter: Enter):
             continue
         for body in bodies:
             answer = await carl.caller.post(route.path.replace("<ws>", "lab"), body)
-            if answer.status >= 500 or not answer.body.startswith(b"{"):
+            # 501 is what a call answers that is not served on purpose; the client does not repeat it.
+            if (answer.status >= 500 and answer.status != 501) or not answer.body.startswith(b"{"):
                 broken.append((route.path, body[:80], answer.status))
     assert broken == []
 
