@@ -50,7 +50,7 @@ RESTLESS = ("duration_seconds", "metrics")
 _POINTS_HEAD = b'{"t":"points",'
 _LOG = b'{"t":"log",'
 #: Bells that say only that there is something: the page reads what it shows of it.
-_ITEMS, _CHILDREN = b'{"t":"items"}', b'{"t": "children"}'  # as their senders encode them
+_ITEMS, _CHILDREN = b'{"t":"items"}', b'{"t":"children"}'  # as their senders encode them
 _POINTS = re.compile(rb'\{"t":"points","seq":(\d+),"prev":(\d+),')
 
 

@@ -11,7 +11,7 @@ import pytest
 from runs import consumers, watching
 from runs.logs import services as logs
 from runs.metrics import services as metrics
-from runs.models import Run
+from runs.models import Experiment, Run
 from studio.kernel import events, live
 from studio.kernel.actors import Actor
 from tests.kernel.asgi import PATIENCE, Caller, Socket
@@ -373,3 +373,13 @@ async def test_items_ring_and_are_read_elsewhere(running, code: Caller, person):
         assert frame == {"t": "items"}
     told = (await person("rio").get(f"{running.user}/items")).json()["items"]
     assert [one["value"] for one in told] == ["x" * 5000]
+
+
+async def test_a_run_that_begins_below_is_told_of(running, code: Caller, person):
+    await ask(lambda: Experiment.objects.update(run_counter=1))
+    async with person("rio").socket(running.ws) as socket:
+        await socket.send(t="hello", seq=0, log=-1)
+        await socket.until("run")
+        answer = await code.post(f"{running.agent}/children", {"children": [{"name": "fold 1"}]})
+        assert answer.status == 201, answer.body
+        await socket.until("children")
