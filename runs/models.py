@@ -16,6 +16,14 @@ from workspace.environments.models import EnvironmentVersion
 from workspace.models import Workspace
 from zaffre import protocol
 
+#: Colours of series: --s1 to --s8 of the pages.
+COLOURS = 8
+
+
+def colour_of(number: int) -> int:
+    """Which colour is that of the run with this number in its experiment: the same on every page, for everybody."""
+    return (number - 1) % COLOURS
+
 
 class Experiment(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="experiments")
@@ -121,6 +129,10 @@ class Run(models.Model):
             models.Index("experiment", Coalesce("started", "created").desc(), "id", name="runs_begun_of_experiment"),
             models.Index(fields=["target", "id"], condition=Q(status="queued"), name="runs_waiting"),
         ]
+
+    @property
+    def colour(self) -> int:
+        return colour_of(self.number)
 
     @property
     def is_final(self) -> bool:

@@ -176,6 +176,7 @@ def run_out(run: Run) -> dict[str, Any]:
         "id": run.pk,
         "number": run.number,
         "name": run.name,
+        "colour": run.colour,
         "description": run.description,
         "kind": run.kind,
         "experiment": run.experiment.name,

@@ -41,6 +41,7 @@ __all__ = [
     "metric_key",
     "milliseconds",
     "plain_text",
+    "run_keys",
     "search_experiments",
     "search_runs",
     "text_key",
@@ -102,7 +103,7 @@ def search_runs(
     if archived is None:
         rows = rows.annotate(active=ExpressionWrapper(ACTIVE, BooleanField()))
     shown = ("pk", *VERSION, *(("active",) if archived is None else ()))
-    ordering = Ordering(order, _keys, newest())
+    ordering = Ordering(order, run_keys, newest())
     found, more = look(where, lambda: ordering.page(rows, token=after, limit=limit, shown=shown))
     stay = archived is not True
     return [Found(row.pk, (row.ctid, row.xmin), getattr(row, "active", stay)) for row in found], more
@@ -197,7 +198,8 @@ def _experiment_keys(order: Order) -> list[Key]:
     return [text_key(_of_experiment(field), descending=descending)]
 
 
-def _keys(order: Order) -> list[Key]:
+def run_keys(order: Order) -> list[Key]:
+    """The columns of what an order of runs says."""
     field, descending = order.field, order.descending
     if field.kind == "metric":
         return [metric_key(metric(field.key), descending=descending)]

@@ -22,7 +22,14 @@ from django.db.models import (
     Value,
 )
 from django.db.models.functions import Cast, Coalesce, Collate, Left
-from django.db.models.lookups import Exact, GreaterThan, IsNull, LessThan, LessThanOrEqual
+from django.db.models.lookups import (
+    Exact,
+    GreaterThan,
+    GreaterThanOrEqual,
+    IsNull,
+    LessThan,
+    LessThanOrEqual,
+)
 
 from runs.filters import Order
 from studio.kernel.errors import Invalid
@@ -84,15 +91,41 @@ class Ordering:
         """
         if token:
             rows = rows.filter(_after(self.keys, self._read(token)))
+        found = list(self.ordered(rows, shown)[: limit + 1])
+        more = len(found) > limit
+        return found[:limit], self._token(found[limit - 1]) if more else None
+
+    def window(
+        self, rows: QuerySet[Any], *, after: str, before: str, limit: int, shown: Sequence[str]
+    ) -> tuple[list[Any], str | None, str | None]:
+        """`page` for somebody who also goes back: the rows, and the tokens of what is before and after them.
+
+        With `before` they are those right before that token. The page at the very beginning is always full.
+        """
+        if before:
+            rows_before = rows.filter(_before(self.keys, self._read(before)))
+            found = list(self.ordered(rows_before, shown, backward=True)[: limit + 1])
+            if len(found) > limit:
+                found = found[limit - 1 :: -1]
+                return found, self._token(found[0]), self._token(found[-1])
+            after = ""
+        found, more = self.page(rows, token=after or None, limit=limit, shown=shown)
+        return found, self._token(found[0]) if after and found else None, more
+
+    def ordered(self, rows: QuerySet[Any], shown: Sequence[str] = (), *, backward: bool = False) -> QuerySet[Any]:
+        """The rows in this order, or in the opposite one, with the columns `shown` and those of the order."""
         names = {f"key_{at}": key.expression for at, key in enumerate(self.keys)}
         columns = [
-            OrderBy(F(name), descending=key.descending, nulls_last=None if key.sure else True)
+            OrderBy(
+                F(name),
+                descending=key.descending != backward,
+                nulls_last=True if not key.sure and not backward else None,
+                nulls_first=True if not key.sure and backward else None,
+            )
             for name, key in zip(names, self.keys, strict=True)
         ]
         ordered = rows.annotate(**names).order_by(*columns)
-        found = list((ordered.values_list(*shown, *names, named=True) if shown else ordered)[: limit + 1])
-        more = len(found) > limit
-        return found[:limit], self._token(found[limit - 1]) if more else None
+        return ordered.values_list(*shown, *names, named=True) if shown else ordered
 
     def _token(self, row: Any) -> str:
         values = [getattr(row, f"key_{at}") for at in range(len(self.keys))]
@@ -138,3 +171,19 @@ def _after(keys: Sequence[Key], values: Sequence[Any]) -> Q:
         # Said once more as one border, which an index can begin at.
         after &= Q(LessThanOrEqual(first.expression, value))
     return after
+
+
+def _before(keys: Sequence[Key], values: Sequence[Any]) -> Q:
+    """What comes before a row with these values. What has no value comes last, so all that has one is before it."""
+    before, equal = Q(), Q()
+    for key, value in zip(keys, values, strict=True):
+        if value is None:
+            before |= equal & Q(IsNull(key.expression, False))
+            equal &= Q(IsNull(key.expression, True))
+        else:
+            before |= equal & Q((GreaterThan if key.descending else LessThan)(key.expression, value))
+            equal &= Q(Exact(key.expression, value))
+    first, value = keys[0], values[0]
+    if first.sure and first.descending:
+        before &= Q(GreaterThanOrEqual(first.expression, value))
+    return before

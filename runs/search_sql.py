@@ -131,6 +131,12 @@ def metric(key: str) -> Cast:
     return Cast(Member(latest, Value(2, IntegerField()), output_field=TextField()), FloatField())
 
 
+def metric_part(key: str, part: str) -> Cast:
+    """The lowest value, the highest one or the number of points: `part` is min, max or count."""
+    found = Member(_Part(F("metrics"), key_of(key)), Value(part), output_field=TextField())
+    return Cast(found, FloatField())
+
+
 #: Columns of a run that an attribute stands for.
 _COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("name", "run_name"), F("name")),
@@ -255,11 +261,11 @@ def compared(expression: Any, one: Comparison, *, numeric: bool) -> Q:
     if isinstance(one.value, Length):
         return _of_number(expression, one.op, (time.time() + one.value.seconds) * 1000)
     if isinstance(one.value, float):
-        return _of_number(expression if numeric else _as_number(expression), one.op, one.value)
+        return _of_number(expression if numeric else as_number(expression), one.op, one.value)
     return _of_text(expression, one.op, Value(storable(str(one.value)), TextField()))
 
 
-def _as_number(text: Any) -> Any:
+def as_number(text: Any) -> Any:
     """A text as the number it looks like, else NULL."""
     short = LessThanOrEqual(Func(text, function="length", output_field=IntegerField()), _LONGEST_NUMBER)
     looks = _Operator(text, Value(_NUMBER, TextField()), arg_joiner=" ~ ")

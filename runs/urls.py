@@ -43,9 +43,6 @@ agent_routes = [
 
 pages = [
     path("w/<str:ws>/experiments", views.experiments, name="experiments"),
-    # Names of experiments may have slashes.
-    path("w/<str:ws>/experiments/<path:experiment>", views.runs, name="experiment"),
-    path("w/<str:ws>/runs", views.runs, name="runs"),
     path(_PAGE, views.run, name="run"),
     path(f"{_PAGE}/cancel", views.cancel, name="run_cancel"),
     path(f"{_PAGE}/delete", views.delete, name="run_delete"),

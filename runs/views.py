@@ -9,20 +9,17 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from runs import children, queries, sections, services, table
+from runs import children, queries, sections, services
 from runs.artifacts.queries import list_artifacts, list_folder
 from runs.lineage import queries as lineage
 from runs.models import Status
+from runs.tables.columns import columns
 from studio.kernel.actors import Actor
 from studio.kernel.downloads import INLINE
-from studio.kernel.errors import Invalid, NotFound
+from studio.kernel.errors import NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 
-#: Runs of one page of the table.
-PAGE = 100
-#: Characters of a filter that are shown around a mistake.
-AROUND = 120
 #: Runs in the tree of child runs.
 CHILDREN = 500
 #: Files of a run that are shown at once; more of them are opened folder by folder.
@@ -33,50 +30,6 @@ TABS = ("overview", "metrics", "images", "children", "outputs", "snapshot", "env
 @signed_in
 def experiments(request: SignedInRequest, ws: str) -> HttpResponse:
     return render(request, "runs/experiments.html", {"experiments": queries.list_experiments(ws, actor=request.actor)})
-
-
-@signed_in
-def runs(request: SignedInRequest, ws: str, experiment: str | None = None) -> HttpResponse:
-    """The table of runs, of all or of one experiment; its filter is in the address."""
-    asked = {name: request.GET.get(name, "").replace("\0", "") for name in ("status", "filter", "after")}
-    found, wrong = [], None
-    try:
-        found = queries.list_runs(
-            ws,
-            actor=request.actor,
-            experiment=experiment,
-            status=asked["status"] or None,
-            where=asked["filter"] or None,
-            limit=PAGE,
-            after=asked["after"] or None,
-        )
-    except Invalid as error:
-        if error.code != "bad_filter":
-            raise
-        wrong = _wrong(error, asked["filter"])
-    shown: dict[str, Any] = table.cells([queries.run_out(run) for run in found])
-    shown |= {"asked": asked, "filtered": any(asked.values()), "statuses": Status.values, "wrong": wrong}
-    shown["next"] = shown["rows"][-1]["id"] if len(shown["rows"]) == PAGE else None
-    if experiment is not None:
-        shown["experiment"] = queries.get_experiment(ws, experiment, actor=request.actor)
-    return render(request, "runs/runs.html", shown, status=422 if wrong else 200)
-
-
-def _wrong(error: Invalid, text: str) -> dict[str, Any]:
-    """The mistake with the text around it, for the page to mark."""
-    at = error.details.get("position", 0)
-    # The end of the text is marked, too.
-    end = at + (error.details.get("length") or 1)
-    marked = text[at:end] or "\u00a0"
-    before = text[max(0, at - AROUND) : at]
-    return {
-        "message": error.message,
-        "position": at,
-        "length": end - at,
-        "before": ("…" if at > AROUND else "") + before,
-        "part": marked[:AROUND],
-        "after": text[end : end + AROUND],
-    }
 
 
 @signed_in
@@ -104,7 +57,7 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
             queries.run_out(one)
             for one in children.list_children(ws, run, actor=request.actor, recursive=True, limit=CHILDREN)
         ]
-        shown["columns"] = table.columns(found, "metrics", most=sections.MOST_COLUMNS)
+        shown["columns"] = columns(found, "metrics", most=sections.MOST_COLUMNS)
         shown["below"] = sections.with_cells(sections.tree(found, row.pk), shown["columns"])
         shown["more"] = len(found) == CHILDREN
     return render(request, f"runs/{tab}.html", shown)

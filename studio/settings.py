@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "runs.logs",
     "runs.artifacts",
     "runs.lineage",
+    "runs.tables",
     "registry",
     "registry.loggedmodels",
     "registry.endpoints",

@@ -17,6 +17,8 @@ ROOMS = [
     "workspace.compute",
     "workspace.webhooks",
     "runs.snapshots",
+    # Before the run's own: what is said of many runs begins like the address of one.
+    "runs.tables",
     "runs",
     "runs.metrics",
     "runs.logs",

@@ -43,6 +43,7 @@ ACTIONS: dict[str, set[str]] = {
     "run.write": _WRITERS,
     "run.delete": _WRITERS,
     "run.delete_any": _OWNERS,
+    "table.arrange": _WRITERS,
     "model.read": _READERS,
     "model.create": _WRITERS,
     "model.edit": _WRITERS,

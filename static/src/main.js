@@ -6,6 +6,7 @@ import "./css/base.css";
 import "./css/frame.css";
 import "./css/parts.css";
 import "./css/live.css";
+import "./css/table.css";
 
 import htmx from "htmx.org";
 

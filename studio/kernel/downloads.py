@@ -7,6 +7,8 @@ from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from studio.kernel import db
+
 #: Kinds that a page may show in place: pictures that carry no script.
 INLINE = {
     ".png": "image/png",
@@ -43,4 +45,23 @@ class Download(StreamingHttpResponse):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         step = sync_to_async(lambda: next(self._pieces, None), thread_sensitive=False)
         while (piece := await step()) is not None:
+            yield piece
+
+
+class Stream(StreamingHttpResponse):
+    """What is written while it is sent, such as a table of the database: saved, not shown, of a length nobody knows.
+
+    Each piece is made in a thread that gives its connection to the database back.
+    """
+
+    def __init__(self, pieces: Iterable[bytes], *, name: str, kind: str) -> None:
+        self._pieces = iter(pieces)
+        super().__init__(self._pieces, content_type=kind)
+        self["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+        self["X-Content-Type-Options"] = "nosniff"
+        self["Content-Security-Policy"] = POLICY
+        self["Cross-Origin-Resource-Policy"] = "same-origin"
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (piece := await db.run(next, self._pieces, None)) is not None:
             yield piece

@@ -99,10 +99,10 @@ def actor_of(request: HttpRequest) -> Actor:
     return ANONYMOUS
 
 
-def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Send visitors to the log-in page, and back afterwards; hand the view its actor as `request.actor`."""
 
-    def wrapper(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+    def wrapper(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         actor = actor_of(request)
         if actor.kind == "anonymous":
             raise Unauthenticated("Log in to see this page.")

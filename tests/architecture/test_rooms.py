@@ -36,6 +36,7 @@ WITHOUT_ACTOR = {
     # Values of a row that the caller was given.
     "runs/queries.py:run_out",
     "runs/queries.py:run_in_full",
+    "runs/tables/queries.py:view_out",
     "registry/endpoints/queries.py:endpoint_out",
     "registry/endpoints/queries.py:deployment_out",
     "runs/snapshots/services.py:refuse_announced",

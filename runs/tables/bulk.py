@@ -1,0 +1,64 @@
+"""One deed done to many runs. Each is done, or refused, by itself: what one run does not allow holds up no other."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runs.models import Run
+from runs.services import cancel_run, discard_run, edit_run, restore_run
+from runs.tables.finding import MOST_AT_ONCE
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from workspace.access import get_workspace
+from zaffre.protocol import FINAL_STATES
+
+#: {deed: the action that a member needs for it}.
+DEEDS = {"cancel": "run.cancel", "delete": "run.delete", "restore": "run.delete", "tag": "run.edit"}
+
+
+@dataclass(frozen=True)
+class Result:
+    run: str
+    name: str
+    done: bool
+    #: Why not: a word for programs and a sentence for people.
+    code: str = ""
+    message: str = ""
+
+
+def do_to_runs(
+    slug: str, runs: Sequence[str], *, actor: Actor, deed: str, tags: Mapping[str, Any] | None = None
+) -> list[Result]:
+    """Cancel, delete (to be restored), restore or tag each of the runs, and say of each how it went, in their order.
+
+    A tag that is None is taken away. Raises Invalid for a deed that there is not and for more than MOST_AT_ONCE runs,
+    Forbidden for who may do it to no run.
+    """
+    if deed not in DEEDS:
+        raise Invalid(f"What can be done to runs is {', '.join(DEEDS)}, not {deed[:40]!r}.", field="action")
+    workspace = get_workspace(slug, actor=actor, action=DEEDS[deed])
+    ids = list(dict.fromkeys(runs))
+    if not 1 <= len(ids) <= MOST_AT_ONCE:
+        raise Invalid(f"1 to {MOST_AT_ONCE} runs at once, not {len(ids)}.", field="runs", code="too_many")
+    if deed == "tag" and not tags:
+        raise Invalid("Say which tags.", field="tags")
+    sound = [one for one in ids if "\0" not in one]
+    rows = Run.objects.filter(workspace=workspace, pk__in=sound)
+    known = {run: (name, status) for run, name, status in rows.values_list("pk", "name", "status")}
+    work: dict[str, Callable[[str], object]] = {
+        "cancel": lambda run: cancel_run(slug, run, actor=actor),
+        "delete": lambda run: discard_run(slug, run, actor=actor),
+        "restore": lambda run: restore_run(slug, run, actor=actor),
+        "tag": lambda run: edit_run(slug, run, actor=actor, tags=tags),
+    }
+    return [_result(one, *known.get(one, ("", "")), deed, work[deed]) for one in ids]
+
+
+def _result(run: str, name: str, status: str, deed: str, work: Callable[[str], object]) -> Result:
+    if deed == "cancel" and status in FINAL_STATES:
+        return Result(run, name, False, "final", "The run has ended already.")
+    try:
+        work(run)
+    except (Conflict, Forbidden, Invalid, NotFound) as refused:
+        return Result(run, name, False, refused.code, " ".join(filter(None, [refused.message, refused.hint])))
+    return Result(run, name, True)

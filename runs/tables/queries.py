@@ -1,0 +1,69 @@
+"""Reading what a workspace keeps about its tables: saved views, and the run that others are held to."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from runs.models import Experiment, Run
+from runs.queries import shown
+from runs.tables.finding import Place
+from runs.tables.models import Mark, SavedView
+from studio.kernel.actors import Actor
+from studio.kernel.errors import NotFound
+from workspace.access import get_workspace
+
+
+def baseline_of(experiment: Experiment, *, actor: Actor) -> Run | None:
+    """The run of the experiment that others are held to, as `list_runs` returns runs; None when there is none.
+
+    The caller has opened the experiment for the actor.
+    """
+    if not actor.is_user:
+        return None
+    marked = Mark.objects.filter(experiment=experiment, kind=Mark.Kind.BASELINE).values("run")
+    return next(iter(shown(Run.objects.filter(pk__in=marked, deleted__isnull=True))), None)
+
+
+def marks_of(slug: str, run_id: str, *, actor: Actor) -> set[str]:
+    """Which marks a run has: pin, baseline. Of a run that there is not it has none."""
+    workspace = get_workspace(slug, actor=actor, action="run.read")
+    found = Mark.objects.filter(run__workspace=workspace, run=run_id.replace("\0", ""))
+    return set(found.values_list("kind", flat=True))
+
+
+def list_views(place: Place, *, actor: Actor) -> list[SavedView]:
+    """The saved views of a table by name: of an experiment its own and those of all runs.
+
+    The caller has opened the place for the actor; code has no use for them.
+    """
+    if not actor.is_user:
+        return []
+    rows = SavedView.objects.filter(workspace=place.workspace).select_related("experiment", "created_by")
+    of_all = Q(experiment__isnull=True)
+    return list(
+        rows.filter(of_all if place.experiment is None else of_all | Q(experiment=place.experiment)).order_by("name")
+    )
+
+
+def get_view(slug: str, number: int, *, actor: Actor, action: str = "run.read") -> SavedView:
+    """One saved view, if the actor may do `action`. Raises NotFound, Forbidden."""
+    workspace = get_workspace(slug, actor=actor, action=action)
+    rows: QuerySet[SavedView] = SavedView.objects.select_related("workspace", "experiment", "created_by")
+    found = rows.filter(workspace=workspace, pk=number).first()
+    if found is None:
+        raise NotFound(f"There is no saved view {number} in {slug}.")
+    return found
+
+
+def view_out(view: SavedView) -> dict[str, Any]:
+    """The view as doors show it, as `get_view` and `list_views` return it."""
+    return {
+        "id": view.pk,
+        "name": view.name,
+        "query": view.query,
+        "experiment": view.experiment.name if view.experiment else None,
+        "default": view.is_default,
+        "created": view.created,
+        "created_by": view.created_by.shown_name if view.created_by else None,
+        "updated": view.updated,
+    }

@@ -1,0 +1,266 @@
+"""The table of runs, of an experiment or of the workspace, and its saved views."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from runs.models import Status
+from runs.tables import export, finding, forms, queries, services
+from runs.tables.best import best_values
+from runs.tables.cells import cells, plain, version
+from runs.tables.columns import Column, Sort
+from runs.tables.finding import Found, Place
+from runs.tables.forms import Asked
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Invalid
+from studio.kernel.posting import post
+from studio.kernel.web import SignedInRequest, signed_in
+
+#: Characters of a filter that are shown around a mistake.
+AROUND = 120
+#: Runs that an address keeps as selected.
+MOST_SELECTED = 50
+
+
+@signed_in
+def runs(request: SignedInRequest, ws: str, experiment: str | None = None) -> HttpResponse:
+    """The table of runs, of all or of one experiment; what it shows is in the address."""
+    actor = request.actor
+    place = finding.open_place(ws, experiment, actor=actor)
+    views = queries.list_views(place, actor=actor)
+    if experiment is not None and not request.GET:
+        default = next((one for one in views if one.is_default), None)
+        if default is not None:
+            return redirect(f"{request.path}?view={default.pk}&{default.query}")
+    asked = forms.read(request.GET)
+    shown: dict[str, Any] = {
+        "asked": asked,
+        "words": asked.words,
+        "statuses": Status.values,
+        "experiment": place.experiment,
+        "views": views,
+        "view": next((one for one in views if str(one.pk) == request.GET.get("view")), None),
+        "days": forms.SINCE,
+        "aggregates": forms.AGGREGATES,
+        "selected": request.GET.get("selected", "").split(",")[:MOST_SELECTED],
+    }
+    try:
+        shown |= _groups(place, asked, shown, actor=actor) if asked.groups else _rows(place, asked, shown, actor=actor)
+    except Invalid as error:
+        if error.code != "bad_filter":
+            raise
+        shown["wrong"] = _wrong(error, asked.filter)
+    return render(request, "runs/runs.html", shown, status=422 if "wrong" in shown else 200)
+
+
+def _rows(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) -> dict[str, Any]:
+    found = finding.find(place, asked, actor=actor)
+    best = _best(found)
+    held = [plain(found.baseline, one, best) for one in found.columns] if found.baseline else []
+    rows = []
+    for row in found.rows:
+        made = cells(row, found.columns, best, held)
+        rows.append({**row, "cells": made, "v": version(row, made)})
+    whole = found.newer is None and found.older is None
+    counted = len(rows) if whole else None
+    if not whole and not asked.narrowed:
+        counted = finding.count(place, asked, actor=actor)
+    many = counted is not None and counted > finding.MOST_COUNTED
+    return {
+        "rows": rows,
+        "heads": _heads(asked, found.columns, shown["view"]),
+        "columns": ",".join(one.text for one in found.columns),
+        "newer": found.newer,
+        "older": found.older,
+        "count": min(counted, finding.MOST_COUNTED) if counted is not None else len(rows),
+        "at_least": many or counted is None,
+        "held": found.baseline,
+    }
+
+
+def _best(found: Found) -> dict[tuple[str, Column], tuple[int, float]]:
+    rows = found.rows
+    if found.baseline and all(row["id"] != found.baseline["id"] for row in rows):
+        rows = [*rows, found.baseline]
+    return best_values(rows, found.columns)
+
+
+def _groups(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) -> dict[str, Any]:
+    columns = asked.columns or finding.find(place, replace(asked, groups=(), sort=None), actor=actor).columns
+    found, more = finding.groups(place, asked, columns, actor=actor)
+    numbers = [one for one in columns if found and one in found[0].numbers]
+    return {
+        "grouped": True,
+        "rows": [
+            {
+                "labels": [(_label(column), value) for column, value in zip(asked.groups, one.values, strict=True)],
+                "count": one.count,
+                "numbers": [one.numbers.get(column) for column in numbers],
+                "query": _query(replace(asked, filter=one.filter, groups=(), columns=columns)) if one.filter else "",
+            }
+            for one in found
+        ],
+        "heads": _heads(asked, numbers, shown["view"]),
+        "columns": ",".join(one.text for one in columns),
+        "count": len(found),
+        "at_least": more,
+    }
+
+
+def _heads(asked: Asked, columns: Sequence[Column], view: Any) -> list[dict[str, Any]]:
+    """The heads of columns: what a click on one asks for, and in which order the table is by it."""
+    found = []
+    for one in columns:
+        now = asked.sort if asked.sort and asked.sort.column == one else None
+        first = one.numeric or (one.kind == "attribute" and one.key in ("created", "started", "ended", "duration"))
+        if now is None:
+            then: Sort | None = Sort(one, first)
+        else:
+            then = Sort(one, not first) if now.descending == first else None
+        found.append(
+            {
+                "label": _label(one),
+                "number": one.numeric or one.kind in ("param", "property") or one.key == "duration",
+                "order": None if now is None else "descending" if now.descending else "ascending",
+                "query": _query(replace(asked, sort=then), view) if one.sorts else "",
+            }
+        )
+    return found
+
+
+def _query(asked: Asked, view: Any = None) -> str:
+    words = {**asked.words, **({"view": view.pk} if view else {})}
+    return "?" + urlencode(words or {"view": ""})
+
+
+def _label(column: Column) -> str:
+    if column.kind != "attribute":
+        return column.label
+    return {
+        "status": _("Status"),
+        "experiment": _("Experiment"),
+        "user": _("User"),
+        "created": _("Created"),
+        "started": _("Started"),
+        "ended": _("Ended"),
+        "duration": _("Duration"),
+        "target": _("Compute"),
+        "environment": _("Environment"),
+        "number": _("Number"),
+        "kind": _("Kind"),
+        "parent": _("Parent run"),
+        "description": _("Description"),
+        "reason": _("Reason"),
+        "attempt": _("Attempt"),
+        "exit_code": _("Exit code"),
+        "id": _("Id"),
+        "name": _("Run"),
+    }.get(column.key, column.key)
+
+
+def _wrong(error: Invalid, text: str) -> dict[str, Any]:
+    """The mistake with the text around it, for the page to mark."""
+    at = error.details.get("position", 0)
+    # The end of the text is marked, too.
+    end = at + (error.details.get("length") or 1)
+    marked = text[at:end] or "\u00a0"
+    before = text[max(0, at - AROUND) : at]
+    return {
+        "message": error.message,
+        "position": at,
+        "length": end - at,
+        "before": ("…" if at > AROUND else "") + before,
+        "part": marked[:AROUND],
+        "after": text[end : end + AROUND],
+    }
+
+
+@signed_in
+def download(request: SignedInRequest, ws: str) -> StreamingHttpResponse:
+    """What a table shows as a file: `format` csv, json or parquet, `scope` page or all."""
+    words = request.GET
+    place = finding.open_place(ws, words.get("experiment") or None, actor=request.actor)
+    return export.answer(
+        place,
+        forms.read(words),
+        actor=request.actor,
+        form=words.get("format", "csv"),
+        everything=words.get("scope") != "page",
+    )
+
+
+def _table(ws: str, experiment: str | None) -> str:
+    return reverse("experiment", args=[ws, experiment]) if experiment else reverse("runs", args=[ws])
+
+
+def _at(ws: str, view: Any) -> str:
+    there = _table(ws, view.experiment.name if view.experiment else None)
+    return f"{there}?view={view.pk}&{view.query}".rstrip("&")
+
+
+def _came_from(ws: str, words: Any) -> str:
+    """The table that a form was on, as it was."""
+    there = _table(ws, words.get("experiment") or None)
+    known = {*forms.KEPT, "view"}
+    kept = [(word, value) for word, value in parse_qsl(words.get("query", "")[: forms.MOST_QUERY]) if word in known]
+    return f"{there}?{urlencode(kept)}" if kept else there
+
+
+@require_POST
+@signed_in
+def save_view(request: SignedInRequest, ws: str) -> HttpResponse:
+    said = request.POST
+    return post(
+        request,
+        lambda: services.save_view(
+            ws,
+            actor=request.actor,
+            name=said.get("name", ""),
+            query=said.get("query", ""),
+            experiment=said.get("experiment") or None,
+            default=said.get("default") == "1",
+        ),
+        said=_("The view was saved. Everybody in the workspace finds it in the list of views."),
+        to=lambda made: _at(ws, made),
+        back=_came_from(ws, said),
+    )
+
+
+@require_POST
+@signed_in
+def change_view(request: SignedInRequest, ws: str, view: int) -> HttpResponse:
+    """Rename it, let it show what the table shows now, or make it what its experiment begins with."""
+    said = request.POST
+    return post(
+        request,
+        lambda: services.change_view(
+            ws,
+            view,
+            actor=request.actor,
+            name=said.get("name"),
+            query=said.get("query") if said.get("update") == "1" else None,
+            default={"1": True, "0": False}.get(said.get("default", "")),
+        ),
+        said=_("The view was changed."),
+        to=lambda made: _at(ws, made),
+        back=_came_from(ws, said),
+    )
+
+
+@require_POST
+@signed_in
+def delete_view(request: SignedInRequest, ws: str, view: int) -> HttpResponse:
+    return post(
+        request,
+        lambda: services.delete_view(ws, view, actor=request.actor),
+        said=_("The view was deleted. The runs that it showed stay."),
+        to=lambda gone: _table(ws, gone.experiment.name if gone.experiment else None) + "?view=",
+        back=_came_from(ws, request.POST),
+    )
