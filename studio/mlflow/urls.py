@@ -19,6 +19,7 @@ from studio.mlflow.hot import (
     runs,
     telemetry,
     webhooks,
+    workspaces,
 )
 
 #: MLflow's pages and some tools use the second form of the same addresses.
@@ -117,6 +118,11 @@ _PEOPLE = [
     ("PATCH", "2.0/mlflow/users/update-password", people.update_password),
     ("PATCH", "2.0/mlflow/users/update-admin", people.update_admin),
     ("DELETE", "2.0/mlflow/users/delete", people.delete),
+    ("GET", "3.0/mlflow/workspaces", workspaces.find_many),
+    ("POST", "3.0/mlflow/workspaces", workspaces.create),
+    ("GET", "3.0/mlflow/workspaces/<name>", workspaces.get),
+    ("PATCH", "3.0/mlflow/workspaces/<name>", workspaces.update),
+    ("DELETE", "3.0/mlflow/workspaces/<name>", workspaces.delete),
     ("GET", "3.0/mlflow/users/current/permissions", people.current_permissions),
     ("GET", "3.0/mlflow/users/permissions/list", people.list_permissions),
     ("GET", "3.0/mlflow/users/permissions/get", people.get_permission),
@@ -149,8 +155,6 @@ hot_routes = [
     route("GET", "/mlflow/<ws>/health", about.health),
     route("GET", "/mlflow/<ws>/version", about.version),
     *(route("GET", f"/mlflow/<ws>/{api}/3.0/mlflow/server-info", about.server_info) for api in ("api", "ajax-api")),
-    *(route("GET", f"/mlflow/<ws>/{api}/3.0/mlflow/workspaces", about.workspaces) for api in ("api", "ajax-api")),
-    *(route("GET", f"/mlflow/<ws>/{api}/3.0/mlflow/workspaces/<name>", about.workspace) for api in ("api", "ajax-api")),
     *(route(method, f"{prefix}/{call}", door) for prefix in _PREFIXES for method, call, door in _CALLS),
     *(
         route(method, f"/mlflow/<ws>/{api}/{call}", door)

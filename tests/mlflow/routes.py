@@ -82,6 +82,9 @@ POST mlflow-artifacts/mpu/complete/1/r/artifacts
 POST mlflow-artifacts/mpu/abort/1/r/artifacts
 GET 3:mlflow/workspaces
 GET 3:mlflow/workspaces/lab
+POST 3:mlflow/workspaces
+PATCH 3:mlflow/workspaces/den
+DELETE 3:mlflow/workspaces/den
 POST mlflow/users/create
 GET mlflow/users/get
 GET mlflow/users/list

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.mlflow.conftest import Enter, refusal
+from tests.mlflow.conftest import Enter
 
 
 async def test_everybody_may_ask_what_it_can(enter: Enter):
@@ -13,16 +13,6 @@ async def test_everybody_may_ask_what_it_can(enter: Enter):
     for prefix in ("api", "ajax-api"):
         told = (await visitor.get(f"/mlflow/nowhere/{prefix}/3.0/mlflow/server-info")).json()
         assert (told["workspaces_enabled"], told["features_enabled"]) == (True, {"gateway": False})
-
-
-async def test_the_address_names_the_workspace(enter: Enter):
-    api = "/mlflow/lab/api/3.0/mlflow/workspaces"
-    found = (await enter("rio").caller.get(api)).json()["workspaces"]
-    assert [one["name"] for one in found] == ["lab"]
-    assert (await enter("rio").caller.get(f"{api}/lab")).json()["workspace"] == found[0]
-    assert refusal(await enter("rio").caller.get(f"{api}/den")) == (404, "RESOURCE_DOES_NOT_EXIST")
-    assert refusal(await enter("mallory").caller.get(api)) == (404, "RESOURCE_DOES_NOT_EXIST")
-    assert refusal(await enter(None).caller.get(api)) == (401, "UNAUTHENTICATED")
 
 
 @pytest.mark.parametrize(("named", "status"), [("lab", 200), ("", 200), ("den", 400), ("default", 400)])
