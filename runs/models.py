@@ -5,11 +5,11 @@
 """
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Coalesce
 
 from runs.snapshots.models import Snapshot
-from studio.kernel.documents import QuickDecoder
+from studio.kernel.documents import QuickDecoder, UnreadJSON
 from workspace.accounts.models import User
 from workspace.compute.models import ComputeTarget, Node
 from workspace.environments.models import EnvironmentVersion
@@ -114,6 +114,11 @@ class Run(models.Model):
     properties = models.JSONField(default=dict)
     #: {key: {kind, last, last_step, min, max, count}}: kept in the transaction that stores the points.
     metrics = models.JSONField(default=dict, decoder=QuickDecoder)
+    #: {key: latest value} of the series, written by PostgreSQL from `metrics`: small enough to stay in the row, so that
+    #: a search by one metric does not unpack the summaries of every run.
+    latest = models.GeneratedField(
+        expression=Func(F("metrics"), function="zaffre_latest"), output_field=UnreadJSON(), db_persist=True
+    )
     #: [{name, state, started, ended, note}] of the present attempt.
     steps = models.JSONField(default=list)
 

@@ -127,8 +127,7 @@ def key_of(text: str) -> Value:
 
 def metric(key: str) -> Cast:
     """The latest value."""
-    latest = _Part(_Part(F("metrics"), key_of(key)), Value("latest"))
-    return Cast(Member(latest, Value(2, IntegerField()), output_field=TextField()), FloatField())
+    return Cast(member("latest", key), FloatField())
 
 
 def metric_part(key: str, part: str) -> Cast:

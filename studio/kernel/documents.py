@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import msgspec
+from django.db import models
 
 _decode = msgspec.json.Decoder().decode
 
@@ -16,3 +17,10 @@ class QuickDecoder(json.JSONDecoder):
             return _decode(s)
         except msgspec.DecodeError:
             return super().decode(s)
+
+
+class UnreadJSON(models.JSONField):
+    """A document for statements only: an instance that was loaded has its text, because nobody pays for more."""
+
+    def from_db_value(self, value: Any, *_: Any) -> Any:
+        return value

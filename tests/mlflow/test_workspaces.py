@@ -32,7 +32,7 @@ async def test_a_new_one_is_furnished_and_has_an_address_of_its_own(enter: Enter
     assert await made(enter, description="For old things") == {"name": "attic", "description": "For old things"}
     answer = await enter("carl").caller.post("/mlflow/attic/api/2.0/mlflow/experiments/create", {"name": "first"})
     assert answer.status == 200, answer.body
-    targets = (await enter("carl").caller.get("/api/v1/workspaces/attic/targets")).json()
+    targets = (await enter("carl").caller.get("/api/v1/workspaces/attic/compute")).json()
     assert "local" in str(targets)
     assert refusal(await enter("olga").caller.post(API, {"name": "attic"})) == (400, "RESOURCE_ALREADY_EXISTS")
 
