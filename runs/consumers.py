@@ -6,26 +6,21 @@ stands. So a lost bell, a dropped frame or a reconnect costs time and never a by
 
 import asyncio
 import base64
-import json
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
-from channels.generic.websocket import AsyncWebsocketConsumer
-from django.db import Error as DatabaseError
 
 from runs import watching
 from runs.watching import LogPiece
-from studio.kernel import credentials, db
-from studio.kernel.actors import Actor
-from studio.kernel.errors import Forbidden, NotFound, Unauthenticated, ZaffreError
-from studio.kernel.live import Hub, Subscriber, hub, pass_on
-from studio.kernel.shared import KEPT
+from studio.kernel import db
+from studio.kernel.live import Subscriber, pass_on
+from studio.kernel.sockets import Watcher
 
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
@@ -40,9 +35,6 @@ HELLO = 10.0
 ACK = 2.0
 #: More points than this at once are not told: the page reads a thinned series instead.
 MAX_POINTS = 10_000
-#: Longest stay of a socket that nobody reads from.
-STUCK = 30.0
-CODES = {Unauthenticated: 4401, Forbidden: 4403, NotFound: 4404}
 #: Points frames waiting for a slow browser above which it gets one frame out of the database instead.
 MANY = 8
 #: Parts of a run that move all the time; a change of these alone is not worth a frame.
@@ -59,75 +51,6 @@ def _points_of(frame: bytes) -> tuple[int, int, str] | None:
     """(seq, prev, text) of a points frame, else None. Read once for all sockets that get the same bytes."""
     match = _POINTS.match(frame)
     return (int(match[1]), int(match[2]), frame.decode()) if match else None
-
-
-class Watcher(AsyncWebsocketConsumer):
-    """What both sockets share: who watches, the beat, the re-check, the end."""
-
-    # No channel layer: it would cost each socket a Redis connection that the hub makes unnecessary.
-    channel_layer_alias = "none"
-
-    async def connect(self) -> None:
-        self.names: dict[str, str] = self.scope["url_route"]["kwargs"]
-        self.headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in self.scope["headers"]}
-        self.hello: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self.acked = True
-        self.hub: Hub = hub()
-        self.subscriber: Subscriber | None = None
-        await self.accept()
-        self.task = asyncio.create_task(self._live())
-
-    async def disconnect(self, code: int) -> None:
-        task = getattr(self, "task", None)
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        try:
-            told = json.loads(text_data or "")
-            kind = told["t"]
-        except (ValueError, TypeError, KeyError):
-            return  # a client of another version; nothing it can say here is worth an end
-        if kind == "hello" and not self.hello.done():
-            self.hello.set_result(told)
-        elif kind == "ack":
-            self.acked = True
-            if self.subscriber is not None:
-                self.subscriber.ring()
-
-    async def _live(self) -> None:
-        try:
-            await self.watch()
-        except ZaffreError as error:
-            await self.close(next((code for kind, code in CODES.items() if isinstance(error, kind)), 4500))
-        except (DatabaseError, TimeoutError, OSError):
-            log.warning("a live socket ends because something behind it is away", exc_info=True)
-            await self.close(1013)
-        except Exception:
-            log.exception("a live socket broke")
-            await self.close(1011)
-
-    async def watch(self) -> None:
-        raise AssertionError("each socket says how it watches")
-
-    async def who(self) -> Actor:
-        named = (self.headers.get("authorization"), self.headers.get("cookie"), (self.scope.get("client") or ("",))[0])
-        return await self.ask(("who", named), lambda: credentials.actor_of(self.scope, self.headers))
-
-    async def ask(self, key: Hashable, question: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The answer to a question that others may have too: put after the last bell, at most KEPT seconds ago."""
-        heard = self.subscriber.heard if self.subscriber else 0.0
-        return await self.hub.shared.ask(key, question, since=max(heard, time.monotonic() - KEPT))
-
-    async def put(self, frame: bytes) -> None:
-        # A reader that takes nothing for so long is gone or would hold our memory.
-        async with asyncio.timeout(STUCK):
-            await self.send(text_data=frame.decode())
-
-    async def tell(self, kind: str, **more: Any) -> None:
-        await self.put(msgspec.json.encode({"t": kind, **more}, enc_hook=str))
 
 
 class FeedConsumer(Watcher):

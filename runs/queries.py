@@ -83,13 +83,18 @@ def _met(slug: str, run_id: str, rows: QuerySet[Run], *, actor: Actor, action: s
     return run
 
 
-def require_runs(slug: str, run_ids: Sequence[str], *, actor: Actor) -> None:
-    """Raise NotFound that names the first of these runs that the actor does not see."""
+def visible_runs(slug: str, run_ids: Sequence[str], *, actor: Actor) -> list[Run]:
+    """Those of these runs that the actor sees, with their state and times. Raises NotFound for a strange workspace."""
     workspace = get_workspace(slug, actor=actor, action="run.read")
     rows = Run.objects.filter(
         workspace=workspace, deleted__isnull=True, pk__in=[one for one in run_ids if "\0" not in one]
-    )
-    seen = {run.pk for run in rows.only("config", "parent_id") if may_meet(run, actor=actor, read=True)}
+    ).only("config", "parent_id", "status", "started", "created")
+    return [run for run in rows if may_meet(run, actor=actor, read=True)]
+
+
+def require_runs(slug: str, run_ids: Sequence[str], *, actor: Actor) -> None:
+    """Raise NotFound that names the first of these runs that the actor does not see."""
+    seen = {run.pk for run in visible_runs(slug, run_ids, actor=actor)}
     for run_id in run_ids:
         if run_id not in seen:
             raise NotFound(f"There is no run {run_id[:40]!r} in {slug}.", run=run_id[:40])

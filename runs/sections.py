@@ -25,6 +25,15 @@ def metrics(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def phase(run: Mapping[str, Any]) -> dict[str, Any]:
+    """{phase, phase_since}: what the run is at, a step of its node or its state, and since when."""
+    now = next((step for step in run["steps"] if step.get("started") and not step.get("ended")), None)
+    since = run["queued_at"] if run["status"] == "queued" else run["started"] or run["created"]
+    if run["status"] == "running" or now is None:
+        return {"phase": run["status"], "phase_since": run["ended"] or since}
+    return {"phase": now["name"], "phase_since": now["started"]}
+
+
 def tree(rows: Iterable[Mapping[str, Any]], root: str) -> list[dict[str, Any]]:
     """The runs below `root` as they are drawn: each after its parent, the oldest first, with its `depth` from 0.
 

@@ -51,7 +51,7 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
         # By the relation and not by its class: models are built on runs, and not the other way round.
         shown["logged"] = row.logged_models.filter(deleted__isnull=True).order_by("created") if row.has_lineage else []
     if tab in {"overview", "metrics"}:
-        shown |= sections.metrics(row.metrics)
+        shown |= sections.metrics(row.metrics) | sections.phase(shown["run"])
     if tab == "children":
         found = [
             queries.run_out(one)

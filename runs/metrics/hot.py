@@ -2,9 +2,10 @@
 
 import asyncio
 
-from runs.metrics import queries, services
+from runs.metrics import overlay, queries, services
 from runs.metrics.wire import decode
 from studio.kernel import db, hot
+from studio.kernel.errors import Invalid
 from zaffre.protocol import DESIRED_HEADER
 
 
@@ -54,3 +55,24 @@ async def items(request: hot.Request, ws: str, run: str) -> hot.Response:
     after, limit = request.number("after", 0) or 0, request.number("limit", 250, most=1000) or 250
     keys = request.query.get("key")
     return hot.json(await db.run(queries.items, ws, run, actor=actor, keys=keys, after=after, limit=limit))
+
+
+async def chart(request: hot.Request, ws: str) -> hot.Response:
+    """GET …/chart?run=a&run=b&key=loss&points=600&axis=step|time|relative&first=&last=: metrics of many runs at once"""
+    actor = await request.actor()
+    axis = request.query.get("axis", ["step"])[-1]
+    if axis not in overlay.AXES:
+        raise Invalid(f"axis is one of {', '.join(overlay.AXES)}, not {axis[:20]!r}.", field="axis")
+    ends = [request.number(name, None, least=-(2**63), most=2**63 - 1) for name in ("first", "last")]
+    found = await db.run(
+        overlay.overlay,
+        ws,
+        request.query.get("run", []),
+        request.query.get("key", []),
+        actor=actor,
+        points=request.number("points", 600, least=4, most=overlay.MAX_POINTS) or 600,
+        axis=axis,
+        first=ends[0],
+        last=ends[1],
+    )
+    return hot.json(found)

@@ -22,6 +22,15 @@ class MetricChunk(models.Model):
     #: Of a merged chunk: the ids it was merged from and the points of each (int64 columns: id, count),
     #: so that a watcher who has some of them is not told them twice. `id` is the highest of them.
     parts = models.BinaryField(default=b"")
+    #: What the merge sums a full chunk up to (runs/metrics/pyramid.py): of all its points, and of each few of them in
+    #: `fine`. A chart of a long series reads these instead of the points. All null until the merge came by.
+    first_time = models.BigIntegerField(null=True)
+    last_time = models.BigIntegerField(null=True)
+    low = models.FloatField(null=True)
+    high = models.FloatField(null=True)
+    total = models.FloatField(null=True)
+    odd = models.PositiveIntegerField(null=True)
+    fine = models.BinaryField(null=True)
 
     class Meta:
         indexes = [

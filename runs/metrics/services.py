@@ -15,9 +15,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from runs.fencing import admit, refuse_ended, refuse_late, takes_more
-from runs.metrics import columns, documents, items, store
+from runs.metrics import columns, documents, items, merging, store
 from runs.metrics.columns import Series
-from runs.metrics.models import MetricBatch, MetricChunk
+from runs.metrics.models import MetricBatch
 from runs.metrics.store import LockedRun
 from runs.metrics.wire import Batch, Item
 from studio.kernel.actors import Actor
@@ -31,15 +31,13 @@ from zaffre.protocol import TABLE
 #: Keys of one run. Points of further ones are refused and counted in the answer; the run goes on.
 MAX_KEYS = 10_000
 #: Points of one series; rows of one table, and how often anything else is logged under one key.
-MAX_POINTS, MAX_ROWS, MAX_ITEMS = 5_000_000, 100_000, 10_000
+MAX_POINTS, MAX_ROWS, MAX_ITEMS = 20_000_000, 100_000, 10_000
 #: Parameters of a run, and tags that its code gives it.
 MAX_FACTS = 1000
 #: A frame with more points is sent empty: watchers then read the database.
 MAX_FRAME_POINTS = 5_000
 #: Chunks that this process added to a run before it asks for a merge.
 MERGE_AFTER = 200
-#: A merged chunk's size in points.
-MERGED = 10_000
 #: How long a repeated batch is recognised.
 BATCHES_KEPT = timedelta(days=2)
 
@@ -330,53 +328,12 @@ def drain() -> None:
 
 
 def merge_run(run_id: str, *, actor: Actor) -> int:
-    """Join a run's small chunks into ones of about MERGED points; return how many rows were saved.
+    """Join a run's small chunks, and sum up the large ones; return how many rows were saved.
 
-    Readers and writers go on meanwhile: a merged chunk takes the place and the id of its last part
-    and remembers the ids of all, so `since_seq` answers exactly what it answered before. Only the
-    studio's own hand may call it.
+    Only the studio's own hand may call it.
     """
     if actor.kind != "system":
         raise NotFound("There is nothing to merge.")
     # No sender repeats a batch after so long.
     MetricBatch.objects.filter(run_id=run_id, created__lt=timezone.now() - BATCHES_KEPT).delete()
-    keys = MetricChunk.objects.filter(run_id=run_id, count__lt=MERGED).values_list("key", flat=True)
-    return sum(_merge_series(run_id, key) for key in sorted(set(keys)))
-
-
-@transaction.atomic
-def _merge_series(run_id: str, key: str) -> int:
-    # The locks keep a second merge out; inserts of new chunks do not touch these rows.
-    chunks = list(
-        MetricChunk.objects.select_for_update(no_key=True)
-        .filter(run_id=run_id, key=key)
-        .order_by("id")
-        .values_list("id", "count")
-    )
-    saved = 0
-    group: list[int] = []
-    size = 0
-    for chunk, count in chunks:
-        if group and size + count > MERGED:
-            saved += _merge_group(group)
-            group, size = [], 0
-        group.append(chunk)
-        size += count
-    return saved + _merge_group(group)
-
-
-def _merge_group(ids: list[int]) -> int:
-    if len(ids) < 2:
-        return 0
-    rows = list(MetricChunk.objects.filter(pk__in=ids).order_by("id"))
-    merged = columns.join(columns.unpack(row.data, row.count) for row in rows)
-    parts = [part for row in rows for part in (columns.unpack_parts(row.parts) or [(row.pk, row.count)])]
-    MetricChunk.objects.filter(pk__in=ids[:-1]).delete()
-    MetricChunk.objects.filter(pk=ids[-1]).update(
-        count=len(merged),
-        first_step=int(merged.step.min()),
-        last_step=int(merged.step.max()),
-        data=columns.pack(merged),
-        parts=columns.pack_parts(parts),
-    )
-    return len(ids) - 1
+    return merging.merge(run_id)

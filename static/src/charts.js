@@ -5,13 +5,14 @@ export const HEIGHT = 168;
 /** Ticks as they are, which uPlot has rounded: its own texts cut 0.0028 to 0.003. */
 export const ticks = (_plot, splits) =>
   splits.map((one) => {
+    if (one === null) return ""; // a place of a logarithmic axis that has no room for its number
     const value = Number(one.toPrecision(9));
     const size = Math.abs(value);
     return size && (size >= 1e6 || size < 1e-4) ? value.toExponential().replace("e+", "e") : String(value);
   });
 
 /** As wide as the longest tick. */
-export const room = (_plot, texts) => Math.max(40, 16 + 6.5 * Math.max(0, ...(texts || []).map((one) => one.length)));
+export const room = (_plot, texts) => Math.max(40, 16 + 6.5 * Math.max(0, ...(texts || []).map((one) => one?.length || 0)));
 
 /** A value that can be drawn; what JSON says by name (NaN, Infinity) leaves a gap. */
 export const number = (value) => (typeof value === "number" && Number.isFinite(value) ? value : null);

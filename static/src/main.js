@@ -7,11 +7,16 @@ import "./css/frame.css";
 import "./css/parts.css";
 import "./css/live.css";
 import "./css/table.css";
+import "./css/charts.css";
 
 import htmx from "htmx.org";
 
 import "./elements/small.js";
 import "./elements/live-chart.js";
+import "./elements/series-chart.js";
+import "./elements/chart-settings.js";
+import "./elements/chart-full.js";
+import "./elements/chart-board.js";
 import "./elements/log-tail.js";
 import "./elements/live-run.js";
 import "./elements/logged-items.js";

@@ -40,8 +40,9 @@ _KEEPER = "-"
 class Subscriber:
     """One socket's view of some topics: a bounded queue that forgets rather than grows."""
 
-    def __init__(self, topics: list[str]) -> None:
+    def __init__(self, topics: list[str], *, most: int = QUEUE) -> None:
         self.topics = topics
+        self._most = most
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._bell = asyncio.Event()
         #: Facts were lost: read the database. The owner sets it back.
@@ -56,7 +57,7 @@ class Subscriber:
         if self.at_once is not None and not self._waiting and not self.behind and self.at_once(frame):
             return
         self.heard = time.monotonic()
-        if len(self._waiting) >= QUEUE:
+        if len(self._waiting) >= self._most:
             self._waiting.clear()
             self.behind = True
         else:
@@ -112,13 +113,15 @@ class Hub:
                 await self._task
             self._task = None
 
-    async def subscribe(self, topics: list[str], *, patience: float = 2.0) -> Subscriber:
+    async def subscribe(self, topics: list[str], *, patience: float = 2.0, most: int = QUEUE) -> Subscriber:
         """Join topics. Returns once Redis confirmed, so that a database read afterwards leaves no gap.
+
+        `most` frames may wait for the subscriber.
 
         When Redis does not confirm within `patience` seconds the subscriber starts as `behind`.
         """
         self.start()
-        subscriber = Subscriber(topics)
+        subscriber = Subscriber(topics, most=most)
         new = [topic for topic in topics if topic not in self._topics]
         for topic in topics:
             self._topics.setdefault(topic, set()).add(subscriber)

@@ -54,8 +54,8 @@ def test_every_kind_is_drawn_and_more_appears_while_the_run_goes_on(page: "Page"
         return page.locator(f'.item[data-key="{key}"]')
 
     card("predictions").locator("canvas").wait_for()
-    assert page.locator('live-chart[key="once"] .said').text_content() == "0.125"
-    page.locator('live-chart[key="twice"] canvas').wait_for()
+    assert page.locator('series-chart[metric="once"] .said').text_content() == "0.125"
+    page.locator('series-chart[metric="twice"] canvas').wait_for()
     assert card("who").locator(".said").text_content() == "svm <b>"
     assert card("rows").locator("tbody tr").count() == 2
     card("rows").locator("canvas").wait_for()

@@ -40,12 +40,24 @@ def test_what_was_sampled_of_the_machine_stands_apart(make_run, browser):  # noq
     Run.objects.filter(pk=run.id).update(metrics=found)
     page = browser("olga").get(f"/w/lab/runs/{run.id}/metrics").content.decode()
     assert re.findall(r"<tr><td[^>]*>([^<]*)</td>", page) == ["loss"]
-    assert re.search(r'<section class="system" data-system>', page)
+    assert f'<chart-board ws="lab" run="{run.id}"' in page and "data-none" not in page
     assert f'<logged-items class="grid g2" ws="lab" run="{run.id}">' in page
-    Run.objects.filter(pk=run.id).update(metrics={})
-    page = browser("olga").get(f"/w/lab/runs/{run.id}/metrics").content.decode()
-    assert re.search(r'<section class="system" data-system hidden>', page)
-    assert "Charts appear when the script logs" in page
+
+
+def test_a_page_without_charts_says_why_and_for_how_long(make_run, browser):  # noqa: F811
+    run = make_run()
+
+    def why(**changes: object) -> str:
+        Run.objects.filter(pk=run.id).update(**changes)
+        page = browser("rio").get(f"/w/lab/runs/{run.id}/metrics").content.decode()
+        return re.search(r'<section class="card" data-none>.*?</section>', page, re.DOTALL)[0]
+
+    assert "has logged no number so far" in why() and "<for-time since=" in why()
+    building = {"name": "environment", "state": "started", "started": "2026-01-01T00:00:00Z", "ended": None, "note": ""}
+    said = why(status="preparing", steps=[building])
+    assert "the run is at" in said and 'since="2026-01-01T00:00:00Z"' in said
+    assert "has not begun" in why(status="queued", steps=[])
+    assert "logged no metrics" in why(status="completed")
 
 
 def test_child_runs_are_a_tree(make_run, browser):  # noqa: F811

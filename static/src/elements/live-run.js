@@ -54,7 +54,11 @@ class LiveRun extends HTMLElement {
   }
 
   get board() {
-    return this.querySelector("[data-charts]");
+    return this.querySelector("[data-charts], chart-board");
+  }
+  /** All metrics in sections, on the page of metrics: its charts read by themselves. */
+  get sections() {
+    return this.querySelector("chart-board");
   }
   /** Where the chart of a key belongs; null when this page shows none of its kind. */
   boardOf(key) {
@@ -73,6 +77,10 @@ class LiveRun extends HTMLElement {
   async readAll() {
     if (!this.board) return;
     const { metrics, seq } = await ask("GET", `${this.api}/metrics`);
+    if (this.sections) {
+      this.seq = Math.max(this.seq, seq);
+      return this.sections.hold(metrics, seq);
+    }
     const numbers = Object.keys(metrics).filter((key) => ["scalar", "list"].includes(metrics[key].kind)).sort(inOrder);
     this.known = new Set(numbers);
     const model = numbers.filter((key) => !key.startsWith(SYSTEM));
@@ -112,9 +120,10 @@ class LiveRun extends HTMLElement {
     else board.closest("[data-system]")?.removeAttribute("hidden");
     return made;
   }
-  points(seq, data) {
+  points(seq, prev, data) {
     if (seq <= this.seq) return; // known
     this.seq = seq;
+    if (this.sections) return this.sections.take(prev, seq, data);
     for (const [key, [steps, values]] of Object.entries(data)) {
       this.rereading.get(key)?.push([seq, steps, values]);
       const before = this.known.has(key);
@@ -199,7 +208,7 @@ class LiveRun extends HTMLElement {
   frame(frame) {
     this.banner(false);
     if (frame.t === "run") this.changed(frame.run);
-    else if (frame.t === "points") this.points(frame.seq, frame.data);
+    else if (frame.t === "points") this.points(frame.seq, frame.prev, frame.data);
     else if (frame.t === "children") this.refresh();
     else if (frame.t === "items") htmx.trigger(this, "zaffre-items");
     else if (frame.t === "behind") this.readAll().catch(() => null);
