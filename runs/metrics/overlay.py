@@ -234,9 +234,23 @@ def _extent(chunks: Sequence[Chunk], *, time: bool) -> int:
 
 
 def _as_atom(chunk: Chunk) -> Atoms:
-    whole = (chunk.first_step, chunk.last_step, chunk.first_time, chunk.last_time, chunk.count, chunk.odd)
-    real = (chunk.low, chunk.high, chunk.total)
-    return Atoms(*(np.array([one], np.int64) for one in whole), *(np.array([one], np.float64) for one in real))
+    def whole(value: int | None) -> columns.Ints:
+        return np.array([value], np.int64)
+
+    def real(value: float | None) -> columns.Floats:
+        return np.array([value], np.float64)
+
+    return Atoms(
+        whole(chunk.first_step),
+        whole(chunk.last_step),
+        whole(chunk.first_time),
+        whole(chunk.last_time),
+        whole(chunk.count),
+        whole(chunk.odd),
+        real(chunk.low),
+        real(chunk.high),
+        real(chunk.total),
+    )
 
 
 def _line(one: _Series, points: int, axis: Axis, origin: int, low: int | None, high: int | None) -> dict[str, Any]:

@@ -266,6 +266,7 @@ class SeriesChart extends HTMLElement {
     const state = { ...page.state, logy: this.logy, window: otherOf(page.state) ? this.xWindow : this.window, yWindow: this.yWindow, soft: this.soft };
     const found = drawing.ranges(lines, state);
     this.note.hidden = Boolean(found);
+    this.place.hidden = !found;
     if (!found) this.note.textContent = this.logy || state.logx ? say("chartlog") : say("charthere");
     this.shown = found ? lines : [];
     const [x, y] = found ? [found.x, found.y] : [state.window || [1, 2], [1, 2]];
@@ -277,7 +278,7 @@ class SeriesChart extends HTMLElement {
     this.dataset.painted = Number(this.dataset.painted || 0) + 1;
   }
   onDraw() {
-    if (this.shown?.length) drawing.draw(this.plot, this.shown, { logx: page.state.logx, logy: this.logy, soft: this.soft });
+    if (this.shown?.length) drawing.draw(this.plot, this.shown, { logx: page.state.logx, logy: this.logy, soft: this.soft, bands: !otherOf(page.state) });
   }
   reset() {
     this.yWindow = null;

@@ -165,7 +165,8 @@ export function head(chart, lines) {
 
 /** Show what is no line: why there is nothing, or single values as bars. True when there are no lines to draw. */
 export function instead(chart, lines) {
-  const single = !chart.window && lines.length > 0 && lines.every(({ line }) => line.count === 1);
+  const ones = chart.drawn.map((run) => chart.whole.get(run.id)).filter((line) => line?.count);
+  const single = ones.length > 0 && ones.every((line) => line.count === 1);
   const nothing = !lines.length && !chart.window;
   chart.place.hidden = single || nothing;
   chart.bars.hidden = !single;
@@ -175,7 +176,7 @@ export function instead(chart, lines) {
   }
   if (single) {
     chart.note.hidden = true;
-    bars(chart, lines);
+    bars(chart, chart.drawn.filter((run) => chart.whole.get(run.id)?.count).map((run) => ({ ...run, line: chart.whole.get(run.id) })));
   }
   return single || nothing;
 }

@@ -27,6 +27,17 @@ export function length(ms) {
   return `${sign}${Number((size / DAY).toFixed(1))} d`;
 }
 
+/** The same for ticks that are `apart` from each other: as exact as they need. */
+function clocked(ms, apart) {
+  if (ms === null) return "";
+  const size = Math.abs(ms);
+  if (size < HOUR || apart >= HOUR) return apart < SECOND && size >= SECOND ? `${Number((ms / SECOND).toFixed(3))} s` : length(ms);
+  const two = (value) => String(value).padStart(2, "0");
+  const days = Math.floor(size / DAY);
+  const clock = `${two(Math.floor(size / HOUR) % 24)}:${two(Math.floor(size / MINUTE) % 60)}${apart < MINUTE ? `:${two(Math.floor(size / SECOND) % 60)}` : ""}`;
+  return `${ms < 0 ? "−" : ""}${days ? `${days} d ` : ""}${clock}`;
+}
+
 /** A place of the axis in words. */
 export function place(x, axis) {
   if (axis === "relative") return length(x);
@@ -36,17 +47,24 @@ export function place(x, axis) {
 
 /** What uPlot needs to draw the axis. */
 export function of(axis) {
-  if (axis === "relative") return { incrs: LENGTHS, values: (_plot, splits) => splits.map(length) };
+  if (axis === "relative") return { incrs: LENGTHS, values: (_plot, splits, _axis, _space, apart) => splits.map((one) => clocked(one, apart)) };
   if (axis !== "time") return { values: axis === "step" ? short : ticks };
   const values = (_plot, splits, _axis, _space, apart) =>
-    splits.map((at) => written(at, apart >= DAY ? { month: "short", day: "numeric" } : apart >= MINUTE ? { hour: "2-digit", minute: "2-digit" } : { minute: "2-digit", second: "2-digit" }));
+    splits.map((at) => at === null ? "" : written(at, apart >= DAY ? { month: "short", day: "numeric" } : apart >= MINUTE ? { hour: "2-digit", minute: "2-digit" } : { minute: "2-digit", second: "2-digit" }));
   return { incrs: LENGTHS, values };
+}
+
+/** Of a logarithmic axis 1, 10, 100, and also 2 and 5 where there are few of these. */
+export function round(_plot, splits) {
+  const decades = Math.log10(splits[splits.length - 1] / splits[0]);
+  const wanted = decades > 2.5 ? [1] : [1, 2, 5];
+  return splits.map((one) => (wanted.includes(Number((one / 10 ** Math.floor(Math.log10(one) + 1e-9)).toPrecision(6))) ? one : null));
 }
 
 /** Steps as 20k and 3M where all ticks are round. */
 function short(plot, splits) {
   for (const [size, letter] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (Math.max(...splits.map(Math.abs)) >= 10 * size && splits.every((one) => one === null || Number(((one / size) * 10).toFixed(6)) % 1 === 0)) return splits.map((one) => (one ? `${Number((one / size).toFixed(1))}${letter}` : "0"));
+    if (Math.max(...splits.map((one) => Math.abs(one))) >= 10 * size && splits.every((one) => one === null || Number(((one / size) * 10).toFixed(6)) % 1 === 0)) return splits.map((one) => (one ? `${Number((one / size).toFixed(1))}${letter}` : "0"));
   }
   return ticks(plot, splits);
 }

@@ -1,6 +1,6 @@
 // Drawing many lines over uPlot's axes. uPlot wants one column of x for all; lines of different runs share none.
 import { colour, named, options, stroke } from "../charts.js";
-import { of } from "./axes.js";
+import { of, round } from "./axes.js";
 import { middle } from "./smooth.js";
 
 /** Below so many points of a line each of them is shown. */
@@ -10,7 +10,7 @@ const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [12, 4]];
 let palette = null;
 /** The colours of the theme, resolved once. */
 function colours() {
-  palette ||= { lines: Array.from({ length: 8 }, (_, at) => stroke(at)), paper: colour("--paper"), ink: colour("--ink"), quiet: colour("--ink-3") };
+  palette ||= { lines: Array.from({ length: 8 }, (_, at) => stroke(at)), line: colour("--line"), paper: colour("--paper"), ink: colour("--ink"), quiet: colour("--ink-3") };
   return palette;
 }
 export const forget = () => (palette = null);
@@ -19,11 +19,14 @@ export const colourOf = (at) => colours().lines[((at % 8) + 8) % 8];
 /** uPlot in `place`, empty: its axes and its cursor are used, and `draw` puts the lines on its canvas. */
 export function made(Plot, place, { width, height, label, axis, logx, logy, on }) {
   const scale = (log) => (log ? { distr: 3, log: 10 } : {});
+  // Without this a logarithmic axis has a line for each of 1 to 9, and odd numbers where it begins.
+  const sparse = (log) => (log ? { filter: round, grid: { stroke: colours().line, width: 1, filter: round } } : {});
   const found = new Plot(
     options({
       width,
       height,
-      x: of(axis),
+      x: { ...of(axis), ...sparse(logx) },
+      y: sparse(logy),
       scales: { x: { time: false, ...scale(logx) }, y: { ...scale(logy) } },
       series: [{}, { paths: () => null, points: { show: false } }],
       cursor: { points: { show: false }, y: true, drag: { x: true, y: true, uni: 24, setScale: false }, bind: { dblclick: () => on.reset } },
@@ -88,7 +91,7 @@ function within(x, left, right) {
 }
 
 /** Put the lines on the plot's canvas: bands behind, what is smoothed faint, lines, points. */
-export function draw(plot, lines, { logx, logy, soft }) {
+export function draw(plot, lines, { logx, logy, soft, bands }) {
   const { ctx, bbox } = plot;
   const { left, top, width, height } = bbox;
   const thick = window.devicePixelRatio || 1;
@@ -108,7 +111,7 @@ export function draw(plot, lines, { logx, logy, soft }) {
     const smooth = soft(line)?.slice(from, to).map((value) => (value === null ? null : up(value)));
     const strength = faint ? 0.25 : 1;
     ctx.setLineDash([]);
-    if (line.low && !many) {
+    if (line.low && bands && !many) {
       ctx.fillStyle = hue;
       ctx.globalAlpha = 0.3 * strength;
       band(ctx, xs, line.low.slice(from, to).map((one) => (one === null ? null : up(one))), line.high.slice(from, to).map((one) => (one === null ? null : up(one))), thick);
