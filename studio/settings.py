@@ -99,6 +99,8 @@ def _database(url: str) -> dict[str, object]:
     options: dict[str, object] = {key: value for key, value in parts.items() if key not in known}
     # A statement that takes longer than this holds a connection that others wait for.
     options["options"] = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+    # Django forbids prepared statements. With a number that no statement reaches, those that ask for it are prepared.
+    options["prepare_threshold"] = 1_000_000_000
     options["pool"] = {"min_size": 1, "max_size": 12, "timeout": 10}
     return {
         "ENGINE": "django.db.backends.postgresql",
