@@ -10,6 +10,9 @@ from rest_framework.views import APIView
 from runs import children, completion, queries, services
 from runs.models import Run
 from runs.shapes import ChildrenIn, EndIn, RunPatch
+from runs.tables import finding, forms
+from runs.tables.best import best_values
+from runs.tables.cells import plain
 from studio.kernel.api import actor_of, once, page_limit, parse
 from studio.kernel.errors import Invalid
 
@@ -37,6 +40,8 @@ class ExperimentOut(serializers.Serializer):
 class Runs(APIView):
     def get(self, request: Request, ws: str) -> Response:
         asked, limit = request.query_params, page_limit(request)
+        if asked.get("order_by") or asked.get("columns"):
+            return Response(_ordered(ws, request, limit))
         found = queries.list_runs(
             ws,
             actor=actor_of(request),
@@ -57,6 +62,23 @@ class Runs(APIView):
             return queries.run_in_full(queries.get_run(ws, run.pk, actor=actor_of(request))), 201
 
         return once(request, make)
+
+
+def _ordered(ws: str, request: Request, limit: int) -> dict[str, Any]:
+    """A page in an order that is asked for; with `columns` each run has its `values` of them, as files of tables do."""
+    actor, words = actor_of(request), request.query_params
+    if words.get("q"):
+        raise Invalid("q is not asked for with order_by or columns.", hint="Ask for filter=name ilike '%part%'.")
+    place = finding.open_place(ws, words.get("experiment") or None, actor=actor)
+    asked = forms.read(words)
+    found = finding.find(place, asked, actor=actor, limit=limit, pinned=False)
+    runs = [queries.run_out(run) for run in finding.runs_of(place, [row["id"] for row in found.rows], actor=actor)]
+    if asked.columns:
+        rows = {row["id"]: row for row in found.rows}
+        best = best_values(found.rows, asked.columns)
+        for run in runs:
+            run["values"] = {one.text: plain(rows[run["id"]], one, best) for one in asked.columns}
+    return {"runs": runs, "next": found.older}
 
 
 def _begin(ws: str, request: Request, body: dict[str, Any]) -> Run:

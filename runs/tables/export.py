@@ -16,7 +16,7 @@ from runs.tables import finding
 from runs.tables.best import best_values
 from runs.tables.cells import plain
 from runs.tables.columns import Column
-from runs.tables.finding import MOST_EXPORTED, PAGE, Place
+from runs.tables.finding import MOST_AT_ONCE, MOST_EXPORTED, PAGE, Place
 from runs.tables.forms import Asked
 from runs.tables.parquet import Parquet
 from studio.kernel.actors import Actor
@@ -31,8 +31,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NAMES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def answer(place: Place, asked: Asked, *, actor: Actor, form: str, everything: bool) -> StreamingHttpResponse:
-    """The file, with the table's columns, filter and order: of all runs that fit, or of the page.
+def answer(
+    place: Place, asked: Asked, *, actor: Actor, form: str, everything: bool, runs: Sequence[str] | None = None
+) -> StreamingHttpResponse:
+    """The file, with the table's columns, filter and order: of all runs that fit, of the page, or of those named.
 
     Raises Invalid for a kind of file that there is not, for a filter, and for more than MOST_EXPORTED runs.
     """
@@ -40,7 +42,9 @@ def answer(place: Place, asked: Asked, *, actor: Actor, form: str, everything: b
         raise Invalid(f"A table is written as {', '.join(KINDS)}, not as {form[:40]!r}.", field="format")
     first = finding.find(place, replace(asked, groups=()), actor=actor, limit=PAGE)
     columns = first.columns
-    if everything:
+    if runs is not None:
+        ids = [one for one in dict.fromkeys(runs) if "\0" not in one][:MOST_AT_ONCE]
+    elif everything:
         # All ids at once: whatever changes while the file is written, each run is in it once and in its place.
         ids = finding.matching(place, asked, actor=actor, most=MOST_EXPORTED)
     else:

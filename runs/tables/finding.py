@@ -7,13 +7,28 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Avg, Count, F, FloatField, Func, Max, Min, OuterRef, QuerySet, StdDev, Subquery, Value
+from django.db.models import (
+    Avg,
+    Count,
+    F,
+    FloatField,
+    Func,
+    Max,
+    Min,
+    OuterRef,
+    QuerySet,
+    StdDev,
+    Subquery,
+    TextField,
+    Value,
+)
 from django.db.models.functions import Coalesce, Now, NullIf
 
 from runs.filters import Field, Order, Tree, parse_tree
 from runs.filters.cursor import quoted, quoted_key
 from runs.filters.words import PLURALS
 from runs.models import Attempt, Experiment, Run, Status, colour_of
+from runs.queries import shown as shown_in_full
 from runs.search import Key, Ordering, condition, look, member, metric_key, run_keys, text_key
 from runs.search_sql import as_number, metric, metric_part, value_of
 from runs.tables.columns import PARTS, Column, usual
@@ -125,11 +140,11 @@ def chosen(place: Place, asked: Asked, *, actor: Actor) -> tuple[QuerySet[Run], 
     return (rows if tree is None else rows.filter(condition(tree))), tree
 
 
-def find(place: Place, asked: Asked, *, actor: Actor, limit: int = PAGE) -> Found:
-    """A page of the table: of an experiment, the pinned runs first. Raises Invalid for a filter or a token."""
+def find(place: Place, asked: Asked, *, actor: Actor, limit: int = PAGE, pinned: bool = True) -> Found:
+    """A page of the table, of an experiment the pinned runs first. Raises Invalid for a filter or a token."""
     rows, tree = chosen(place, asked, actor=actor)
     marks = _marks(place)
-    pins = [run for run, kind in marks if kind == Mark.Kind.PIN]
+    pins = [run for run, kind in marks if pinned and kind == Mark.Kind.PIN]
     ordering = ordering_of(asked)
     shown, annotated = _columns_of(asked.columns)
     ready = rows.annotate(**annotated)
@@ -148,10 +163,10 @@ def find(place: Place, asked: Asked, *, actor: Actor, limit: int = PAGE) -> Foun
     baseline = _baseline(place, made, marks, shown, annotated)
     if place.experiment is None:
         marks = list(Mark.objects.filter(run__in=[row["id"] for row in made]).values_list("run_id", "kind"))
-    pinned = {run for run, kind in marks if kind == Mark.Kind.PIN}
-    held = {run for run, kind in marks if kind == Mark.Kind.BASELINE}
+    marked = set(marks)
     for row in made:
-        row["pinned"], row["baseline"] = row["id"] in pinned, row["id"] in held
+        row["pinned"] = (row["id"], Mark.Kind.PIN) in marked
+        row["baseline"] = (row["id"], Mark.Kind.BASELINE) in marked
     columns = asked.columns or usual(made, of_all=place.experiment is None)
     return Found(made, columns, newer, older, baseline)
 
@@ -182,6 +197,13 @@ def rows_of(place: Place, ids: Sequence[str], columns: Sequence[Column], *, acto
         rows = rows.filter(pk=actor.run_id)
     read = rows.annotate(**annotated).values_list(*shown.values(), named=True)
     by_id = {row["id"]: row for row in (_row(one, shown) for one in read)}
+    return [by_id[one] for one in ids if one in by_id]
+
+
+def runs_of(place: Place, ids: Sequence[str], *, actor: Actor) -> list[Run]:
+    """`rows_of` with all that doors show of runs, as `list_runs` returns them."""
+    rows = Run.objects.filter(workspace=place.workspace, pk__in=list(ids), deleted__isnull=True)
+    by_id = {run.pk: run for run in shown_in_full(rows if actor.kind != "run" else rows.filter(pk=actor.run_id))}
     return [by_id[one] for one in ids if one in by_id]
 
 
@@ -322,7 +344,7 @@ def _columns_of(columns: Sequence[Column]) -> tuple[dict[str, str], dict[str, An
         shown["properties"] = "properties"
     for one in columns:
         if one.kind == "attribute" and one.key == "description":
-            annotated["said"] = Func(F("description"), Value(200), function="left")
+            annotated["said"] = Func(F("description"), Value(200), function="left", output_field=TextField())
             shown["description"] = "said"
         if one.kind == "attribute" and one.key == "environment":
             annotated["made_in"] = value_of(Field("attribute", "environment"))

@@ -89,7 +89,10 @@ def read_query(text: str) -> Asked:
     """`read` of a query string. Raises Invalid."""
     if len(text) > MOST_QUERY:
         raise Invalid(f"A table's address has at most {MOST_QUERY} characters.", field="query")
-    return read(dict(parse_qsl(text.removeprefix("?"), max_num_fields=100)))
+    try:
+        return read(dict(parse_qsl(text.removeprefix("?"), max_num_fields=100)))
+    except ValueError:
+        raise Invalid("A table's address has at most 100 words.", field="query") from None
 
 
 def clean_query(text: str) -> str:

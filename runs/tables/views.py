@@ -18,10 +18,12 @@ from runs.tables.cells import cells, plain, version
 from runs.tables.columns import Column, Sort
 from runs.tables.finding import Found, Place
 from runs.tables.forms import Asked
+from runs.tables.words import aggregates, label, picked, words
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
+from zaffre.protocol import FINAL_STATES
 
 #: Characters of a filter that are shown around a mistake.
 AROUND = 120
@@ -42,13 +44,16 @@ def runs(request: SignedInRequest, ws: str, experiment: str | None = None) -> Ht
     asked = forms.read(request.GET)
     shown: dict[str, Any] = {
         "asked": asked,
-        "words": asked.words,
+        "kept": asked.words,
         "statuses": Status.values,
         "experiment": place.experiment,
         "views": views,
         "view": next((one for one in views if str(one.pk) == request.GET.get("view")), None),
         "days": forms.SINCE,
-        "aggregates": forms.AGGREGATES,
+        "aggregates": aggregates(),
+        "aggregate_word": aggregates()[asked.aggregate],
+        "forms": export.KINDS,
+        "table_words": words(),
         "selected": request.GET.get("selected", "").split(",")[:MOST_SELECTED],
     }
     try:
@@ -67,7 +72,7 @@ def _rows(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) ->
     rows = []
     for row in found.rows:
         made = cells(row, found.columns, best, held)
-        rows.append({**row, "cells": made, "v": version(row, made)})
+        rows.append({**row, "cells": made, "v": version(row, made), "final": row["status"] in FINAL_STATES})
     whole = found.newer is None and found.older is None
     counted = len(rows) if whole else None
     if not whole and not asked.narrowed:
@@ -75,8 +80,8 @@ def _rows(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) ->
     many = counted is not None and counted > finding.MOST_COUNTED
     return {
         "rows": rows,
-        "heads": _heads(asked, found.columns, shown["view"]),
-        "columns": ",".join(one.text for one in found.columns),
+        "heads": _heads(asked, found.columns, shown["view"], rows),
+        **_columns(place, asked, found.columns),
         "newer": found.newer,
         "older": found.older,
         "count": min(counted, finding.MOST_COUNTED) if counted is not None else len(rows),
@@ -100,24 +105,37 @@ def _groups(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) 
         "grouped": True,
         "rows": [
             {
-                "labels": [(_label(column), value) for column, value in zip(asked.groups, one.values, strict=True)],
+                "labels": [(label(column), value) for column, value in zip(asked.groups, one.values, strict=True)],
                 "count": one.count,
-                "numbers": [one.numbers.get(column) for column in numbers],
+                "numbers": [(one.numbers.get(column), column.key == "duration") for column in numbers],
                 "query": _query(replace(asked, filter=one.filter, groups=(), columns=columns)) if one.filter else "",
             }
             for one in found
         ],
-        "heads": _heads(asked, numbers, shown["view"]),
-        "columns": ",".join(one.text for one in columns),
+        "heads": _heads(asked, numbers, shown["view"], []),
+        **_columns(place, asked, columns),
         "count": len(found),
         "at_least": more,
     }
 
 
-def _heads(asked: Asked, columns: Sequence[Column], view: Any) -> list[dict[str, Any]]:
+def _columns(place: Place, asked: Asked, columns: Sequence[Column]) -> dict[str, Any]:
+    """What the dialogs choose from, and the address of the same table as a file."""
+    said = replace(asked, columns=tuple(columns)).words | {
+        "experiment": place.experiment.name if place.experiment else ""
+    }
+    return {
+        "columns": said["columns"],
+        "picked": picked(columns, asked.groups),
+        "export": f"{reverse('runs_export', args=[place.workspace.slug])}?{urlencode(said)}",
+    }
+
+
+def _heads(asked: Asked, columns: Sequence[Column], view: Any, rows: Sequence[Any]) -> list[dict[str, Any]]:
     """The heads of columns: what a click on one asks for, and in which order the table is by it."""
     found = []
-    for one in columns:
+    for at, one in enumerate(columns):
+        told = next((row["cells"][at].kind for row in rows if row["cells"][at].text), "text")
         now = asked.sort if asked.sort and asked.sort.column == one else None
         first = one.numeric or (one.kind == "attribute" and one.key in ("created", "started", "ended", "duration"))
         if now is None:
@@ -126,8 +144,8 @@ def _heads(asked: Asked, columns: Sequence[Column], view: Any) -> list[dict[str,
             then = Sort(one, not first) if now.descending == first else None
         found.append(
             {
-                "label": _label(one),
-                "number": one.numeric or one.kind in ("param", "property") or one.key == "duration",
+                "label": label(one),
+                "number": one.numeric or told in ("number", "duration"),
                 "order": None if now is None else "descending" if now.descending else "ascending",
                 "query": _query(replace(asked, sort=then), view) if one.sorts else "",
             }
@@ -138,31 +156,6 @@ def _heads(asked: Asked, columns: Sequence[Column], view: Any) -> list[dict[str,
 def _query(asked: Asked, view: Any = None) -> str:
     words = {**asked.words, **({"view": view.pk} if view else {})}
     return "?" + urlencode(words or {"view": ""})
-
-
-def _label(column: Column) -> str:
-    if column.kind != "attribute":
-        return column.label
-    return {
-        "status": _("Status"),
-        "experiment": _("Experiment"),
-        "user": _("User"),
-        "created": _("Created"),
-        "started": _("Started"),
-        "ended": _("Ended"),
-        "duration": _("Duration"),
-        "target": _("Compute"),
-        "environment": _("Environment"),
-        "number": _("Number"),
-        "kind": _("Kind"),
-        "parent": _("Parent run"),
-        "description": _("Description"),
-        "reason": _("Reason"),
-        "attempt": _("Attempt"),
-        "exit_code": _("Exit code"),
-        "id": _("Id"),
-        "name": _("Run"),
-    }.get(column.key, column.key)
 
 
 def _wrong(error: Invalid, text: str) -> dict[str, Any]:
@@ -184,8 +177,8 @@ def _wrong(error: Invalid, text: str) -> dict[str, Any]:
 
 @signed_in
 def download(request: SignedInRequest, ws: str) -> StreamingHttpResponse:
-    """What a table shows as a file: `format` csv, json or parquet, `scope` page or all."""
-    words = request.GET
+    """What a table shows as a file (`format` csv, json or parquet): `scope` page or all, or the `runs` named."""
+    words = request.POST if request.method == "POST" else request.GET
     place = finding.open_place(ws, words.get("experiment") or None, actor=request.actor)
     return export.answer(
         place,
@@ -193,6 +186,7 @@ def download(request: SignedInRequest, ws: str) -> StreamingHttpResponse:
         actor=request.actor,
         form=words.get("format", "csv"),
         everything=words.get("scope") != "page",
+        runs=words.get("runs", "").split(",") if words.get("runs") else None,
     )
 
 

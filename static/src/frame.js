@@ -16,7 +16,7 @@ document.addEventListener("click", (event) => {
     side().classList.remove("open");
     document.querySelector("[data-drawer]")?.setAttribute("aria-expanded", "false");
   }
-  for (const menu of document.querySelectorAll("details.ws[open],details.avatar[open]"))
+  for (const menu of document.querySelectorAll("details.ws[open],details.avatar[open],details.drop[open]"))
     if (!menu.contains(event.target)) menu.open = false;
   if (event.target.matches("dialog")) event.target.close(); // a click on the backdrop
 });
@@ -24,7 +24,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   side()?.classList.remove("open");
-  for (const menu of document.querySelectorAll("details.ws[open],details.avatar[open]")) menu.open = false;
+  for (const menu of document.querySelectorAll("details.ws[open],details.avatar[open],details.drop[open]")) menu.open = false;
 });
 
 document.addEventListener("change", (event) => {

@@ -23,6 +23,7 @@ import "./elements/logged-items.js";
 import "./elements/live-feed.js";
 import "./elements/file-drop.js";
 import "./elements/filter-box.js";
+import "./elements/run-table.js";
 import "./elements/score-form.js";
 import "./elements/mlflow-link.js";
 import "./frame.js";

@@ -1,0 +1,111 @@
+"""What a table of runs says, in the page's language."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from runs.tables.columns import ATTRIBUTES, GROUPED, Column
+
+
+def label(column: Column) -> str:
+    """The head of a column."""
+    if column.kind != "attribute":
+        return column.label
+    return {
+        "status": _("Status"),
+        "experiment": _("Experiment"),
+        "user": _("User"),
+        "created": _("Created"),
+        "started": _("Started"),
+        "ended": _("Ended"),
+        "duration": _("Duration"),
+        "target": _("Compute"),
+        "environment": _("Environment"),
+        "number": _("Number"),
+        "kind": _("Kind"),
+        "parent": _("Parent run"),
+        "description": _("Description"),
+        "reason": _("Reason"),
+        "attempt": _("Attempt"),
+        "exit_code": _("Exit code"),
+        "id": _("Id"),
+        "name": _("Run"),
+    }.get(column.key, column.key)
+
+
+def aggregates() -> dict[str, str]:
+    """How the numbers of a group become one."""
+    return {
+        "mean": _("mean"),
+        "min": _("lowest"),
+        "max": _("highest"),
+        "std": _("std. deviation"),
+        "count": _("how many"),
+    }
+
+
+def picked(columns: Sequence[Column], groups: Sequence[Column]) -> dict[str, Any]:
+    """What the dialogs of columns and groups begin with, for their script."""
+    return {
+        "columns": [_told(one) for one in columns],
+        "group": [_told(one) for one in groups],
+        "attributes": [[key, label(Column("attribute", key))] for key in ATTRIBUTES],
+        "grouped": GROUPED,
+    }
+
+
+def _told(column: Column) -> dict[str, str]:
+    return {"kind": column.kind, "key": column.key, "part": column.part, "of": column.of}
+
+
+def words() -> dict[str, str]:
+    """Sentences that the table's scripts say."""
+    return {
+        "many": _("{count} selected"),
+        "elsewhere": _("{count} selected, {away} of them not on this page"),
+        "whole": _("All that fit are selected"),
+        "working": _("{done} of {count}…"),
+        "how_cancel": _("Cancel {count} selected runs?"),
+        "how_delete": _("Delete {count} selected runs?"),
+        "how_tag": _("A tag for {count} selected runs."),
+        "done_cancel": _("Cancel was asked for: {count}"),
+        "done_delete": _("Deleted: {count}"),
+        "done_restore": _("Restored: {count}"),
+        "done_tag": _("Tagged: {count}"),
+        "final": _("Already over: {count}"),
+        "not_final": _("Not ended yet: {count}"),
+        "forbidden": _("Of others: {count}"),
+        "other": _("Refused: {count}"),
+        "updated": _("as of {time}"),
+        "paused": _("not updated"),
+        "behind": _("The studio does not answer; this is as of {time}"),
+        "columns": _("Columns"),
+        "group": _("Group by"),
+        "search": _("Search"),
+        "metrics": _("Metrics"),
+        "params": _("Parameters"),
+        "tags": _("Tags"),
+        "system": _("System"),
+        "attributes": _("About the run"),
+        "shown": _("Shown, in this order"),
+        "none": _("Nothing is chosen."),
+        "nothing": _("Nothing has such a name."),
+        "up": _("Move up"),
+        "down": _("Move down"),
+        "away": _("Take away"),
+        "apply": _("Apply"),
+        "reset": _("Usual columns"),
+        "ungroup": _("No groups"),
+        "last": _("latest value"),
+        "min": _("lowest value"),
+        "max": _("highest value"),
+        "count": _("number of points"),
+        "at_min": _("at the lowest"),
+        "at_max": _("at the highest"),
+        "value": _("Which value"),
+        "of": _("Of which metric"),
+        "keys": _("Alt with the arrow keys moves a column."),
+        "toomany": _("At most {most} runs are compared."),
+        "all_runs": _("All runs of this group"),
+    }

@@ -1,0 +1,85 @@
+"""One deed done to many runs, and what is told of each."""
+
+from runs.models import Run
+from workspace.audit.models import Entry
+
+BULK, MATCHING = "/api/v1/workspaces/lab/runs/bulk", "/api/v1/workspaces/lab/runs/matching"
+
+
+def do(client, action: str, runs=None, **more):
+    given = {"action": action, **({} if runs is None else {"runs": [one.id for one in runs]}), **more}
+    return client.post(BULK, given, format="json")
+
+
+def test_cancel_says_of_each_run_how_it_went(filled, api):
+    going = [filled(f"g{at}", status="running") for at in range(2)]
+    over = filled("over")
+    answer = do(api("carl"), "cancel", [*going, over]).json()
+    assert (answer["done"], answer["refused"]) == (2, 1)
+    assert answer["results"][2] == {
+        "run": over.id,
+        "name": "over",
+        "done": False,
+        "code": "final",
+        "message": "The run has ended already.",
+    }
+    assert set(Run.objects.values_list("name", "status")) == {
+        ("g0", "canceled"),
+        ("g1", "canceled"),
+        ("over", "completed"),
+    }
+    assert Entry.objects.filter(action="run.cancel").count() == 2
+
+
+def test_delete_is_the_bin_that_everybody_uses_and_can_be_undone(filled, api, people):
+    own, going, others = filled("own"), filled("going"), filled("others")
+    going.change(status="running")
+    others.change(submitted_by=people.olga)
+    told = do(api("carl"), "delete", [own, going, others]).json()["results"]
+    assert [(one["done"], one["code"]) for one in told] == [(True, ""), (False, "not_final"), (False, "forbidden")]
+    assert Run.objects.get(pk=own.id).deleted is not None
+    assert own.id not in [one["id"] for one in api("rio").get("/api/v1/workspaces/lab/runs").json()["runs"]]
+    assert do(api("carl"), "restore", [own]).json()["done"] == 1
+    assert Run.objects.get(pk=own.id).deleted is None
+    assert do(api("olga"), "delete", [others]).json()["done"] == 1
+
+
+def test_tags_are_set_and_taken_away(filled, api):
+    one, two = filled("one", tags={"old": "1"}), filled("two")
+    assert do(api("carl"), "tag", [one, two], tags={"team": "<b>x</b>", "old": None}).json()["done"] == 2
+    assert [run.tags for run in Run.objects.order_by("number")] == [{"team": "<b>x</b>"}] * 2
+    assert do(api("carl"), "tag", [one], tags={}).status_code == 422
+    refused = do(api("carl"), "tag", [one], tags={"a": "\0"}).json()["results"][0]
+    assert (refused["done"], refused["code"]) == (False, "invalid")
+
+
+def test_all_that_fit_a_filter(filled, api):
+    for at in range(3):
+        filled(f"r{at}", loss=at)
+    asked = {"query": "filter=metrics.loss+%3E+0&status=completed", "experiment": "digits", "tags": {"best": "no"}}
+    assert do(api("carl"), "tag", **asked).json()["done"] == 2
+    assert {run.name: run.tags for run in Run.objects.all()} == {"r0": {}, "r1": {"best": "no"}, "r2": {"best": "no"}}
+    found = api("rio").get(MATCHING, {"filter": "metrics.loss > 0", "order_by": "metrics.loss asc"}).json()["runs"]
+    assert [Run.objects.get(pk=one).name for one in found] == ["r1", "r2"]
+    assert do(api("carl"), "tag", query="filter=metrics.loss+%3E", tags={"a": "b"}).status_code == 422
+    assert api("mallory").get(MATCHING).status_code == 404
+
+
+def test_limits_and_rights(filled, api, monkeypatch):
+    one = filled("one")
+    for who, status in (("rio", 403), ("mallory", 404), (None, 401)):
+        for action in ("cancel", "delete", "restore", "tag"):
+            assert do(api(who), action, [one], tags={"a": "b"}).status_code == status
+    carl = api("carl")
+    for wrong in ({"action": "burn", "runs": [one.id]}, {"action": "cancel"}, {"action": "cancel", "runs": []}):
+        assert carl.post(BULK, wrong, format="json").status_code == 422
+    for odd in ("x" * 65, "a\0b"):
+        assert carl.post(BULK, {"action": "cancel", "runs": [odd]}, format="json").status_code == 422
+    many = [f"{at:026}" for at in range(1001)]
+    refused = carl.post(BULK, {"action": "cancel", "runs": many}, format="json")
+    assert refused.json()["error"]["code"] == "too_many"
+    foreign = carl.post(BULK, {"action": "delete", "runs": ["0" * 26, "<script>"]}, format="json").json()
+    assert {one["code"] for one in foreign["results"]} == {"not_found"} and foreign["done"] == 0
+    filled("two")
+    monkeypatch.setattr("runs.tables.finding.matching.__kwdefaults__", {"most": 1})
+    assert api("rio").get(MATCHING).json()["error"]["code"] == "too_many"
