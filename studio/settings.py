@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "runs.artifacts",
     "runs.lineage",
     "runs.tables",
+    "runs.reports",
     "registry",
     "registry.loggedmodels",
     "registry.endpoints",

@@ -23,6 +23,8 @@ ROOMS = [
     "runs.metrics",
     "runs.logs",
     "runs.artifacts",
+    "runs.compare",
+    "runs.reports",
     "registry",
     "registry.endpoints",
     "registry.loggedmodels",

@@ -27,6 +27,10 @@ SELECT id, octet_length(value) FROM metrics_metricitem
 WHERE run_id = %s AND id > %s AND (%s::varchar[] IS NULL OR key = ANY(%s::varchar[])) ORDER BY id LIMIT %s
 """
 
+_PICTURES = """
+SELECT run_id, key, step, value FROM metrics_metricitem WHERE run_id = ANY(%s) AND kind = %s ORDER BY id LIMIT %s
+"""
+
 
 def summed_up(before: dict[str, Any] | None, new: Sequence[Item]) -> dict[str, Any]:
     """The summary {kind, count, last_step, …} of a key after `new` items: it has no `latest`, which is for numbers.
@@ -90,6 +94,14 @@ def page(run_id: str, *, keys: Sequence[str] | None, after: int, limit: int) -> 
         cursor.execute(_READ, [ids])
         found = list(_shown(cursor))
     return found, ids[-1] if len(ids) < len(known) else None
+
+
+def pictures(run_ids: Sequence[str], *, limit: int) -> list[tuple[str, str, int | None, str]]:
+    """(run, key, step, path) of the images of several runs, in the order of logging."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PICTURES, [list(run_ids), protocol.IMAGE, limit])
+        rows = cursor.fetchall()
+    return [(run, key, step, msgspec.json.decode(bytes(value))["path"]) for run, key, step, value in rows]
 
 
 def _shown(rows: Any) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ import "./css/parts.css";
 import "./css/live.css";
 import "./css/table.css";
 import "./css/charts.css";
+import "./css/compare.css";
 
 import htmx from "htmx.org";
 
@@ -26,6 +27,9 @@ import "./elements/filter-box.js";
 import "./elements/run-table.js";
 import "./elements/score-form.js";
 import "./elements/mlflow-link.js";
+import "./elements/compare-plot.js";
+import "./elements/compare-tools.js";
+import "./elements/report-form.js";
 import "./frame.js";
 import "./keys.js";
 import "./palette.js";

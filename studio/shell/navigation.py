@@ -29,7 +29,8 @@ GROUPS = (
         (
             Entry("datasets", _("Data"), "d", "datasets", ("dataset",)),
             Entry("experiments", _("Experiments"), "x", "experiments", ("experiment",)),
-            Entry("runs", _("Runs"), "r", "runs", ("run",)),
+            Entry("runs", _("Runs"), "r", "runs", ("run", "compare")),
+            Entry("reports", _("Reports"), "p", "reports", ("report", "report_create", "report_edit")),
             Entry("models", _("Models"), "m", "models", ("model",)),
             Entry("endpoints", _("Endpoints"), "e", "endpoints", ("endpoint",)),
         ),

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.db.models import Count, IntegerField, Model, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Count, F, IntegerField, Model, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from registry.endpoints.models import Deployment, Endpoint
 from registry.models import Model as RegisteredModel
 from runs.models import Experiment, Run
+from runs.reports.models import Report
 from studio.kernel.actors import Actor
 from studio.shell.navigation import address
 from workspace.access import can, get_workspace
@@ -20,6 +21,7 @@ COUNTED: dict[str, type[Model]] = {
     "datasets": Dataset,
     "experiments": Experiment,
     "models": RegisteredModel,
+    "reports": Report,
     "endpoints": Endpoint,
     "targets": ComputeTarget,
     "environments": Environment,
@@ -43,7 +45,7 @@ def counts(workspace: Workspace, *, actor: Actor) -> dict[str, int]:
 
 
 def find(slug: str, text: str, *, actor: Actor) -> list[dict[str, str]]:
-    """Runs, models, datasets, endpoints and experiments whose name contains `text`, the newest first."""
+    """Runs, models, datasets, endpoints, experiments and reports whose name contains `text`, the newest first."""
     space = get_workspace(slug, actor=actor, action="run.read")
     text = text.strip().replace("\0", "")[:100]
     found: list[dict[str, str]] = []
@@ -53,10 +55,11 @@ def find(slug: str, text: str, *, actor: Actor) -> list[dict[str, str]]:
         ("model", "model", RegisteredModel.objects.filter(workspace=space)),
         ("dataset", "dataset", Dataset.objects.filter(workspace=space)),
         ("endpoint", "endpoint", Endpoint.objects.filter(workspace=space)),
+        ("report", "report", Report.objects.filter(workspace=space).annotate(name=F("title"))),
     ]
     for kind, page, rows in tables:
         for pk, name in rows.filter(name__icontains=text).order_by("-pk").values_list("pk", "name")[:MOST]:
-            url = address(page, slug, pk if kind == "run" else name)
+            url = address(page, slug, pk if kind in {"run", "report"} else name)
             if url:
                 found.append({"kind": kind, "name": name, "url": url})
     return found

@@ -48,6 +48,45 @@ def words() -> dict[str, str]:
         "tpr": _("true positive rate"),
         "residual": _("residual"),
         "count": _("count"),
+        **_comparison(),
+    }
+
+
+def _comparison() -> dict[str, str]:
+    return {
+        "cmp_rows": _("{count} rows, {differ} differ"),
+        "cmp_group_params": _("Parameters"),
+        "cmp_group_metrics": _("Metrics"),
+        "cmp_group_min": _("Lowest values"),
+        "cmp_group_max": _("Highest values"),
+        "cmp_group_run": _("Run"),
+        "cmp_group_tags": _("Tags"),
+        "cmp_min": _("lowest"),
+        "cmp_max": _("highest"),
+        "cmp_run": _("Run"),
+        "cmp_colour": _("Colour"),
+        "cmp_byrun": _("by run"),
+        "cmp_byaxis": _("by the last axis"),
+        "cmp_addaxis": _("Add an axis…"),
+        "cmp_left": _("to the left"),
+        "cmp_right": _("to the right"),
+        "cmp_flip": _("upside down"),
+        "cmp_log": _("logarithmic"),
+        "cmp_remove": _("take away"),
+        "cmp_all": _("all"),
+        "cmp_brush": _(
+            "Range of {name}: the arrow keys move its lower end, with Shift its upper end, Escape takes it back"
+        ),
+        "cmp_parallel_label": _("Parallel coordinates of {runs} runs over {axes}"),
+        "cmp_scatter_label": _("{y} over {x} of {runs} runs"),
+        "cmp_box_label": _("{y} in {groups} groups by {group}"),
+        "cmp_chosen": _("{count} of {all} runs. Drag along an axis to choose a range; click a line to open its run."),
+        "cmp_onlythese": _("Compare only these {count}"),
+        "cmp_without": _("{count} runs have no such value and are not drawn."),
+        "cmp_groups_left": _("{count} small groups are not drawn."),
+        "cmp_group": _("Group by"),
+        "cmp_astable": _("As a table"),
+        "cmp_download": _("Download as {kind}"),
     }
 
 

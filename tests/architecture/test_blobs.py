@@ -38,6 +38,7 @@ OTHERS = {
     "kernel.Outbox.args",
     "registry.ModelVersion.properties",
     "registry.ModelVersion.tags",
+    "reports.Report.blocks",
     "runs.Experiment.tags",
     "runs.Run.config",
     "runs.Run.git",

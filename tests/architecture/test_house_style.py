@@ -14,7 +14,7 @@ MOST_LINES, MOST_OF_A_FUNCTION = 400, 60
 CODE = (".py", ".js", ".css", ".html")
 #: Words that are a hole or the beginning of one, with the files that may use them.
 RED_FLAGS = {
-    r"\bmark_safe\(": set(),
+    r"\bmark_safe\(": {"studio/kernel/markdown.py"},  # what a renderer without raw HTML has made
     r"\|safe\b": set(),
     r"csrf_exempt": set(),
     r"\bAllowAny\b": set(),

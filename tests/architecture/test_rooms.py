@@ -37,6 +37,7 @@ WITHOUT_ACTOR = {
     "runs/queries.py:run_out",
     "runs/queries.py:run_in_full",
     "runs/tables/queries.py:view_out",
+    "runs/reports/queries.py:report_out",
     "registry/endpoints/queries.py:endpoint_out",
     "registry/endpoints/queries.py:deployment_out",
     "runs/snapshots/services.py:refuse_announced",
