@@ -7,13 +7,14 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from studio.kernel.errors import Invalid
 
 MOST = 200
-TABS = ("details", "metrics", "parallel", "scatter", "box", "code", "packages", "images")
+TABS = ("charts", "details", "metrics", "parallel", "scatter", "box", "code", "packages", "images")
 #: Those that a script draws from the JSON of the comparison.
 DRAWN = ("parallel", "scatter", "box")
 #: Settings of the tabs, each once or (`_LISTS`) several times.
 _WORDS = {
     *("base", "tab", "only", "find", "stat", "from", "a", "b", "view", "name"),
-    *("x", "y", "logx", "logy", "colour", "group"),
+    *("sx", "sy", "slogx", "slogy", "colour", "group"),
+    *("smooth", "x", "logx", "logy", "clip", "charts"),
 }
 _LISTS = {"axis", "log", "flip", "brush"}
 #: A setting longer than this is left out, and so are more of one kind.

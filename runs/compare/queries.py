@@ -14,6 +14,7 @@ from runs.metrics import items
 from runs.models import Run
 from runs.queries import run_out, shown
 from runs.snapshots.queries import get_snapshot
+from runs.tables.models import Mark
 from studio.kernel import blobs
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, NotFound, ZaffreError
@@ -51,7 +52,8 @@ class Comparison:
 def compared(slug: str, ids: Sequence[str], *, actor: Actor, base: str = "") -> Comparison:
     """The runs in the order of `ids`, and which of these cannot be shown: unknown, deleted, another workspace's.
 
-    `base` is the baseline, else it is the first one. Raises Invalid `too_many`, and as get_workspace does.
+    `base` is the baseline, else that of an experiment, else the first one. Raises Invalid `too_many`, and as
+    get_workspace does.
     """
     workspace = get_workspace(slug, actor=actor, action="run.read")
     if len(ids) > MOST:
@@ -62,8 +64,15 @@ def compared(slug: str, ids: Sequence[str], *, actor: Actor, base: str = "") -> 
     present = [_facts(known[one]) for one in ids if one in known and not known[one].deleted]
     gone = [Missing(one[:40], known[one].name if one in known else "") for one in ids if _is_gone(known.get(one))]
     comparison = Comparison(present, gone, 0 if present else None)
-    comparison.base = comparison.place(base) if base and comparison.place(base) is not None else comparison.base
+    chosen = comparison.place(base) if base else _marked(comparison)
+    comparison.base = comparison.base if chosen is None else chosen
     return comparison
+
+
+def _marked(comparison: Comparison) -> int | None:
+    """The place of the first run that is the baseline of its experiment."""
+    marked = set(Mark.objects.filter(run__in=comparison.ids, kind=Mark.Kind.BASELINE).values_list("run_id", flat=True))
+    return next((at for at, run in enumerate(comparison.runs) if run.id in marked), None)
 
 
 def _is_gone(run: Run | None) -> bool:

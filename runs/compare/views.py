@@ -22,6 +22,7 @@ from studio.kernel.errors import NotFound
 from studio.kernel.web import SignedInRequest, signed_in
 
 TAB_LABELS: dict[str, str | Promise] = {
+    "charts": gettext_lazy("Charts"),
     "details": gettext_lazy("Details"),
     "metrics": gettext_lazy("Metrics"),
     "parallel": gettext_lazy("Parallel coordinates"),
@@ -95,6 +96,7 @@ def tab_of(ws: str, choice: Choice, comparison: Comparison, *, actor: Actor) -> 
     if choice.tab in choices.DRAWN:
         return {"template": "plot", "only": False}
     work: dict[str, Callable[..., dict[str, Any]]] = {
+        "charts": _charts,
         "details": _details,
         "metrics": _metrics,
         "code": _code,
@@ -109,6 +111,12 @@ def _places(choice: Choice, comparison: Comparison) -> list[int]:
     start = choice.word("from")
     at = int(start) if start.isascii() and start.isdigit() and len(start) < 6 else 0
     return rows.window(len(comparison.runs), comparison.base, at)
+
+
+def _charts(ws: str, choice: Choice, comparison: Comparison, *, actor: Actor) -> dict[str, Any]:
+    found = rows.metric_rows(comparison.runs, base=None, stats=("last",))
+    told = [{"id": run.id, "name": run.name, "colour": run.colour} for run in comparison.runs]
+    return {"keys": json.dumps([row.key for row in found]), "told": json.dumps(told)}
 
 
 def _details(ws: str, choice: Choice, comparison: Comparison, *, actor: Actor) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-// <chart-board ws run name colour>: all metrics of a run, in sections by what stands before the slash in their names.
+// <chart-board ws run name colour> or <chart-board ws runs='[{"id","name","colour"}]'>: all metrics of runs, in sections by what stands before the slash in their names.
 //
-// The page's <live-run> tells it which metrics there are, and hands the points of its socket to the charts' feed.
+// The page tells it which metrics there are (`hold`); that of one run also hands the points of its socket to the charts' feed.
 import { feed } from "../series/feed.js";
 import { say } from "../wire.js";
 
@@ -21,7 +21,7 @@ class ChartBoard extends HTMLElement {
     this.sections = new Map();
     this.metrics = new Map();
     this.run = this.getAttribute("run");
-    feed.hold(this.run);
+    if (this.run) feed.hold(this.run);
     this.find = this.querySelector("[data-charts-find]");
     this.box = this.find?.querySelector("input");
     this.body = document.createElement("div");
@@ -42,7 +42,7 @@ class ChartBoard extends HTMLElement {
   hold(metrics, seq) {
     for (const [key, one] of Object.entries(metrics)) if (["scalar", "list"].includes(one.kind)) this.metrics.set(key, one);
     this.arrange();
-    feed.numbers({ [this.run]: seq });
+    if (this.run) feed.numbers({ [this.run]: seq });
   }
   take(prev, seq, data) {
     const fresh = Object.keys(data).filter((key) => !this.metrics.has(key));
@@ -154,9 +154,9 @@ class ChartBoard extends HTMLElement {
     chart.setAttribute("ws", this.getAttribute("ws"));
     chart.setAttribute("metric", key);
     const { description, last } = this.metrics.get(key);
-    chart.known = last; // of a thinned line the last place stands for several points
+    if (this.run) chart.known = last; // of a thinned line the last place stands for several points
     if (description) chart.setAttribute("description", description);
-    chart.setAttribute("runs", JSON.stringify([{ id: this.run, name: this.getAttribute("name"), colour: Number(this.getAttribute("colour")) || 0 }]));
+    chart.setAttribute("runs", this.getAttribute("runs") || JSON.stringify([{ id: this.run, name: this.getAttribute("name"), colour: Number(this.getAttribute("colour")) || 0 }]));
     card.append(chart);
     section.cards.set(key, card);
     return card;

@@ -210,12 +210,28 @@ class CompareSteps extends HTMLElement {
   }
 }
 
+/** <compare-charts>: gives its <chart-board> the metrics that are there, and those that come while the page is open. */
+class CompareCharts extends HTMLElement {
+  connectedCallback() {
+    this.take = () => {
+      const keys = JSON.parse(this.querySelector("[data-keys]")?.dataset.keys || "[]");
+      this.querySelector("chart-board").hold(Object.fromEntries(keys.map((key) => [key, { kind: "list" }])), 0);
+    };
+    document.addEventListener("htmx:oobAfterSwap", this.take);
+    this.take();
+  }
+  disconnectedCallback() {
+    document.removeEventListener("htmx:oobAfterSwap", this.take);
+  }
+}
+
 // Tabs keep the switches that were moved since the page came, and a report is saved of what is seen now.
 document.addEventListener("click", (event) => {
   const tab = event.target.closest?.("nav.tabs[data-here] a");
   if (!tab) return;
   const words = here();
   words.set("tab", new URL(tab.href).searchParams.get("tab"));
+  words.delete("from");
   tab.href = `?${words}`;
 });
 document.addEventListener("submit", (event) => {
@@ -226,3 +242,4 @@ document.addEventListener("submit", (event) => {
 customElements.define("compare-tools", CompareTools);
 customElements.define("compare-add", CompareAdd);
 customElements.define("compare-steps", CompareSteps);
+customElements.define("compare-charts", CompareCharts);

@@ -14,14 +14,14 @@ export function draw(plot) {
   const { data, state } = plot;
   const numbers = data.fields.filter(isNumeric);
   const usualY = usual(data, 0, 1)[0] || find(data, "run.duration") || numbers[0];
-  const y = numbers.find((one) => one.id === state.get("y")) || usualY;
+  const y = numbers.find((one) => one.id === state.get("sy")) || usualY;
   const parting = data.fields.filter((one) => one.group === "params" && one.differs);
   const by = find(data, state.get("group")) || parting[0] || find(data, "run.status");
-  const log = state.get("logy") === "1";
+  const log = state.get("slogy") === "1";
 
   plot.controls.replaceChildren(
-    plot.labelled("y", plot.changing(choose(data, y.id, "y", isNumeric), "y")),
-    plot.check(say("cmp_log"), log, (on) => state.set({ logy: on ? "1" : "" }), "y"),
+    plot.labelled("y", plot.changing(choose(data, y.id, "y", isNumeric), "sy")),
+    plot.check(say("cmp_log"), log, (on) => state.set({ slogy: on ? "1" : "" }), "y"),
     plot.labelled(say("cmp_group"), plot.changing(choose(data, by.id, say("cmp_group"), (one) => ["params", "tags", "run"].includes(one.group)), "group")),
   );
 

@@ -171,7 +171,7 @@ export class Plot {
       link.className = "name";
       link.href = `${this.host.getAttribute("runs")}/${encodeURIComponent(run.id)}`;
       link.textContent = run.name;
-      row.insertCell().append(made("i", `dot dot-${run.colour}`), link);
+      row.insertCell().append(made("i", `dot-${run.colour}`), link);
       for (const field of fields) {
         const cell = row.insertCell();
         cell.className = "n";

@@ -10,16 +10,16 @@ export function draw(plot) {
   const { data, state } = plot;
   const first = usual(data, 1, 2);
   const spare = find(data, "run.number");
-  const x = find(data, state.get("x")) || first[0] || spare;
-  const y = find(data, state.get("y")) || first.find((one) => one.group === "metrics" && one !== x) || find(data, "run.duration") || spare;
+  const x = find(data, state.get("sx")) || first[0] || spare;
+  const y = find(data, state.get("sy")) || first.find((one) => one.group === "metrics" && one !== x) || find(data, "run.duration") || spare;
   const tint = find(data, state.get("colour"));
-  const [logx, logy] = [state.get("logx") === "1", state.get("logy") === "1"];
+  const [logx, logy] = [state.get("slogx") === "1", state.get("slogy") === "1"];
 
   plot.controls.replaceChildren(
-    plot.labelled("x", plot.changing(choose(data, x.id, "x"), "x")),
-    plot.check(say("cmp_log"), logx, (on) => state.set({ logx: on ? "1" : "" }), "x"),
-    plot.labelled("y", plot.changing(choose(data, y.id, "y"), "y")),
-    plot.check(say("cmp_log"), logy, (on) => state.set({ logy: on ? "1" : "" }), "y"),
+    plot.labelled("x", plot.changing(choose(data, x.id, "x"), "sx")),
+    plot.check(say("cmp_log"), logx, (on) => state.set({ slogx: on ? "1" : "" }), "x"),
+    plot.labelled("y", plot.changing(choose(data, y.id, "y"), "sy")),
+    plot.check(say("cmp_log"), logy, (on) => state.set({ slogy: on ? "1" : "" }), "y"),
     plot.labelled(say("cmp_colour"), plot.changing(choose(data, tint?.id, say("cmp_colour"), () => true, say("cmp_byrun")), "colour")),
   );
 

@@ -10,9 +10,9 @@ from runs.models import Run
 from tests.pages.test_pages import clean
 from tests.runs.compare.conftest import series, where
 
-TABS = ["details", "metrics", "parallel", "scatter", "box", "code", "packages", "images"]
+TABS = ["charts", "details", "metrics", "parallel", "scatter", "box", "code", "packages", "images"]
 ROW = re.compile(r'<tr( class="differs")? data-key="([^"]*)"')
-CHIP = re.compile(r'<input type="hidden" name="run" value="(\w+)"><i class="dot dot-(\d)">')
+CHIP = re.compile(r'<input type="hidden" name="run" value="(\w+)"><i class="dot-(\d)">')
 
 
 def test_rows_say_what_differs_and_columns_keep_their_order(told, browser):
@@ -152,11 +152,11 @@ def test_two_hundred_runs_cost_the_statements_of_two(told, browser, lab):
             costs.append(len(asked))
         assert costs[0] == costs[1] <= 16, tab
     page = reader.get(where(ids, tab="details")).content.decode()
-    assert page.count('<th scope="col" class="n"><i class="dot') == 20
+    assert page.count('<th scope="col" class="n"><i class="dot-') == 20
     assert "runs 1–20 of 200" in page
     last = reader.get(where(ids, tab="details", **{"from": "180"})).content.decode()
     # The baseline stays in sight.
-    assert last.count('<th scope="col" class="n"><i class="dot') == 21
+    assert last.count('<th scope="col" class="n"><i class="dot-') == 21
 
 
 def test_the_json_of_a_comparison(told, api):

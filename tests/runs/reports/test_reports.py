@@ -106,7 +106,7 @@ def test_runs_of_another_workspace_are_not_shown(told, browser, people):  # noqa
     assert "secret" not in page and one in page
 
 
-@pytest.mark.parametrize("tab", ["metrics", "parallel", "box", "code", "packages", "images"])
+@pytest.mark.parametrize("tab", ["charts", "metrics", "parallel", "box", "code", "packages", "images"])
 def test_every_kind_of_comparison_stands_in_a_report(tab, told, browser):  # noqa: F811
     ids = [told(params={"lr": str(n)}, metrics={"loss": series(n)}, files={"a.py": b"%d" % n}) for n in range(2)]
     address = f"https://elsewhere.example/w/lab/compare?run={ids[0]}&run={ids[1]}&tab={tab}"
@@ -114,8 +114,8 @@ def test_every_kind_of_comparison_stands_in_a_report(tab, told, browser):  # noq
     page = browser("rio").get(made.url).content.decode()
     clean(page)
     assert f"run={ids[0]}&amp;run={ids[1]}&amp;tab={tab}" in page
-    wanted = {"parallel": '<compare-plot kind="parallel"', "box": '<compare-plot kind="box"'}
-    assert wanted.get(tab, "dot dot-") in page
+    wanted = {"charts": "<chart-board", "parallel": '<compare-plot kind="parallel"', "box": '<compare-plot kind="box"'}
+    assert wanted.get(tab, "dot-") in page
 
 
 def test_a_preview_keeps_nothing(browser, lab):
