@@ -37,6 +37,10 @@ class ExperimentOut(serializers.Serializer):
     created = serializers.DateTimeField()
 
 
+#: ?archived= of the list: only them, or both.
+_ARCHIVED = {"1": True, "true": True, "all": None}
+
+
 class Runs(APIView):
     def get(self, request: Request, ws: str) -> Response:
         asked, limit = request.query_params, page_limit(request)
@@ -49,6 +53,7 @@ class Runs(APIView):
             status=asked.get("status") or None,
             text=asked.get("q") or None,
             where=asked.get("filter") or None,
+            archived=_ARCHIVED.get(asked.get("archived", ""), False),
             limit=limit,
             after=asked.get("after") or None,
         )
@@ -120,7 +125,10 @@ class RunDetail(APIView):
         return Response(queries.run_out(queries.get_run(ws, run, actor=actor)))
 
     def delete(self, request: Request, ws: str, run: str) -> Response:
-        services.delete_run(ws, run, actor=actor_of(request))
+        """Into the recycle bin; with ?forever=1 out of it for good."""
+        forever = request.query_params.get("forever") in ("1", "true")
+        work = services.purge_run if forever else services.delete_run
+        work(ws, run, actor=actor_of(request))
         return Response(status=204)
 
 

@@ -1,10 +1,13 @@
 """Reading what is below a run."""
 
+from collections.abc import Collection
+
 from django.db import connection
 
 from runs.models import Run
 from runs.queries import MOST, get_run_briefly, shown
 from studio.kernel.actors import Actor
+from workspace.models import Workspace
 
 #: UNION, not UNION ALL: a circle, which nothing makes, would end all the same.
 _BELOW = """
@@ -13,6 +16,13 @@ WITH RECURSIVE below AS (
     UNION SELECT runs_run.id FROM runs_run JOIN below ON runs_run.parent_id = below.id
 )
 SELECT id FROM below JOIN runs_run USING (id) WHERE id > %s AND deleted IS NULL ORDER BY id LIMIT %s
+"""
+_TREES = """
+WITH RECURSIVE tree (root, id) AS (
+    SELECT id, id FROM runs_run WHERE workspace_id = %s AND id = ANY(%s)
+    UNION SELECT tree.root, runs_run.id FROM runs_run JOIN tree ON runs_run.parent_id = tree.id
+)
+SELECT root, id FROM tree
 """
 _ABOVE = """
 WITH RECURSIVE above AS (
@@ -28,6 +38,19 @@ def depth_of(run: Run, *, actor: Actor) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_ABOVE, [run.pk])
         return int(cursor.fetchone()[0])
+
+
+def trees(workspace: Workspace, run_ids: Collection[str]) -> dict[str, list[str]]:
+    """{run: ids of itself and of all below it, deleted or not} of those of the runs that the workspace has.
+
+    The caller has opened the workspace for its actor.
+    """
+    found: dict[str, list[str]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_TREES, [workspace.pk, [one for one in run_ids if "\0" not in one]])
+        for root, id_ in cursor.fetchall():
+            found.setdefault(root, []).append(id_)
+    return found
 
 
 def list_children(

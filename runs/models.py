@@ -106,8 +106,12 @@ class Run(models.Model):
     queued_at = models.DateTimeField(null=True)
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)
-    #: Out of every list and closed for writing, until it is restored. Set by MLflow's door.
+    #: In the recycle bin since then: out of every list and closed for writing, until it is restored or goes for good.
+    #: What went together has the same moment.
     deleted = models.DateTimeField(null=True)
+    deleted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    #: Out of the lists that do not ask for it; all else works as before.
+    archived = models.DateTimeField(null=True)
 
     params = models.JSONField(default=dict, decoder=QuickDecoder)
     tags = models.JSONField(default=dict, decoder=QuickDecoder)
@@ -133,6 +137,7 @@ class Run(models.Model):
             models.Index(fields=["experiment", "-id"], name="runs_newest_of_experiment"),
             models.Index("experiment", Coalesce("started", "created").desc(), "id", name="runs_begun_of_experiment"),
             models.Index(fields=["target", "id"], condition=Q(status="queued"), name="runs_waiting"),
+            models.Index(fields=["workspace", "deleted"], condition=Q(deleted__isnull=False), name="runs_in_bin"),
         ]
 
     @property

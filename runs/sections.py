@@ -1,5 +1,6 @@
 """How a run's page arranges what the run logged and what is below it. Pure thinking, no database."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -51,6 +52,25 @@ def tree(rows: Iterable[Mapping[str, Any]], root: str) -> list[dict[str, Any]]:
         found.append({**row, "depth": min(depth, DEEPEST)})
         waiting += [(one, depth + 1) for one in reversed(by_parent.pop(row["id"], []))]
     return found
+
+
+def rolled_up(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a `tree` with `.below`: how many of all that are below each, by status, in the order of the first met."""
+    found: list[dict[str, Any]] = [{**row, "below": {}} for row in rows]
+    above: list[dict[str, Any]] = []
+    for row in found:
+        # Beyond DEEPEST the depth says no more who is below whom: the parent does.
+        while above and above[-1]["id"] != row["parent"]:
+            above.pop()
+        for one in above:
+            one["below"][row["status"]] = one["below"].get(row["status"], 0) + 1
+        above.append(row)
+    return found
+
+
+def by_status(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many runs there are of each status."""
+    return dict(Counter(row["status"] for row in rows))
 
 
 def with_cells(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[dict[str, Any]]:

@@ -45,7 +45,9 @@ pages = [
     path("w/<str:ws>/experiments", views.experiments, name="experiments"),
     path(_PAGE, views.run, name="run"),
     path(f"{_PAGE}/cancel", views.cancel, name="run_cancel"),
-    path(f"{_PAGE}/delete", views.delete, name="run_delete"),
+    path(f"{_PAGE}/archive", views.archive, name="run_archive"),
+    path(f"{_PAGE}/clone", views.clone, name="run_clone"),
+    path(f"{_PAGE}/rename", views.rename, name="run_rename"),
     path(f"{_PAGE}/again", views.submit_again, name="run_again"),
     path(f"{_PAGE}/<str:tab>", views.run, name="run_tab"),
 ]

@@ -3,28 +3,30 @@
 from pathlib import PurePosixPath
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from runs import children, queries, sections, services
+from runs import cloning, queries, sections, services, tabs
 from runs.artifacts.queries import list_artifacts, list_folder
-from runs.lineage import queries as lineage
-from runs.models import Status
-from runs.tables.columns import columns
+from runs.bin.queries import get_binned
 from studio.kernel.actors import Actor
 from studio.kernel.downloads import INLINE
-from studio.kernel.errors import NotFound
+from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
+from workspace.compute.queries import list_targets
+from workspace.datasets.queries import list_datasets
+from workspace.environments.queries import list_environments
 
-#: Runs in the tree of child runs.
-CHILDREN = 500
 #: Files of a run that are shown at once; more of them are opened folder by folder.
 FLAT = 200
-TABS = ("overview", "metrics", "images", "children", "outputs", "snapshot", "environment")
+#: Names that a form offers.
+CHOICES = 500
+TABS = ("overview", "metrics", "images", "children", "outputs", "snapshot", "environment", "lineage", "raw")
 
 
 @signed_in
@@ -37,29 +39,30 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
     """One run, with one of its tabs."""
     if tab not in TABS:
         raise NotFound(f"A run's page has no tab {tab[:40]!r}.")
-    row = queries.get_run(ws, run, actor=request.actor)
-    shown: dict[str, Any] = {"row": row, "run": queries.run_in_full(row), "tab": tab, "final": row.is_final}
-    # The script's own failure: the node did its step well, so the step itself does not say it.
-    shown["failed_step"] = Status.RUNNING if row.status == Status.FAILED and (row.exit_code or row.signal) else ""
+    try:
+        row = queries.get_run(ws, run, actor=request.actor)
+    except NotFound as error:
+        if error.code != "deleted":
+            raise
+        return render(request, "runs/deleted.html", {"entry": get_binned(ws, run, actor=request.actor)}, status=404)
+    told = queries.run_in_full(row)
+    shown: dict[str, Any] = {"row": row, "run": told, "tab": tab, "final": row.is_final}
+    shown |= tabs.course(row, told, actor=request.actor)
     if tab == "outputs":
         shown |= _files(ws, run, request.GET.get("folder", "").strip("/"), actor=request.actor)
     if tab == "images":
         files = list_artifacts(ws, run, actor=request.actor, prefix="")
         shown["images"] = [one for one in files if PurePosixPath(one.path).suffix.lower() in INLINE]
+    if tab == "metrics":
+        shown |= sections.metrics(row.metrics) | sections.phase(told)
     if tab == "overview":
-        shown["lineage"] = lineage.of_run(ws, row, actor=request.actor)
-        # By the relation and not by its class: models are built on runs, and not the other way round.
-        shown["logged"] = row.logged_models.filter(deleted__isnull=True).order_by("created") if row.has_lineage else []
-    if tab in {"overview", "metrics"}:
-        shown |= sections.metrics(row.metrics) | sections.phase(shown["run"])
+        shown |= tabs.overview(ws, row, told, actor=request.actor)
     if tab == "children":
-        found = [
-            queries.run_out(one)
-            for one in children.list_children(ws, run, actor=request.actor, recursive=True, limit=CHILDREN)
-        ]
-        shown["columns"] = columns(found, "metrics", most=sections.MOST_COLUMNS)
-        shown["below"] = sections.with_cells(sections.tree(found, row.pk), shown["columns"])
-        shown["more"] = len(found) == CHILDREN
+        shown |= tabs.below(ws, row, actor=request.actor)
+    if tab == "snapshot":
+        shown |= tabs.snapshot(ws, row, request.GET.dict(), actor=request.actor)
+    if tab == "lineage":
+        shown |= tabs.origins(ws, row, actor=request.actor)
     return render(request, f"runs/{tab}.html", shown)
 
 
@@ -93,13 +96,16 @@ def cancel(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def delete(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
+def archive(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
+    """Hide the run from the lists, or show it again with `archived=0`."""
+    away = request.POST.get("archived") != "0"
+
+    said = _("The run is archived: the lists show it only when they are asked to.") if away else _("The run is back.")
     return post(
         request,
-        lambda: services.delete_run(ws, run, actor=request.actor),
-        said=_("The run was deleted."),
-        to=reverse("runs", args=[ws]),
-        back=_there(ws, run),
+        lambda: services.archive_run(ws, run, actor=request.actor, archived=away),
+        said=said,
+        to=_there(ws, run),
     )
 
 
@@ -116,8 +122,60 @@ def submit_again(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
             experiment=row.experiment.name,
             config=row.config,
             snapshot=row.snapshot_id,
+            git=row.git,
+            tags=dict(cloning.form_of(queries.run_out(row)).tags),
+            properties={cloning.CLONED_FROM: row.pk},
         ),
         said=_("A new run was submitted."),
         to=lambda made: _there(ws, made.pk),
         back=_there(ws, run),
+    )
+
+
+@signed_in
+def clone(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
+    """The run as a form to change and submit as a new one; what is refused comes back as it was typed."""
+    row = queries.get_run(ws, run, actor=request.actor)
+    services.require_submit(ws, actor=request.actor)
+    wrong: dict[str, Any] | None = None
+    if request.method == "POST":
+        form = cloning.typed(request.POST)
+        try:
+            made = services.submit_run(
+                ws,
+                actor=request.actor,
+                **cloning.submission(form),
+                snapshot=row.snapshot_id,
+                git=row.git,
+                properties={cloning.CLONED_FROM: row.pk},
+            )
+        except Invalid as error:
+            wrong = {"field": cloning.field_of(error), "message": error.message, "hint": error.hint}
+        else:
+            messages.success(request, _("A new run was submitted."))
+            return redirect(_there(ws, made.pk))
+    else:
+        form = cloning.form_of(queries.run_out(row))
+    shown = {
+        "row": row,
+        "form": form,
+        "wrong": wrong,
+        "targets": list_targets(ws, actor=request.actor),
+        "environments": list_environments(ws, actor=request.actor),
+        "datasets": list_datasets(ws, actor=request.actor),
+        "experiments": queries.list_experiments(ws, actor=request.actor)[:CHOICES],
+        "scripts": [one["path"] for one in (row.snapshot.files if row.snapshot else ())][:CHOICES],
+    }
+    return render(request, "runs/clone.html", shown, status=422 if wrong else 200)
+
+
+@require_POST
+@signed_in
+def rename(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
+    name = request.POST.get("name", "")
+    return post(
+        request,
+        lambda: services.edit_run(ws, run, actor=request.actor, name=name),
+        said=_("The run has another name."),
+        to=_there(ws, run),
     )

@@ -78,6 +78,7 @@ def jobs() -> list[Job]:
         Job("endpoints", lambda: tick(actor=SYSTEM), settings.SCAN_SECONDS),
         Job("webhooks", lambda: redeliver(actor=SYSTEM), 5.0),
         Job("cleaning", clean, 600.0, first=60.0),
+        Job("recycle bin", lambda: enqueue("runs.empty_bin"), 3600.0, first=120.0),
         Job("files", lambda: enqueue("files.collect"), 3600.0, first=300.0),
     ]
 

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "runs.lineage",
     "runs.tables",
     "runs.reports",
+    "runs.bin",
     "registry",
     "registry.loggedmodels",
     "registry.endpoints",
@@ -122,6 +123,10 @@ DATASET_MAX_FILES = envint("ZAFFRE_DATASET_FILES", 20_000)
 DATASET_MAX_BYTES = envint("ZAFFRE_DATASET_BYTES", 100 * 1024**3)
 #: How long a file stays that no row names any more.
 BLOB_GRACE_SECONDS = envfloat("ZAFFRE_BLOB_GRACE", 24 * 3600)
+#: Who names stored files: a list of studio.kernel.store.Names, complete for all rooms.
+BLOB_NAMES = "studio.console.names.NAMES"
+#: How long a deleted run stays in the recycle bin.
+BIN_SECONDS = envfloat("ZAFFRE_RECYCLE_BIN", 7 * 24 * 3600)
 #: What is kept of one attempt's log: its beginning, and its end.
 LOG_HEAD_BYTES = envint("ZAFFRE_LOG_HEAD_BYTES", 32 * 1024**2)
 LOG_TAIL_BYTES = envint("ZAFFRE_LOG_TAIL_BYTES", 32 * 1024**2)

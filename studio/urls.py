@@ -19,6 +19,7 @@ ROOMS = [
     "runs.snapshots",
     # Before the run's own: what is said of many runs begins like the address of one.
     "runs.tables",
+    "runs.bin",
     "runs",
     "runs.metrics",
     "runs.logs",

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.db.models import Q
+
 from runs.lineage.models import ModelUse, Source, SourceUse
 from runs.models import Run
 from studio.kernel.actors import Actor
 from workspace.access import get_workspace
+
+#: Runs that are shown on each side.
+MOST_AROUND = 30
 
 
 @dataclass
@@ -47,3 +52,27 @@ def sources_of(slug: str, experiments: list[int], *, actor: Actor, limit: int) -
         told = (str(use.source.experiment_id), use.source, use.context)
         shown.setdefault((use.source_id, use.context), told)
     return list(shown.values())[:limit]
+
+
+@dataclass
+class Around:
+    """Runs on both sides of one, by the models that went from one to the other."""
+
+    before: list[Run] = field(default_factory=list)
+    after: list[Run] = field(default_factory=list)
+
+
+def around(slug: str, run: Run, *, taken: Sequence[str], made: Sequence[str], actor: Actor) -> Around:
+    """The runs that made the models which `run` has `taken`, and those that have taken what it `made`; some of each."""
+    workspace = get_workspace(slug, actor=actor, action="run.read")
+    rows = Run.objects.filter(workspace=workspace, deleted__isnull=True).exclude(pk=run.pk)
+    told = rows.select_related("experiment").only("name", "status", "number", "experiment__name").distinct()
+    found = Around()
+    if taken:
+        # By the relation's name and not by its class: models are built on runs, and not the other way round.
+        of_uses = ModelUse.objects.filter(model_id__in=taken, direction=ModelUse.Direction.OUTPUT).values("run")
+        found.before = list(told.filter(Q(logged_models__in=taken) | Q(pk__in=of_uses)).order_by("-pk")[:MOST_AROUND])
+    if made:
+        uses = ModelUse.objects.filter(model_id__in=made, direction=ModelUse.Direction.INPUT).values("run")
+        found.after = list(told.filter(pk__in=uses).order_by("-pk")[:MOST_AROUND])
+    return found

@@ -3,7 +3,7 @@
 from runs.services.beginning import Words, begin_at_once, begin_soon, drain
 from runs.services.children import create_children, end_child
 from runs.services.claims import claim_run
-from runs.services.editing import delete_run, edit_run
+from runs.services.editing import edit_run
 from runs.services.ending import cancel_run, report_result
 from runs.services.experiments import (
     archive_experiment,
@@ -16,12 +16,27 @@ from runs.services.hints import rehint
 from runs.services.interactive import end_interactive, reopen_interactive, start_interactive
 from runs.services.leases import greet, renew, report_progress
 from runs.services.reaper import reap
-from runs.services.submit import submit_run
-from runs.services.trash import discard_run, restore_run
+from runs.services.submit import require_submit, submit_run
+from runs.services.trash import MOST as MOST_IN_BIN
+from runs.services.trash import (
+    Done,
+    archive_run,
+    archive_runs,
+    delete_run,
+    delete_runs,
+    discard_run,
+    purge_expired,
+    purge_run,
+    restore_run,
+)
 
 __all__ = [
+    "MOST_IN_BIN",
+    "Done",
     "Words",
     "archive_experiment",
+    "archive_run",
+    "archive_runs",
     "begin_at_once",
     "begin_soon",
     "cancel_run",
@@ -29,12 +44,15 @@ __all__ = [
     "create_children",
     "create_experiment",
     "delete_run",
+    "delete_runs",
     "discard_run",
     "drain",
     "edit_run",
     "end_child",
     "end_interactive",
     "greet",
+    "purge_expired",
+    "purge_run",
     "reap",
     "rehint",
     "rename_experiment",
@@ -42,6 +60,7 @@ __all__ = [
     "reopen_interactive",
     "report_progress",
     "report_result",
+    "require_submit",
     "restore_experiment",
     "restore_run",
     "start_interactive",

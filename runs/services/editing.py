@@ -1,4 +1,4 @@
-"""Changing what a run says of itself, and deleting it."""
+"""Changing what a run says of itself."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,14 +8,12 @@ from django.db import transaction
 from runs import forms
 from runs.fencing import hold_own_run, refuse_late_row
 from runs.models import Run
-from runs.queries import get_run, get_run_briefly
+from runs.queries import get_run_briefly
 from runs.services.telling import tell
 from runs.snapshots import queries as snapshots
 from runs.snapshots.models import Snapshot
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Conflict, Forbidden
-from studio.kernel.events import publish
-from workspace.access import can
+from studio.kernel.errors import Conflict
 from workspace.audit.services import record
 
 
@@ -79,23 +77,3 @@ def _new_properties(run: Run, properties: dict[str, str]) -> dict[str, str]:
                 key=key,
             )
     return properties
-
-
-@transaction.atomic
-def delete_run(slug: str, run_id: str, *, actor: Actor) -> None:
-    """Delete a run that has ended, with its metrics, log and outputs. Registered models stay.
-
-    Contributors delete their own runs, owners any. Raises Conflict `not_final` while it is going on.
-    """
-    run = get_run(slug, run_id, actor=actor, action="run.delete", deleted=True)
-    if run.submitted_by_id != actor.user_id and not can(run.workspace, actor=actor, action="run.delete_any"):
-        raise Forbidden("Only owners of the workspace delete what others have submitted.")
-    if not run.is_final:
-        raise Conflict("The run has not ended.", code="not_final", hint="Cancel it first.", status=run.status)
-    if run.children.filter(deleted__isnull=True).exists():
-        raise Conflict("The run has child runs.", code="has_children", hint="Delete them first.")
-    # Those stay where they are, to be restored: their own children must not go with this run.
-    run.children.filter(deleted__isnull=False).update(parent=None)
-    record(actor=actor, workspace=run.workspace, action="run.delete", target=f"{run.name} ({run.pk})")
-    publish(f"runs.{slug}", run=run.pk, experiment=run.experiment.name, status="deleted")
-    Run.objects.filter(pk=run.pk).delete()

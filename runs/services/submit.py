@@ -78,6 +78,11 @@ def submit_run(
     return run
 
 
+def require_submit(slug: str, *, actor: Actor) -> None:
+    """Raise what `submit_run` would raise for who may not submit, before a form is filled in."""
+    get_workspace(slug, actor=actor, action="run.submit")
+
+
 _NEXT = """
 UPDATE runs_experiment SET run_counter = run_counter + 1, archived = NULL
 WHERE workspace_id = %s AND name = %s RETURNING *

@@ -8,6 +8,7 @@ from typing import IO
 
 from django.db.models import QuerySet
 
+from runs.snapshots import browsing
 from runs.snapshots.models import Snapshot
 from studio.kernel import blobs
 from studio.kernel.actors import Actor
@@ -92,6 +93,17 @@ def get_file(slug: str, snapshot_id: str, path: str, *, actor: Actor) -> FileEnt
         if entry["path"] == path:
             return FileEntry(**entry)
     raise NotFound(f"The snapshot has no file {path[:200]!r}.")
+
+
+def get_text(slug: str, snapshot_id: str, path: str, *, actor: Actor) -> browsing.Text:
+    """Return one file as lines for a page. Raises NotFound when there is no such path; lost bytes are told as such."""
+    entry = get_file(slug, snapshot_id, path, actor=actor)
+    if entry["size"] > browsing.MOST_BYTES:
+        return browsing.Text("big")
+    try:
+        return browsing.text_of(blobs.read_small(entry["sha256"]))
+    except NotFound:
+        return browsing.Text("lost")
 
 
 def get_files(slug: str, snapshot_id: str, paths: Sequence[str], *, actor: Actor) -> dict[str, tuple[str, int]]:

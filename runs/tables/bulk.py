@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runs.models import Run
-from runs.services import cancel_run, discard_run, edit_run, restore_run
+from runs.services import archive_run, cancel_run, delete_run, edit_run, restore_run
 from runs.tables.finding import MOST_AT_ONCE
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
@@ -13,7 +13,14 @@ from workspace.access import get_workspace
 from zaffre.protocol import FINAL_STATES
 
 #: {deed: the action that a member needs for it}.
-DEEDS = {"cancel": "run.cancel", "delete": "run.delete", "restore": "run.delete", "tag": "run.edit"}
+DEEDS = {
+    "cancel": "run.cancel",
+    "delete": "run.delete",
+    "restore": "run.delete",
+    "tag": "run.edit",
+    "archive": "run.edit",
+    "unarchive": "run.edit",
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Result:
 def do_to_runs(
     slug: str, runs: Sequence[str], *, actor: Actor, deed: str, tags: Mapping[str, Any] | None = None
 ) -> list[Result]:
-    """Cancel, delete (to be restored), restore or tag each of the runs, and say of each how it went, in their order.
+    """Cancel, delete (into the recycle bin), restore, archive or tag each of the runs; of each how it went, in order.
 
     A tag that is None is taken away. Raises Invalid for a deed that there is not and for more than MOST_AT_ONCE runs,
     Forbidden for who may do it to no run.
@@ -47,7 +54,9 @@ def do_to_runs(
     known = {run: (name, status) for run, name, status in rows.values_list("pk", "name", "status")}
     work: dict[str, Callable[[str], object]] = {
         "cancel": lambda run: cancel_run(slug, run, actor=actor),
-        "delete": lambda run: discard_run(slug, run, actor=actor),
+        "delete": lambda run: delete_run(slug, run, actor=actor),
+        "archive": lambda run: archive_run(slug, run, actor=actor),
+        "unarchive": lambda run: archive_run(slug, run, actor=actor, archived=False),
         "restore": lambda run: restore_run(slug, run, actor=actor),
         "tag": lambda run: edit_run(slug, run, actor=actor, tags=tags),
     }

@@ -123,7 +123,7 @@ def open_place(slug: str, experiment: str | None, *, actor: Actor, action: str =
 
 def chosen(place: Place, asked: Asked, *, actor: Actor) -> tuple[QuerySet[Run], Tree | None]:
     """The runs that are asked for, and what the filter says, for `look`. Raises Invalid `bad_filter`."""
-    rows = Run.objects.filter(workspace=place.workspace, deleted__isnull=True)
+    rows = Run.objects.filter(workspace=place.workspace, deleted__isnull=True, archived__isnull=not asked.archived)
     if actor.kind == "run":
         rows = rows.filter(pk=actor.run_id)
     if place.experiment is not None:

@@ -16,7 +16,7 @@ SINCE = {"1d": 1, "7d": 7, "30d": 30, "90d": 90}
 AGGREGATES = ("mean", "min", "max", "std", "count")
 HIDDEN = ("failed",)
 #: Words of an address that a view keeps, in the order in which it says them.
-KEPT = ("filter", "status", "since", "mine", "hide", "columns", "order_by", "group", "aggregate")
+KEPT = ("filter", "status", "since", "mine", "hide", "archived", "columns", "order_by", "group", "aggregate")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Asked:
     mine: bool = False
     #: Leave out runs that failed.
     hide: str = ""
+    #: Archived runs instead of all others.
+    archived: bool = False
     #: Empty: those that say most about the rows.
     columns: tuple[Column, ...] = ()
     sort: Sort | None = None
@@ -40,7 +42,7 @@ class Asked:
     @property
     def narrowed(self) -> bool:
         """Whether it shows less than all runs."""
-        return bool(self.filter or self.status or self.days or self.mine or self.hide)
+        return bool(self.filter or self.status or self.days or self.mine or self.hide or self.archived)
 
     @property
     def words(self) -> dict[str, str]:
@@ -51,6 +53,7 @@ class Asked:
             "since": next((word for word, days in SINCE.items() if days == self.days), ""),
             "mine": "1" if self.mine else "",
             "hide": self.hide,
+            "archived": "1" if self.archived else "",
             "columns": ",".join(one.text for one in self.columns),
             "order_by": self.sort.text if self.sort else "",
             "group": ",".join(one.text for one in self.groups),
@@ -75,6 +78,7 @@ def read(words: Mapping[str, str]) -> Asked:
         days=SINCE.get(_one_of(said("since"), SINCE, "since"), 0),
         mine=said("mine") in ("1", "true"),
         hide=_one_of(said("hide"), HIDDEN, "hide"),
+        archived=said("archived") in ("1", "true"),
         # A row begins with the run's name anyway.
         columns=tuple(one for one in parse_columns(said("columns")) if one != Column("attribute", "name")),
         sort=parse_sort(said("order_by")),

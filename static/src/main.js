@@ -9,6 +9,7 @@ import "./css/live.css";
 import "./css/table.css";
 import "./css/charts.css";
 import "./css/compare.css";
+import "./css/life.css";
 
 import htmx from "htmx.org";
 
@@ -30,6 +31,7 @@ import "./elements/mlflow-link.js";
 import "./elements/compare-plot.js";
 import "./elements/compare-tools.js";
 import "./elements/report-form.js";
+import "./elements/run-page.js";
 import "./frame.js";
 import "./keys.js";
 import "./palette.js";

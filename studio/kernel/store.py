@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import F, Func, QuerySet
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from studio.kernel import blobs
 from studio.kernel.models import BlobRef
@@ -51,6 +52,16 @@ class Names:
         one = _Hashes(F(self.field)) if isinstance(kind, models.JSONField) else F(self.field)
         return self.rows().annotate(named=one).values_list(self.workspace, "named")
 
+    def among(self, sha256s: Sequence[str], *, workspace_id: int) -> set[str]:
+        """Those of the hashes that rows of this workspace name."""
+        sql, params = self.pairs().filter(**{self.workspace: workspace_id}).query.sql_with_params()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT DISTINCT sha256 FROM ({sql}) AS named (workspace_id, sha256) WHERE sha256 = ANY(%s)",  # noqa: S608
+                [*params, list(sha256s)],
+            )
+            return {sha256 for (sha256,) in cursor.fetchall()}
+
     def naming(self, sha256: str) -> list[str]:
         """The rows that name a hash, for people."""
         kind = apps.get_model(self.model)._meta.get_field(self.field)
@@ -63,6 +74,12 @@ class Names:
 class _Hashes(Func):
     template = "(jsonb_path_query(%(expressions)s, '$[*].sha256') #>> '{}')"
     output_field = models.CharField()
+
+
+def all_names() -> Sequence[Names]:
+    """Who names blobs, in every room: for those below them, who need to know what else would lose a file."""
+    found: Sequence[Names] = import_string(settings.BLOB_NAMES)
+    return found
 
 
 @dataclass

@@ -70,7 +70,8 @@ def lately(slug: str, *, actor: Actor) -> dict[str, Any]:
     space = get_workspace(slug, actor=actor, action="workspace.read")
     if not can(space, actor=actor, action="run.read"):
         return {"runs": [], "endpoints": [], "machines": False}
-    runs = Run.objects.filter(workspace=space, deleted__isnull=True).select_related("experiment").order_by("-pk")[:8]
+    shown_runs = Run.objects.filter(workspace=space, deleted__isnull=True, archived__isnull=True)
+    runs = shown_runs.select_related("experiment").order_by("-pk")[:8]
     # The one that answers, else the newest one, as everywhere.
     shown = Deployment.objects.filter(endpoint=OuterRef("pk")).order_by("-traffic", "-number").values("state")[:1]
     endpoints = Endpoint.objects.filter(workspace=space).annotate(state=Subquery(shown)).order_by("name")[:8]

@@ -48,6 +48,7 @@ def words() -> dict[str, str]:
         "tpr": _("true positive rate"),
         "residual": _("residual"),
         "count": _("count"),
+        "nobell": _("The browser does not allow notes from this site. Allow them in its settings for this page."),
         **_comparison(),
     }
 

@@ -98,7 +98,8 @@ def test_files_of_a_deleted_run_go_after_a_day_unless_another_has_them(api, lab,
         Artifact.objects.create(run_id=run.id, path="b", sha256=shared, size=6)
     running.change(status="completed")
     gc()
-    assert api("carl").delete(f"/api/v1/workspaces/lab/runs/{running.id}").status_code == 204
+    for address in (f"/api/v1/workspaces/lab/runs/{running.id}", f"/api/v1/workspaces/lab/runs/{running.id}?forever=1"):
+        assert api("carl").delete(address).status_code == 204
     assert api("carl").get(f"/api/v1/workspaces/lab/runs/{running.id}/artifacts/a").status_code == 404
     gc()
     later(DAY - 60)

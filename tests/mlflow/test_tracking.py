@@ -10,7 +10,7 @@ from django.utils.html import escape
 
 from runs.models import Run
 from runs.queries import get_experiment, get_run
-from runs.services import cancel_run, delete_run
+from runs.services import cancel_run, delete_run, purge_run
 from studio.kernel.errors import Conflict
 from studio.shell.queries import find
 from tests.conftest import People
@@ -223,6 +223,7 @@ async def test_deleting_for_ever_spares_what_can_be_restored(carl: Door, people:
         await ask(lambda: delete_run("lab", parent, actor=people.actor("carl")))
     await carl.post("runs/delete", run_id=child)
     await ask(lambda: delete_run("lab", parent, actor=people.actor("carl")))
+    await ask(lambda: purge_run("lab", parent, actor=people.actor("carl")))
     assert (await carl.post("runs/restore", run_id=child)).status == 200
     assert (await carl.get("runs/get", run_id=child)).status == 200
 

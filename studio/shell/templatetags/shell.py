@@ -10,6 +10,7 @@ from django import template
 from django.http import HttpRequest
 from django.utils.translation import get_language, gettext, pgettext
 
+from studio.kernel.sizes import size_text
 from studio.shell.client import install_command
 from studio.shell.navigation import address
 
@@ -92,12 +93,7 @@ def iso(moment: Any) -> str:
 @register.filter
 def size(count: Any) -> str:
     """Bytes for people: 1.2 MB."""
-    number = float(count or 0)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if number < 1000 or unit == "TB":
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
-        number /= 1000
-    return ""
+    return size_text(count)
 
 
 @register.filter

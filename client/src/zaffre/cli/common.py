@@ -150,6 +150,15 @@ def facts(found: Sequence["tuple[str, Any]"]) -> str:
     return "\n".join(f"{name:<{width}}  {value}" for name, value in shown)
 
 
+def amount(count: float) -> str:
+    """Bytes for people: 1.2 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
 def age(moment: Optional[str]) -> str:
     """How long ago a moment of the studio was, as people say it."""
     at = parse_time(moment)

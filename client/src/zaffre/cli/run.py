@@ -1,4 +1,4 @@
-"""zaffre run submit, list, show, logs, cancel, download, resend"""
+"""zaffre run submit, list, show, logs, cancel, download, resend, delete, restore, archive"""
 
 from __future__ import annotations
 
@@ -6,7 +6,21 @@ import argparse
 import sys
 from typing import Any, Dict, List
 
-from zaffre.cli.common import age, facts, note, noun, pairs, parse_time, span, table, tell, verb, workspace_of
+from zaffre.cli.common import (
+    age,
+    amount,
+    facts,
+    note,
+    noun,
+    pairs,
+    parse_time,
+    span,
+    sure,
+    table,
+    tell,
+    verb,
+    workspace_of,
+)
 from zaffre.errors import UserErrorException
 from zaffre.protocol import SYSTEM_PREFIX
 
@@ -34,6 +48,7 @@ def add(nouns: Any) -> None:
     listing.add_argument("--status")
     listing.add_argument("--filter", metavar="TEXT", help="such as: metrics.loss < 0.5 and not params.model = 'mlp'")
     listing.add_argument("--limit", type=int, default=20)
+    listing.add_argument("--archived", action="store_true", help="those that were put away")
     _one(verb(verbs, "show", _show, "All that is known of a run."))
     logs = _one(verb(verbs, "logs", _logs, "What a run printed."))
     logs.add_argument("--follow", action="store_true", help="go on until it ends")
@@ -43,6 +58,13 @@ def add(nouns: Any) -> None:
     download.add_argument("--prefix", default="", help="only files whose path begins so")
     download.add_argument("--to", default=".", metavar="DIR")
     _one(verb(verbs, "resend", _resend, "Send points of an interactive run that could not be sent before."))
+
+    delete = _one(verb(verbs, "delete", _delete, "Put a run and what is below it into the recycle bin."))
+    delete.add_argument("--forever", action="store_true", help="remove it from the bin, too: it cannot be restored")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+    _one(verb(verbs, "restore", _restore, "Take a deleted run out of the recycle bin."))
+    archive = _one(verb(verbs, "archive", _archive, "Hide a run from the lists; it stays as it is."))
+    archive.add_argument("--undo", action="store_true", help="show it again")
 
 
 def _one(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -127,6 +149,7 @@ def _list(options: argparse.Namespace) -> int:
         experiment=options.experiment,
         status=options.status,
         filter=options.filter,
+        archived=1 if options.archived else None,
         limit=options.limit,
     )
     rows = [
@@ -237,3 +260,39 @@ def _resend(options: argparse.Namespace) -> int:
     told = f"Sent {count} batches of {run.id}." if count else f"Nothing of {run.id} is left to send."
     tell(options, {"run": run.id, "batches": count}, lambda: told)
     return 0
+
+
+def _delete(options: argparse.Namespace) -> int:
+    run = _run_of_any_kind(options)
+    freed = run.client.get(f"{run.address}/freed")
+    size = amount(freed["bytes"])
+    if options.forever:
+        sure(options, f"Deleting {run.id} for good, which frees {size},")
+    run.delete(forever=options.forever)
+    told = f"{run.id} is gone for good; {size} are freed."
+    if not options.forever:
+        told = f"{run.id} is in the recycle bin; it frees {size} in the end. To undo: zaffre run restore {run.id}"
+    tell(options, {"run": run.id, "forever": options.forever, "freed": freed}, lambda: told)
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    run = _run_of_any_kind(options)
+    run.restore()
+    tell(options, run.known, lambda: f"{run.id} is back.")
+    return 0
+
+
+def _archive(options: argparse.Namespace) -> int:
+    run = _run_of_any_kind(options)
+    run.archive(not options.undo)
+    tell(options, run.known, lambda: f"{run.id} is {'shown again' if options.undo else 'archived'}.")
+    return 0
+
+
+def _run_of_any_kind(options: argparse.Namespace) -> Any:
+    """By its id alone: a deleted run cannot be read."""
+    from zaffre.core.experiment import Experiment
+    from zaffre.core.run import Run
+
+    return Run(Experiment(workspace_of(options), ""), options.run)

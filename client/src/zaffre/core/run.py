@@ -276,6 +276,24 @@ class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, Logs):
             return
         self._found = dict(self.client.post(f"{self.address}/cancel", {}))
 
+    def delete(self, forever: bool = False) -> None:
+        """Put it into the recycle bin with all below it, where it can be restored for some days.
+
+        With `forever` it is removed from the bin, too, and its storage is free. Raises Refused for a run that goes on.
+        """
+        if self.client.get(f"{self.address}/freed")["deleted"] is None:
+            self.client.delete(self.address)
+        if forever:
+            self.client.call("DELETE", self.address, query={"forever": 1})
+
+    def restore(self) -> None:
+        """Take it out of the recycle bin, with what was deleted together with it."""
+        self._found = dict(self.client.post(f"{self.address}/restore", {}))
+
+    def archive(self, archived: bool = True) -> None:
+        """Hide it, with all below it, from the lists of runs; with `archived=False` show it again."""
+        self._found = dict(self.client.post(f"{self.address}/archive", {"archived": archived}))
+
     def complete(self) -> None:
         """End an interactive run well. In a submitted script it only flushes: the run ends with its script."""
         self._end(protocol.COMPLETED)

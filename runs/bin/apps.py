@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class BinConfig(AppConfig):
+    name = "runs.bin"
+    label = "bin"

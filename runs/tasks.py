@@ -1,0 +1,18 @@
+"""Background work of runs."""
+
+import logging
+
+from celery import shared_task
+
+from runs.services import purge_expired
+from studio.kernel.actors import SYSTEM
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="runs.empty_bin")
+def empty_bin() -> None:
+    """Remove for good what has been in the recycle bin for its time. Doing it twice is harmless."""
+    removed = purge_expired(actor=SYSTEM)
+    if removed:
+        log.info("removed %d runs of the recycle bin for good", removed)
