@@ -10,11 +10,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from runs import cloning, queries, sections, services, tabs
-from runs.artifacts.queries import list_artifacts, list_folder
+from runs import cloning, outputs, queries, sections, services, tabs
+from runs.artifacts.queries import list_artifacts
 from runs.bin.queries import get_binned
-from studio.kernel.actors import Actor
-from studio.kernel.downloads import INLINE
+from studio.kernel.downloads import PICTURES
 from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
@@ -22,8 +21,6 @@ from workspace.compute.queries import list_targets
 from workspace.datasets.queries import list_datasets
 from workspace.environments.queries import list_environments
 
-#: Files of a run that are shown at once; more of them are opened folder by folder.
-FLAT = 200
 #: Names that a form offers.
 CHOICES = 500
 TABS = ("overview", "metrics", "images", "children", "outputs", "snapshot", "environment", "lineage", "raw")
@@ -49,10 +46,10 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
     shown: dict[str, Any] = {"row": row, "run": told, "tab": tab, "final": row.is_final}
     shown |= tabs.course(row, told, actor=request.actor)
     if tab == "outputs":
-        shown |= _files(ws, run, request.GET.get("folder", "").strip("/"), actor=request.actor)
+        shown |= outputs.outputs(ws, row, request.GET, actor=request.actor)
     if tab == "images":
         files = list_artifacts(ws, run, actor=request.actor, prefix="")
-        shown["images"] = [one for one in files if PurePosixPath(one.path).suffix.lower() in INLINE]
+        shown["images"] = [one for one in files if PurePosixPath(one.path).suffix.lower() in PICTURES]
     if tab == "metrics":
         shown |= sections.metrics(row.metrics) | sections.phase(told)
     if tab == "overview":
@@ -64,22 +61,6 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
     if tab == "lineage":
         shown |= tabs.origins(ws, row, actor=request.actor)
     return render(request, f"runs/{tab}.html", shown)
-
-
-def _files(ws: str, run: str, folder: str, *, actor: Actor) -> dict[str, Any]:
-    """What the run left behind: all of it while it is little, else one folder after the other."""
-    few = list(list_artifacts(ws, run, actor=actor)[: FLAT + 1]) if not folder else []
-    if not folder and len(few) <= FLAT:
-        return {"artifacts": few}
-    parts = folder.split("/") if folder else []
-    return {
-        "folder": folder,
-        "above": [("/".join(parts[: at + 1]), part) for at, part in enumerate(parts)],
-        "entries": [
-            {"name": one.name, "path": f"{folder}/{one.name}" if folder else one.name, "entry": one}
-            for one in list_folder(ws, run, actor=actor, folder=folder)
-        ],
-    }
 
 
 def _there(ws: str, run: str) -> str:

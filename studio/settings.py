@@ -128,7 +128,7 @@ BLOB_NAMES = "studio.console.names.NAMES"
 #: How long a deleted run stays in the recycle bin.
 BIN_SECONDS = envfloat("ZAFFRE_RECYCLE_BIN", 7 * 24 * 3600)
 #: What is kept of one attempt's log: its beginning, and its end.
-LOG_HEAD_BYTES = envint("ZAFFRE_LOG_HEAD_BYTES", 32 * 1024**2)
+LOG_HEAD_BYTES = envint("ZAFFRE_LOG_HEAD_BYTES", 256 * 1024**2)
 LOG_TAIL_BYTES = envint("ZAFFRE_LOG_TAIL_BYTES", 32 * 1024**2)
 
 #: Addresses (host:port) of private networks that webhooks may reach all the same.

@@ -6,9 +6,10 @@ import re
 from typing import Any
 
 import msgspec
+from django.utils.http import content_disposition_header
 
-from runs.artifacts import queries, uploading
-from studio.kernel import db, hot, packing
+from runs.artifacts import previews, queries, uploading, zips
+from studio.kernel import blobs, db, hot, packing
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 from zaffre.protocol import UPLOAD_PART_BYTES
@@ -87,6 +88,30 @@ async def pack(request: hot.Request, ws: str, run: str) -> hot.Response:
     """POST /api/v1/workspaces/<ws>/runs/<run>/artifacts/pack {files: [path, …]} → a pack"""
     actor = await request.actor(browser_may_write=True)
     return await packing.give(request, lambda paths: queries.get_artifacts(ws, run, paths, actor=actor))
+
+
+async def zip_folder(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """GET …/runs/<run>/zip?folder= → all files below a folder as one zip, made while it is sent"""
+    actor = await request.actor()
+    folder = request.query.get("folder", [""])[-1]
+    packed = await db.run(zips.pack, ws, run, folder, actor=actor)
+    headers = {"Content-Disposition": content_disposition_header(True, packed.name) or "attachment"}
+    return hot.Response(200, hot.pieces_in_thread(packed.pieces), headers, "application/zip")
+
+
+async def preview(request: hot.Request, sealed: str) -> hot.Response:
+    """GET /content/<sealed> → a file that a frame shows, in a world of its own: no cookies, no network, no way out"""
+    sender = (request.scope.get("client") or ("",))[0] or ""
+    shown = await db.run(previews.open_address, sealed, address=sender)
+    headers = {
+        "Content-Security-Policy": shown.policy,
+        "Content-Disposition": content_disposition_header(False, shown.name) or "inline",
+        "Content-Length": str(shown.size),
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    }
+    return hot.Response(200, hot.pieces_in_thread(blobs.read(shown.sha256)), headers, shown.kind)
 
 
 def whole_number(text: str) -> int:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from runs.artifacts.models import Artifact
 from runs.queries import get_run_briefly
@@ -21,10 +22,15 @@ def list_artifacts(slug: str, run_id: str, *, actor: Actor, prefix: str = "") ->
     return rows.order_by("path")
 
 
-def list_folder(slug: str, run_id: str, *, actor: Actor, folder: str = "") -> list[Entry]:
-    """Return what lies directly in a folder of the run, by name; nothing for a file. Raises as get_run does."""
+def list_folder(
+    slug: str, run_id: str, *, actor: Actor, folder: str = "", after: str = "", most: int | None = None
+) -> list[Entry]:
+    """Return what lies directly in a folder of the run, by name; nothing for a file.
+
+    At most `most` entries, those whose name comes behind `after`. Raises as get_run does.
+    """
     run = get_run_briefly(slug, run_id, actor=actor)
-    return folders.look_into(Artifact.objects.filter(run=run), folder)
+    return folders.look_into(Artifact.objects.filter(run=run), folder, after=after, most=most)
 
 
 def get_artifact(slug: str, run_id: str, path: str, *, actor: Actor) -> Artifact:
@@ -47,3 +53,14 @@ def get_artifacts(slug: str, run_id: str, paths: Sequence[str], *, actor: Actor)
         if path not in found:
             raise NotFound(f"The run has no file {path[:200]!r}.")
     return found
+
+
+def list_log_files(slug: str, run_id: str, *, actor: Actor, most: int) -> list[Artifact]:
+    """The files in the run's `logs/` folder, `most` of them by path. Raises as get_run does."""
+    return list(list_artifacts(slug, run_id, actor=actor, prefix="logs/")[:most])
+
+
+def total_of(slug: str, run_id: str, *, actor: Actor) -> dict[str, int]:
+    """How many files a run has, and their bytes: {count, size}. Raises as get_run does."""
+    rows = list_artifacts(slug, run_id, actor=actor).order_by()
+    return rows.aggregate(count=Count("pk"), size=Coalesce(Sum("size"), 0))

@@ -1,13 +1,17 @@
 from django.urls import path
 
-from runs.artifacts import agent_api, api, hot
+from runs.artifacts import agent_api, api, hot, previews
 from studio.kernel.hot import Handler, route
 
-_LIST = "workspaces/<str:ws>/runs/<str:run>/artifacts"
+_RUN = "workspaces/<str:ws>/runs/<str:run>"
+_LIST = f"{_RUN}/artifacts"
 
 api_routes = [
     path(_LIST, api.Artifacts.as_view(), name="artifacts"),
     path(f"{_LIST}/<path:path>", api.ArtifactFile.as_view(), name="artifact"),
+    path(f"{_RUN}/folder", api.Folder.as_view(), name="artifact_folder"),
+    path(f"{_RUN}/rows/<path:path>", api.Rows.as_view(), name="artifact_rows"),
+    path(f"{_RUN}/preview/<path:path>", api.Preview.as_view(), name="artifact_preview"),
 ]
 
 agent_routes = [
@@ -27,3 +31,7 @@ hot_routes = [
     for method, rest, door in _UPLOADS
 ]
 hot_routes.append(route("POST", "/api/v1/workspaces/<ws>/runs/<run>/artifacts/pack", hot.pack))
+hot_routes += [
+    route("GET", "/api/v1/workspaces/<ws>/runs/<run>/zip", hot.zip_folder),
+    route("GET", f"{previews.PLACE}/<sealed>", hot.preview),
+]

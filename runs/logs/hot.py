@@ -1,13 +1,14 @@
-"""The raw door of logs: pieces in, bytes out."""
+"""The raw door of logs: pieces in; bytes, lines and what was searched for out."""
 
 import asyncio
 import base64
 import hashlib
 import re
+import threading
 
 import msgspec
 
-from runs.logs import queries, services
+from runs.logs import lines, queries, searching, services
 from runs.logs.pieces import parse_range
 from studio.kernel import db, hot
 from studio.kernel.errors import Conflict, Invalid, Malformed, RangeGap
@@ -151,3 +152,51 @@ async def _whole(first: bytes, log_id: int, start: int, end: int) -> "hot.AsyncI
     yield first
     async for piece in hot.pieces_in_thread(queries.pieces_of(log_id, start, end)):
         yield piece
+
+
+async def read_lines(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """GET …/runs/<run>/log/lines?line=&count=&attempt=: from a line on, or those at the end"""
+    actor = await request.actor()
+    found = await db.run(
+        lines.read_lines,
+        ws,
+        run,
+        actor=actor,
+        line=request.number("line", least=1),
+        count=request.number("count", 500, least=1, most=lines.MOST_LINES) or 0,
+        attempt=request.number("attempt", most=2**31 - 1),
+    )
+    return hot.json(found)
+
+
+async def search(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """GET …/runs/<run>/log/search?q=&regex=1&case=1&line=&limit=&attempt=, or preset=error in place of q"""
+    actor = await request.actor()
+    await request.body(limit=0)
+
+    def told(name: str) -> str:
+        return request.query.get(name, [""])[-1]
+
+    find = searching.what(told("q"), regex=told("regex") == "1", case=told("case") == "1", preset=told("preset"))
+    stop = threading.Event()
+    gone = asyncio.create_task(_when_gone(request, stop))
+    try:
+        found = await searching.search(
+            ws,
+            run,
+            find,
+            actor=actor,
+            attempt=request.number("attempt", most=2**31 - 1),
+            first=request.number("line", 1, least=1) or 1,
+            limit=request.number("limit", 100, least=1, most=searching.MOST_HITS) or 1,
+            stopped=stop.is_set,
+        )
+    finally:
+        gone.cancel()
+    hits = [{"line": hit.line, "text": hit.text, "start": hit.start, "end": hit.end} for hit in found.hits]
+    return hot.json({"hits": hits, "count": found.count, "whole": found.whole, "next": found.next})
+
+
+async def _when_gone(request: hot.Request, stop: threading.Event) -> None:
+    await request.left()
+    stop.set()

@@ -16,6 +16,10 @@ class Log(models.Model):
     #: Where the bytes begin that are left out, and how many they are; 0 and 0 = nothing is missing.
     head = models.BigIntegerField(default=0)
     elided = models.BigIntegerField(default=0)
+    #: How many lines have ended, those of bytes that are left out too; null = written before lines were counted.
+    newlines = models.BigIntegerField(default=0, null=True)
+    #: Bytes were left out whose lines nobody counted: numbers behind them are lower than the program's.
+    uncounted = models.BooleanField(default=False)
     sha256 = models.CharField(max_length=64, blank=True)
     #: The sender's length and hash matched what is held.
     complete = models.BooleanField(default=False)
@@ -34,6 +38,8 @@ class LogChunk(models.Model):
     log = models.ForeignKey(Log, on_delete=models.CASCADE, related_name="chunks")
     offset = models.BigIntegerField()
     length = models.PositiveIntegerField()
+    #: How many lines ended before `offset`; null as in `Log.newlines`.
+    first_line = models.BigIntegerField(null=True)
     data = models.BinaryField()
 
     class Meta:

@@ -107,3 +107,9 @@ def pieces_of(log_id: int, start: int, end: int) -> Iterator[bytes]:
             return
         yield piece
         start += len(piece)
+
+
+def list_logs(slug: str, run_id: str, *, actor: Actor) -> list[Log]:
+    """The logs of all attempts of a run, the latest first. Raises as get_run does."""
+    run = get_run_briefly(slug, run_id, actor=actor)
+    return list(Log.objects.filter(run=run).order_by("-attempt"))

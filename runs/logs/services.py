@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from runs.fencing import admit, refuse_late
@@ -51,9 +51,11 @@ class _Held:
     span: Span
     #: New bytes, each part after the other; a part begins anew where the sender skipped.
     fresh: list[tuple[int, bytearray]] = field(default_factory=list)
+    skipped: bool = False
 
     def skip(self, start: int) -> None:
         self.span = self.span.skipped(start)
+        self.skipped = True
         self.fresh.append((start, bytearray()))
 
     def add(self, data: bytes) -> None:
@@ -151,18 +153,30 @@ def _store(run_id: str, held: _Held) -> None:
     log, kept = held.log, held.span.trimmed(head=settings.LOG_HEAD_BYTES, tail=settings.LOG_TAIL_BYTES)
     if kept == log.span:
         return
-    LogChunk.objects.bulk_create(
-        LogChunk(log=log, offset=offset + at, length=len(piece), data=piece)
-        for offset, fresh in held.fresh
-        for at in range(0, len(fresh), CHUNK)
-        if (piece := bytes(fresh[at : at + CHUNK])) and kept.held(offset + at, offset + at + len(piece))
-    )
+    chunks, newlines = _chunks(held, kept)
+    LogChunk.objects.bulk_create(chunks)
     if kept.elided:
         # Whole chunks only: one over the edge stays, and nobody reads the part that is left out.
         between = LogChunk.objects.filter(log=log, offset__gte=kept.head, offset__lt=kept.tail)
         between.filter(offset__lte=kept.tail - F("length")).delete()
-    Log.objects.filter(pk=log.pk).update(length=kept.length, head=kept.head, elided=kept.elided)
+    uncounted = {"uncounted": True} if held.skipped else {}
+    rows = Log.objects.filter(pk=log.pk)
+    rows.update(length=kept.length, head=kept.head, elided=kept.elided, newlines=newlines, **uncounted)
     transaction.on_commit(partial(_tell, run_id, log.attempt, kept.length))
+
+
+def _chunks(held: _Held, kept: Span) -> tuple[list[LogChunk], int | None]:
+    """The rows of the new bytes that stay, and how many lines have ended after all of them."""
+    chunks, newlines = [], held.log.newlines
+    for offset, fresh in held.fresh:
+        for at in range(0, len(fresh), CHUNK):
+            piece = bytes(fresh[at : at + CHUNK])
+            start = offset + at
+            if kept.held(start, start + len(piece)):
+                chunks.append(LogChunk(log=held.log, offset=start, length=len(piece), first_line=newlines, data=piece))
+            if newlines is not None:
+                newlines += piece.count(b"\n")
+    return chunks, newlines
 
 
 def _tell(run_id: str, attempt: int, length: int) -> None:
@@ -206,6 +220,27 @@ def complete(run_id: str, *, actor: Actor, length: int, sha256: str, workspace: 
         Log.objects.filter(pk=log.pk).update(complete=True, sha256=sha256)
         transaction.on_commit(partial(_tell, run_id, log.attempt, log.length))
     return True
+
+
+@transaction.atomic
+def count_lines(log_id: int, *, actor: Actor) -> None:
+    """Count the lines of a log from before they were counted, once, for whoever was let in to read it."""
+    log = Log.objects.select_for_update().filter(pk=log_id, newlines__isnull=True).first()
+    if log is None or actor.kind == "anonymous":
+        return
+    newlines, counted = 0, []
+    for pk, data in LogChunk.objects.filter(log=log).order_by("offset").values_list("pk", "data").iterator(8):
+        counted.append((pk, newlines))
+        newlines += bytes(data).count(b"\n")
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTED, [[pk for pk, _ in counted], [before for _, before in counted]])
+    Log.objects.filter(pk=log.pk).update(newlines=newlines, uncounted=bool(log.elided))
+
+
+_COUNTED = """
+UPDATE logs_logchunk chunk SET first_line = counted.before
+FROM unnest(%s::bigint[], %s::bigint[]) AS counted(id, before) WHERE chunk.id = counted.id
+"""
 
 
 def compact_run(run_id: str, *, actor: Actor) -> int:

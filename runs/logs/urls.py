@@ -9,4 +9,6 @@ hot_routes = [
     route("PATCH", f"{_RUN}/log", hot.append_from_user),
     route("POST", f"{_RUN}/log/complete", hot.complete_from_user),
     route("GET", f"{_RUN}/log", hot.read),
+    route("GET", f"{_RUN}/log/lines", hot.read_lines),
+    route("GET", f"{_RUN}/log/search", hot.search),
 ]

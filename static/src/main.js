@@ -10,6 +10,7 @@ import "./css/table.css";
 import "./css/charts.css";
 import "./css/compare.css";
 import "./css/life.css";
+import "./css/files.css";
 
 import htmx from "htmx.org";
 
@@ -32,6 +33,7 @@ import "./elements/compare-plot.js";
 import "./elements/compare-tools.js";
 import "./elements/report-form.js";
 import "./elements/run-page.js";
+import "./lazy.js";
 import "./frame.js";
 import "./keys.js";
 import "./palette.js";

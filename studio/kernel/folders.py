@@ -22,8 +22,11 @@ class _SplitPart(Func):
     output_field = CharField()
 
 
-def look_into(rows: QuerySet[Any], folder: str) -> list[Entry]:
-    """What lies directly in `folder` (empty: the root) among `rows`, by name; nothing for a file."""
+def look_into(rows: QuerySet[Any], folder: str, *, after: str = "", most: int | None = None) -> list[Entry]:
+    """What lies directly in `folder` (empty: the root) among `rows`, by name; nothing for a file.
+
+    At most `most` entries, those whose name comes behind `after`.
+    """
     prefix = f"{folder}/" if folder else ""
     # One statement that groups in the database: a folder of a hundred thousand files is one row of the answer.
     found = (
@@ -31,8 +34,9 @@ def look_into(rows: QuerySet[Any], folder: str) -> list[Entry]:
         .annotate(rest=Substr("path", len(prefix) + 1))
         .annotate(deeper=StrIndex("rest", Value("/")))
         .annotate(name=_SplitPart("rest", Value("/"), Value(1)))
+        .filter(**({"name__gt": after.replace("\0", "")} if after else {}))
         .values("name")
         .annotate(deepest=Max("deeper"), total=Sum("size"), count=Count("pk"))
         .order_by("name")
     )
-    return [Entry(row["name"], row["deepest"] > 0, row["total"], row["count"]) for row in found]
+    return [Entry(row["name"], row["deepest"] > 0, row["total"], row["count"]) for row in found[:most]]

@@ -4,53 +4,57 @@ from django.utils.translation import gettext as _
 
 
 def words() -> dict[str, str]:
-    return _of_charts() | {
-        "away": _("The studio does not answer. Try again in a moment."),
-        "refused": _("The studio refused this ({status})."),
-        "copied": _("Copied"),
-        "copy": _("Copy"),
-        "nothing": _("Nothing has such a name."),
-        "step": _("step"),
-        "log": _("Log"),
-        "nolog": _("Nothing was written yet."),
-        "leftout": _("{size} were left out here: of a long log the beginning and the end are kept."),
-        "line": _("1 line"),
-        "lines": _("{count} lines"),
-        "toend": _("Jump to end · {count} new lines"),
-        "toend0": _("Jump to end"),
-        "lost": _("The live connection is lost. This page asks every few seconds until it is back."),
-        "insecure": _(
-            "Files are checked in the browser, which it allows only over https or on localhost. "
-            "Use `zaffre dataset create` on the command line, or open the studio over https."
-        ),
-        "chosen1": _("1 file, {size}"),
-        "chosen": _("{count} files, {size}"),
-        "choosefirst": _("Choose files and a name first."),
-        "hashing": _("Reading file {at} of {count}…"),
-        "sending": _("Sending {done} of {size}…"),
-        "notjson": _("This is not JSON"),
-        "row": _("1 row"),
-        "rows": _("{count} rows"),
-        "lastrows": _("The last {count} of {all} rows."),
-        "which": _("Which of them is shown"),
-        "notyet": _("{path} is not there yet: the run sends it when the studio can be reached, or at its end."),
-        "counts": _("Counts"),
-        "shares": _("Shares of each row"),
-        "truth": _("true"),
-        "predicted": _("predicted"),
-        "ideal": _("ideal"),
-        "acrossmatrix": _("Rows are true, columns are predicted."),
-        "ofmatrix": _("{count} of {truth} were taken for {found}"),
-        "precisionrecall": _("Precision and recall"),
-        "precision": _("precision"),
-        "recall": _("recall"),
-        "fpr": _("false positive rate"),
-        "tpr": _("true positive rate"),
-        "residual": _("residual"),
-        "count": _("count"),
-        "nobell": _("The browser does not allow notes from this site. Allow them in its settings for this page."),
-        **_comparison(),
-    }
+    return (
+        _of_charts()
+        | _of_outputs()
+        | {
+            "away": _("The studio does not answer. Try again in a moment."),
+            "refused": _("The studio refused this ({status})."),
+            "copied": _("Copied"),
+            "copy": _("Copy"),
+            "nothing": _("Nothing has such a name."),
+            "step": _("step"),
+            "log": _("Log"),
+            "nolog": _("Nothing was written yet."),
+            "leftout": _("{size} were left out here: of a long log the beginning and the end are kept."),
+            "line": _("1 line"),
+            "lines": _("{count} lines"),
+            "toend": _("Jump to end · {count} new lines"),
+            "toend0": _("Jump to end"),
+            "lost": _("The live connection is lost. This page asks every few seconds until it is back."),
+            "insecure": _(
+                "Files are checked in the browser, which it allows only over https or on localhost. "
+                "Use `zaffre dataset create` on the command line, or open the studio over https."
+            ),
+            "chosen1": _("1 file, {size}"),
+            "chosen": _("{count} files, {size}"),
+            "choosefirst": _("Choose files and a name first."),
+            "hashing": _("Reading file {at} of {count}…"),
+            "sending": _("Sending {done} of {size}…"),
+            "notjson": _("This is not JSON"),
+            "row": _("1 row"),
+            "rows": _("{count} rows"),
+            "lastrows": _("The last {count} of {all} rows."),
+            "which": _("Which of them is shown"),
+            "notyet": _("{path} is not there yet: the run sends it when the studio can be reached, or at its end."),
+            "counts": _("Counts"),
+            "shares": _("Shares of each row"),
+            "truth": _("true"),
+            "predicted": _("predicted"),
+            "ideal": _("ideal"),
+            "acrossmatrix": _("Rows are true, columns are predicted."),
+            "ofmatrix": _("{count} of {truth} were taken for {found}"),
+            "precisionrecall": _("Precision and recall"),
+            "precision": _("precision"),
+            "recall": _("recall"),
+            "fpr": _("false positive rate"),
+            "tpr": _("true positive rate"),
+            "residual": _("residual"),
+            "count": _("count"),
+            "nobell": _("The browser does not allow notes from this site. Allow them in its settings for this page."),
+            **_comparison(),
+        }
+    )
 
 
 def _comparison() -> dict[str, str]:
@@ -136,4 +140,46 @@ def _of_charts() -> dict[str, str]:
         "boardmore": _("Show more ({count})"),
         "boardone": _("1 metric"),
         "boardmany": _("{count} of {all} metrics"),
+    }
+
+
+def _of_outputs() -> dict[str, str]:
+    """What the pages of logs and files say."""
+    return {
+        "leftoutuncounted": _(
+            "{size} were left out here, and nobody counted their lines: the numbers below are lower than the program's."
+        ),
+        "linecut": _(" … and {size} more of this line, in the download"),
+        "searching": _("Searching…"),
+        "hits": _("{count} lines"),
+        "hitsatleast": _("at least {count} lines"),
+        "hitof": _("{at} of {count}"),
+        "hitofatleast": _("{at} of at least {count}"),
+        "nohits": _("Nothing found in the whole log"),
+        "nohitsyet": _("Nothing found in 10 seconds: the search ended there"),
+        "noerror": _("No line looks like an error"),
+        "files": _("Files"),
+        "nofiles": _("Nothing yet. What the script writes to outputs/ appears here, also when it fails."),
+        "morefiles": _("More of this folder"),
+        "zipped": _("{folder} as a zip"),
+        "nofile": _("The run has no such file."),
+        "tolog": _("Back to the log"),
+        "copypath": _("Copy the path"),
+        "download": _("Download"),
+        "nopreview": _("Files of this kind are not shown here. Download it."),
+        "toolarge": _("{size} is too much to be shown here (at most {most}). Download it."),
+        "jsonlarge": _("More than {size} of JSON is shown as text."),
+        "emptyfile": _("The file is empty."),
+        "textmore": _("{done} of {size} are shown; more comes as you scroll."),
+        "textcut": _("{done} of {size} are shown; the rest is in the download."),
+        "rowsmore": _("{count} rows are shown; more come as you scroll."),
+        "morerows": _("{count} more"),
+        "parquet": _("{rows} rows, {columns} columns"),
+        "scriptsoff": _("Shown without its scripts, cut off from the studio and from the network."),
+        "scriptson": _("Its scripts run here, cut off from the studio and from the network."),
+        "withscripts": _("Run its scripts"),
+        "withoutscripts": _("Show without scripts"),
+        "outputleft": _("Left out: {kind}"),
+        "nocells": _("This notebook has no cells."),
+        "morecells": _("{count} more cells are in the download."),
     }

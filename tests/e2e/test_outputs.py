@@ -1,60 +1,164 @@
-"""The outputs of a run that wrote very much: its log with what is left out, and its files folder by folder."""
+"""Outputs + logs as a person uses them: search a long log, link to a line, follow, look at files of all kinds."""
 
+import re
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.stack.running import Studio
+from tests.stack.running import Studio, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
-FLOOD = """
-import os, pathlib, time
-block = (b"z" * 99 + b"\\n") * 10000
-os.write(1, b"the first line\\n")
-for n in range(75):
-    os.write(1, block)
-os.write(1, b"the last line\\n")
-for at in range(230):
-    place = pathlib.Path(f"outputs/part{at % 3}/file{at}.txt")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(str(at))
+#: 20 MB of log; the script waits before its last lines, so that somebody can follow it.
+SCRIPT = """
+import json, os, pathlib, sys, time
+out = pathlib.Path("outputs")
+out.mkdir(exist_ok=True)
+(out / "table.csv").write_text("id,name\\n" + "".join(f'{n},"row, {n}"\\n' for n in range(1000)))
+(out / "metrics.json").write_text(json.dumps({"loss": 0.5, "name": "<img src=x onerror=alert(1)>"}))
+(out / "report.html").write_text("<h1>Report</h1><p id=p>still</p><script>document.getElementById('p').textContent = "
+    "(() => { try { return 'cookie ' + document.cookie } catch (e) { return 'scripts ran, ' + e.name } })()</script>")
+cells = [{"cell_type": "markdown", "source": "# Digits <script>alert(1)</script>"},
+         {"cell_type": "code", "execution_count": 1, "source": "print(1)",
+          "outputs": [{"output_type": "stream", "name": "stdout", "text": "one\\n"}]}]
+(out / "eda.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+deep = out / "deep" / "er"
+deep.mkdir(parents=True)
+for n in range(230):
+    (deep / f"file{n}.txt").write_text(str(n))
+block = []
+for n in range(1, 200_001):
+    text = f"step {n:06d} " + "x" * 85
+    if n == 123_456:
+        text = "\\x1b[31mNEEDLE in the hay\\x1b[0m"
+    if n == 150_000:
+        text = "ValueError: three channels"
+    block.append(text + "\\n")
+    if n % 20_000 == 0:
+        os.write(1, "".join(block).encode())
+        block = []
+gate = pathlib.Path(os.environ["GATE"])
+while not gate.exists():
+    time.sleep(0.2)
+print("50%\\r100%\\nthe last line")
+sys.exit(3)
 """
 
 
-def test_a_flooded_log_and_many_files(page: "Page", studio: Studio, tmp_path):
-    run = studio.submit({"train.py": FLOOD})
-    ws = studio.known["workspace"]
-    page.goto(f"/w/{ws}/runs/{run}/outputs")
-    studio.wait_for(run, "completed")
-    page.reload()
-    lines = page.locator("log-tail .lines")
+def test_a_long_log_and_files_of_all_kinds(page: "Page", studio: Studio, tmp_path):
+    gate = tmp_path / "gate"
+    run = studio.submit({"train.py": SCRIPT.replace('os.environ["GATE"]', repr(str(gate)))})
+    place = f"/w/{studio.known['workspace']}/runs/{run}/outputs"
+    tail = f"{studio.ws}/runs/{run}/log?tail=200"
+    until(lambda: b"step 200000" in studio.ask("GET", tail).body, "the long log", seconds=180, every=0.5)
+    page.goto(place)
+    lines = page.locator("log-view .lines")
+    lines.get_by_text("step 200000").wait_for()
+    page.get_by_text("200,000 lines", exact=True).wait_for()
+    # Scrolling up stops following; what is written meanwhile is counted on the way back.
+    lines.hover()
+    page.mouse.wheel(0, -1500)
+    page.get_by_role("button", name="Jump to end").wait_for()
+    gate.touch()
+    page.get_by_role("button", name="Jump to end · 2 new lines").click()
     lines.get_by_text("the last line").wait_for()
-    page.get_by_role("link", name="outputs/").click()
-    page.get_by_role("link", name="part1/").click()
-    page.get_by_role("link", name="file4.txt").wait_for()
-    assert page.locator("#files tbody tr").count() == 77
-    # A browser that stands before the gap is told of it, and goes on behind it.
-    tail = page.locator("log-tail")
-    tail.evaluate("e => { e.from(33554000); e.push(33554000, new TextEncoder().encode('before the gap\\n')); }")
-    whole = 75 * 1_000_000 + len("the first line\nthe last line\n")
-    tail.evaluate("(e, end) => e.push(end - 6, new TextEncoder().encode('behind'), undefined, end - 6 - e.end)", whole)
-    lines.get_by_text("before the gap").wait_for()
-    lines.get_by_text("MB were left out here").wait_for()
-    lines.get_by_text("behind", exact=True).wait_for()
+    assert lines.locator(".line").nth(-2).inner_text().split() == ["200001", "100%"]
+    page.locator(".log-end").get_by_text("exit code 3").wait_for()
+
+    search(page, lines)
+    files(page)
+    page.goto(place)
+    lines.get_by_text("the last line").wait_for()
     for width in (1440, 390):
         page.set_viewport_size({"width": width, "height": 860})
-        page.screenshot(path=str(tmp_path / f"outputs-{width}.png"))
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-    # Scrolling up crosses the gap to what was before it.
-    tail.evaluate("e => e.start()")
-    lines.get_by_text("the last line").wait_for()
-    first = tail.evaluate(
-        "async e => { e.follow = false; e.shown = 0; "
-        "e.first = e.gap[1]; await e.earlier(); return [e.first, e.gap[0]]; }"
+
+
+def search(page: "Page", lines) -> None:
+    """Find one line of 200,000, link to it, and come back by the link."""
+    page.keyboard.press("/")
+    page.keyboard.type("needle")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 of 1", exact=True).wait_for()
+    row = lines.locator(".line.picked")
+    assert row.inner_text().split(maxsplit=1) == ["123456", "NEEDLE in the hay"]
+    assert page.url.endswith("?find=needle#L123456")
+    page.get_by_role("checkbox", name="Regular expression").check(force=True)
+    page.locator("[data-search] [name=find]").fill("^step 1999[0-9]{2} ")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 of 100", exact=True).wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_text("2 of 100", exact=True).wait_for()
+    assert row.locator("a").inner_text() == "199901"
+    page.keyboard.press("Shift+Enter")
+    assert page.locator(".log-hits a").count() == 100
+    page.locator("[data-search] [name=find]").fill("(")
+    page.keyboard.press("Enter")
+    page.get_by_text("cannot be searched for").wait_for()
+    page.get_by_role("button", name="First error").click()
+    row.get_by_text("ValueError").wait_for()
+    page.get_by_role("textbox", name="Go to line").fill("1234")
+    page.keyboard.press("Enter")
+    lines.locator('[data-line="1234"] > a').click()
+    lines.locator('[data-line="1240"] > a').click(modifiers=["Shift"])
+    assert page.url.endswith("#L1234-L1240") and row.count() == 7
+    link = page.url
+    page.goto("about:blank")
+    page.goto(link)
+    row.first.wait_for()
+    assert row.first.inner_text().startswith("1234") and row.count() == 7
+    # Earlier lines come as one scrolls up, without a hole.
+    lines.hover()
+    page.mouse.wheel(0, -100_000)
+    page.wait_for_function("document.querySelector('log-view').first < 1100")
+    assert page.evaluate(
+        "[...document.querySelectorAll('log-view .line')].map((row) => Number(row.dataset.line))"
+        ".every((number, at, all) => !at || number === all[at - 1] + 1)"
     )
-    assert first == [32 * 1024**2 - 256_000, 32 * 1024**2]
-    assert tail.evaluate("e => e.held.some((one) => one.includes('left-out'))")
+
+
+def files(page: "Page") -> None:
+    tree, view = page.get_by_role("tree"), page.locator("file-view")
+    tree.get_by_text("outputs", exact=True).click()
+    tree.get_by_role("link", name="table.csv").click()
+    view.get_by_role("cell", name="row, 17", exact=True).wait_for()
+    assert re.search(r"\?file=outputs%2Ftable.csv$", page.url)
+    view.locator(".file-pane").evaluate("e => { e.scrollTop = e.scrollHeight }")
+    view.get_by_role("cell", name="row, 350", exact=True).wait_for()
+    with page.expect_download() as saved:
+        view.get_by_role("link", name="Download").click()
+    assert saved.value.suggested_filename == "table.csv"
+    assert saved.value.path().read_text().startswith('id,name\n0,"row, 0"\n')
+    # The way back to a file is its address.
+    tree.get_by_role("link", name="metrics.json").click()
+    view.get_by_text('"<img src=x onerror=alert(1)>"').wait_for()
+    assert view.locator("img").count() == 0
+    page.go_back()
+    view.get_by_role("cell", name="row, 17", exact=True).wait_for()
+    page.reload()
+    view.get_by_role("cell", name="row, 17", exact=True).wait_for()
+    tree.get_by_role("link", name="eda.ipynb").click()
+    view.get_by_role("heading", name="Digits <script>alert(1)</script>").wait_for()
+    view.get_by_text("one", exact=True).wait_for()
+    tree.get_by_role("link", name="report.html").click()
+    frame = page.frame_locator("iframe.file-frame")
+    frame.get_by_text("still").wait_for()
+    view.get_by_role("button", name="Run its scripts").click()
+    frame.get_by_text("scripts ran, SecurityError").wait_for()
+    # By keyboard: down to the first folder, into it, and to a file.
+    folder = tree.get_by_role("treeitem", name="deep").first
+    folder.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(300)
+    view.locator(".code").get_by_text("0", exact=True).first.wait_for()
+    with page.expect_download() as saved:
+        tree.locator('[data-path="outputs/deep"] > div > .zip').click()
+    with zipfile.ZipFile(saved.value.path()) as held:
+        assert len(held.namelist()) == 230 and held.read("deep/er/file7.txt") == b"7"
+    view.get_by_role("button", name="Back to the log").click()
+    page.locator("log-view .lines").wait_for()

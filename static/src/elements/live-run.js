@@ -65,10 +65,11 @@ class LiveRun extends HTMLElement {
     return this.querySelector(`[data-charts=${key.startsWith(SYSTEM) ? "system" : "model"}]`);
   }
   get tail() {
-    return this.querySelector("log-tail");
+    return this.querySelector("log-tail, log-view[live]");
   }
 
   async begin() {
+    if (this.tail) await customElements.whenDefined(this.tail.localName);
     const [log] = await Promise.all([this.tail ? this.tail.start() : -1, this.readAll().catch(() => null)]);
     this.logFrom = log;
   }

@@ -1,0 +1,378 @@
+// <log-view url="…/log" attempt="2?" live>: a whole log by the numbers of its lines.
+//
+// A window of lines is in the page; more is read from the studio while one scrolls, jumps or follows a link. The
+// socket of the page (live-run) pushes what is written meanwhile, byte for byte, as it does for <log-tail>.
+import { ask, bytes, say } from "../wire.js";
+import { Colours, lastState } from "./log-ansi.js";
+import { LogSearch } from "./log-search.js";
+
+const PAGE = 500;
+const MOST = 3000; // lines in the page
+const BEFORE = 60; // lines above one that was jumped to
+const AGAIN = 1000; // milliseconds between two fresh starts while a flood outruns the page
+const LINK = /^#L(\d{1,15})(?:-L?(\d{1,15}))?$/;
+const RANGE = /^(\d{1,15})(?:-(\d{1,15}))?$/;
+
+class LogView extends HTMLElement {
+  connectedCallback() {
+    if (this.pane) return;
+    this.fresh();
+    this.follow = true;
+    this.unseen = 0;
+    this.build();
+    this.search = new LogSearch(this);
+    this.picked = linked();
+    addEventListener("hashchange", (this.onhash = () => this.open(linked())));
+    if (!this.hasAttribute("live")) this.start();
+  }
+  disconnectedCallback() {
+    removeEventListener("hashchange", this.onhash);
+  }
+  fresh() {
+    this.end = -1; // offset after the last byte that is counted in; -1 = nothing read yet
+    this.ended = 0; // lines that have ended up to there
+    this.rest = ""; // the line that has not
+    this.first = 1; // number of the first row in the page
+    this.last = 0;
+    this.gap = null;
+    this.decoder = new TextDecoder();
+    this.colours = new Colours();
+  }
+  build() {
+    this.pane = document.createElement("div");
+    this.pane.className = "lines";
+    this.pane.tabIndex = 0;
+    this.pane.setAttribute("role", "log");
+    this.pane.setAttribute("aria-label", say("log"));
+    this.pane.setAttribute("aria-live", "off");
+    this.button = document.createElement("button");
+    Object.assign(this.button, { type: "button", className: "btn s to-end", hidden: true });
+    this.append(this.pane, this.button);
+    this.pane.addEventListener("scroll", () => this.scrolled());
+    this.pane.addEventListener("click", (event) => this.clicked(event));
+    this.button.addEventListener("click", () => this.toEnd());
+    this.wrapped(localStorage.getItem("log-wrap") !== "off");
+  }
+
+  // --- reading -------------------------------------------------------------------------------------
+  address(path, facts = {}) {
+    const attempt = this.getAttribute("attempt");
+    const words = new URLSearchParams({ ...facts, ...(attempt ? { attempt } : {}) });
+    return `${this.getAttribute("url")}${path}?${words}`;
+  }
+  read(facts) {
+    return ask("GET", this.address("/lines", facts));
+  }
+
+  /** Read the end of the log, or the lines that the address names; returns the offset from which to be told more. */
+  async start() {
+    this.starting = true;
+    try {
+      const told = await this.read({ count: PAGE });
+      this.fresh();
+      this.attempt = told.attempt;
+      this.ended = told.total - (told.open ? 1 : 0);
+      this.end = told.resume;
+      this.gap = told.gap;
+      this.replace(told);
+      this.count();
+      if (this.picked && !this.opened) await this.open(this.picked);
+      else if (this.follow) this.bottom();
+      this.opened = true;
+      this.dispatchEvent(new Event("ready"));
+    } catch {
+      if (this.end < 0) this.pane.textContent = say("away");
+    } finally {
+      this.starting = false;
+    }
+    return this.end;
+  }
+  replace(told) {
+    this.pane.replaceChildren();
+    this.first = told.first;
+    this.last = told.first - 1;
+    this.colours.reset();
+    this.append_(told);
+    if (!told.total) this.pane.textContent = say("nolog");
+  }
+  append_(told) {
+    const rows = this.rows(told).filter((row) => Number(row.dataset.line) > this.last || row.className === "gap");
+    this.pane.append(...rows);
+    this.last = Math.max(this.last, told.first + told.lines.length - 1);
+  }
+  rows(told) {
+    const rows = told.lines.map((text, at) => this.row(told.first + at, text, told.cut[at]));
+    this.gap = told.gap;
+    if (told.gap && told.first + told.lines.length - 1 === told.gap.line && told.first <= told.gap.line) rows.push(this.hole());
+    return rows;
+  }
+  hole() {
+    const row = document.createElement("div");
+    row.className = "gap";
+    row.textContent = say(this.gap.counted ? "leftout" : "leftoutuncounted", { size: bytes(this.gap.size) });
+    return row;
+  }
+
+  /** A row: its number, which is a link to it, and what it says. */
+  row(number, text, cut = 0) {
+    const row = document.createElement("div");
+    row.className = "line";
+    row.dataset.line = number;
+    const mark = document.createElement("a");
+    Object.assign(mark, { href: `#L${number}`, textContent: number, tabIndex: -1 });
+    const said = document.createElement("span");
+    this.colours.paint(said, text);
+    row.append(mark, said);
+    if (cut) {
+      const more = document.createElement("em");
+      more.textContent = say("linecut", { size: bytes(cut) });
+      said.append(more);
+    }
+    if (this.picked && number >= this.picked[0] && number <= this.picked[1]) row.classList.add("picked");
+    return row;
+  }
+  line(number) {
+    return this.pane.querySelector(`[data-line="${number}"]`);
+  }
+
+  /** Lines of the page's window end where the log does. */
+  get atEnd() {
+    return this.last >= this.ended;
+  }
+  async later() {
+    if (this.reading || this.atEnd) return;
+    this.reading = true;
+    try {
+      const told = await this.read({ line: this.gap?.line === this.last ? this.gap.next : this.last + 1, count: PAGE });
+      this.append_(told);
+      this.trim(false);
+      this.settle();
+    } finally {
+      this.reading = false;
+    }
+  }
+  async earlier() {
+    if (this.reading || this.first <= 1) return;
+    this.reading = true;
+    try {
+      const over = this.gap && this.first === this.gap.next && this.first > this.gap.line;
+      const until = over ? this.gap.line : this.first - 1;
+      const least = this.gap && !over && this.first > this.gap.next ? this.gap.next : 1;
+      const from = Math.max(least, until - PAGE + 1);
+      const rows = [];
+      // Long lines come in several answers.
+      for (let line = from; line <= until; ) {
+        const told = await this.read({ line, count: Math.min(PAGE, until - line + 1) });
+        if (!told.lines.length) break;
+        this.colours.reset();
+        rows.push(...this.rows(told));
+        line = told.first + told.lines.length;
+      }
+      const anchor = this.pane.firstElementChild;
+      const before = anchor?.offsetTop ?? 0;
+      this.pane.prepend(...rows);
+      this.first = from;
+      if (anchor) this.pane.scrollTop += anchor.offsetTop - before;
+      this.trim(true);
+    } finally {
+      this.reading = false;
+    }
+  }
+  /** Keep the window small; `below` says at which end rows go. */
+  trim(below) {
+    const over = this.pane.childElementCount - MOST;
+    if (over <= 0) return;
+    const height = this.pane.scrollHeight;
+    for (let at = 0; at < over; at += 1) (below ? this.pane.lastElementChild : this.pane.firstElementChild).remove();
+    const numbers = [...this.pane.querySelectorAll(".line")];
+    this.first = Number(numbers[0].dataset.line);
+    this.last = Number(numbers.at(-1).dataset.line);
+    if (!below && !this.follow) this.pane.scrollTop -= height - this.pane.scrollHeight;
+  }
+
+  // --- what is written meanwhile ---------------------------------------------------------------------
+  /** Bytes from the socket or a poll. What is not the next byte is a repeat, or a reason to read anew. */
+  push(offset, data, attempt, elided = 0) {
+    if (this.getAttribute("attempt")) return true;
+    if (attempt !== undefined && this.attempt !== undefined && attempt !== this.attempt) this.again();
+    else if (this.starting || offset > this.end || elided > 0) this.again();
+    else if (this.end - offset < data.length) this.take(data.subarray(this.end - offset));
+    return true;
+  }
+  again() {
+    this.asked ||= setTimeout(() => {
+      this.asked = 0;
+      if (this.follow || this.end < 0) this.start();
+      else this.recount();
+    }, AGAIN);
+  }
+  /** Somebody reads further up: only the numbers at the end are read anew. */
+  async recount() {
+    const told = await this.read({ count: 1 });
+    this.attempt = told.attempt;
+    this.unseen += Math.max(0, told.total - this.ended);
+    this.ended = told.total - (told.open ? 1 : 0);
+    this.end = told.resume;
+    this.gap = told.gap;
+    this.rest = "";
+    this.count();
+    this.settle();
+  }
+  take(data) {
+    const near = this.atEnd;
+    this.end += data.length;
+    const pieces = (this.rest + this.decoder.decode(data, { stream: true })).split("\n");
+    this.rest = pieces.pop();
+    if (!this.ended && !this.last) this.pane.replaceChildren();
+    this.openRow?.remove();
+    const skip = Math.max(0, pieces.length - MOST);
+    pieces.forEach((text, at) => {
+      this.ended += 1;
+      if (!near || at < skip) return;
+      if (!at) this.line(this.ended)?.remove(); // what it said before it had ended
+      this.pane.append(this.row(this.ended, lastState(text)));
+    });
+    if (near) this.last = Math.max(this.last, this.ended);
+    if (skip && near) {
+      this.pane.replaceChildren(...[...this.pane.children].slice(-MOST));
+      this.first = Number(this.pane.querySelector(".line")?.dataset.line || 1);
+    }
+    if (!this.follow) this.unseen += pieces.length;
+    this.settle();
+    this.trim(false);
+    this.count();
+  }
+  /** The line without an end, below the others; scroll along. */
+  settle() {
+    this.openRow?.remove();
+    this.openRow = null;
+    if (this.atEnd && this.rest) {
+      this.line(this.ended + 1)?.remove();
+      const colours = this.colours;
+      this.colours = new Colours();
+      this.openRow = this.row(this.ended + 1, lastState(this.rest));
+      this.colours = colours;
+      this.pane.append(this.openRow);
+    }
+    if (this.follow) this.bottom();
+    else this.offer();
+  }
+  bottom() {
+    this.unseen = 0;
+    this.pane.scrollTop = this.pane.scrollHeight;
+    this.offer();
+  }
+  offer() {
+    this.button.hidden = this.follow || (this.atEnd && !this.unseen && this.isLow());
+    this.button.textContent = this.unseen ? say("toend", { count: this.unseen.toLocaleString() }) : say("toend0");
+    this.dispatchEvent(new Event("follow"));
+  }
+  async toEnd() {
+    this.follow = true;
+    if (this.atEnd) this.bottom();
+    else await this.start();
+    this.pane.focus({ preventScroll: true });
+  }
+  count() {
+    const count = this.ended + (this.rest || this.line(this.ended + 1) ? 1 : 0);
+    const note = this.closest(".card")?.querySelector("[data-lines]");
+    if (note) note.textContent = say(count === 1 ? "line" : "lines", { count: count.toLocaleString() });
+  }
+
+  // --- moving ----------------------------------------------------------------------------------------
+  isLow() {
+    const { scrollTop, scrollHeight, clientHeight } = this.pane;
+    return scrollHeight - scrollTop - clientHeight < 24;
+  }
+  scrolled() {
+    const low = this.isLow();
+    if (low && !this.atEnd) this.later();
+    else if (low !== this.follow && !this.starting && !this.moving) {
+      this.follow = low;
+      if (low) this.unseen = 0;
+      this.offer();
+    }
+    if (this.pane.scrollTop < 200 && !this.follow) this.earlier();
+  }
+  /** Bring a line into view, from wherever it lies; returns the number of the line that is there. */
+  async go(number) {
+    this.follow = false;
+    this.moving = true;
+    try {
+      const wanted = Math.max(1, number);
+      if (!this.line(wanted)) {
+        let told = await this.read({ line: wanted, count: PAGE });
+        const found = told.first;
+        if (told.first > 1) {
+          const from = Math.max(this.gapBefore(told), told.first - BEFORE);
+          const before = from < told.first ? await this.read({ line: from, count: told.first - from }) : null;
+          if (before && before.first + before.lines.length === told.first)
+            told = { ...told, first: before.first, lines: [...before.lines, ...told.lines], cut: joined(before, told) };
+        }
+        this.replace(told);
+        number = found;
+      }
+      const row = this.line(number) || this.pane.querySelector(".line");
+      if (row) this.pane.scrollTop = row.offsetTop - this.pane.clientHeight / 3;
+      this.settle();
+      return Number(row?.dataset.line || 0);
+    } finally {
+      // The scroll that this made is told in a moment.
+      setTimeout(() => (this.moving = false), 100);
+    }
+  }
+  gapBefore(told) {
+    return told.gap && told.first >= told.gap.next ? told.gap.next : 1;
+  }
+  /** Go to lines and mark them, as a link to them does. */
+  async open(range) {
+    if (!range) return;
+    this.picked = range;
+    const at = await this.go(range[0]);
+    if (at && at !== range[0]) this.picked = [at, Math.max(at, range[1])];
+    this.mark();
+  }
+  mark() {
+    for (const row of this.pane.querySelectorAll(".picked")) row.classList.remove("picked");
+    if (!this.picked) return;
+    for (const row of this.pane.querySelectorAll(".line")) {
+      const number = Number(row.dataset.line);
+      if (number >= this.picked[0] && number <= this.picked[1]) row.classList.add("picked");
+    }
+  }
+  clicked(event) {
+    const link = event.target.closest(".line > a");
+    if (!link || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    const number = Number(link.parentElement.dataset.line);
+    const from = event.shiftKey && this.picked ? this.picked[0] : number;
+    this.pick(Math.min(from, number), Math.max(from, number));
+  }
+  /** Mark lines and put them into the address. */
+  pick(from, to = from) {
+    this.picked = [from, to];
+    const place = new URL(location);
+    place.searchParams.delete("line");
+    place.hash = to > from ? `L${from}-L${to}` : `L${from}`;
+    history.replaceState(history.state, "", place);
+    this.mark();
+  }
+  wrapped(on) {
+    this.classList.toggle("nowrap", !on);
+    localStorage.setItem("log-wrap", on ? "on" : "off");
+  }
+}
+
+const joined = (before, told) => ({
+  ...before.cut,
+  ...Object.fromEntries(Object.entries(told.cut).map(([at, size]) => [Number(at) + before.lines.length, size])),
+});
+
+/** The lines that the address names: `#L120`, `#L120-L140`, `?line=120` or `?line=120-140`. */
+function linked() {
+  const found = LINK.exec(location.hash) || RANGE.exec(new URLSearchParams(location.search).get("line") || "");
+  if (!found || !Number(found[1])) return null;
+  const [from, to] = [Number(found[1]), Number(found[2] || found[1])];
+  return [Math.min(from, to), Math.max(from, to)];
+}
+customElements.define("log-view", LogView);

@@ -1,0 +1,15 @@
+// Elements of single pages: their code is loaded where they stand, and where htmx puts them.
+
+const ELEMENTS = {
+  "run-outputs": () => import("./elements/run-outputs.js"),
+};
+
+function load() {
+  for (const [name, get] of Object.entries(ELEMENTS)) {
+    if (!document.querySelector(name)) continue;
+    delete ELEMENTS[name];
+    get();
+  }
+}
+load();
+document.addEventListener("htmx:afterSettle", load);
