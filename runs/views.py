@@ -13,6 +13,8 @@ from django.views.decorators.http import require_POST
 from runs import cloning, outputs, queries, sections, services, tabs
 from runs.artifacts.queries import list_artifacts
 from runs.bin.queries import get_binned
+from runs.tensorboards.panel import panel
+from runs.tensorboards.queries import has_event_files
 from studio.kernel.downloads import PICTURES
 from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.posting import post
@@ -23,7 +25,18 @@ from workspace.environments.queries import list_environments
 
 #: Names that a form offers.
 CHOICES = 500
-TABS = ("overview", "metrics", "images", "children", "outputs", "snapshot", "environment", "lineage", "raw")
+TABS = (
+    "overview",
+    "metrics",
+    "images",
+    "children",
+    "outputs",
+    "snapshot",
+    "environment",
+    "lineage",
+    "raw",
+    "tensorboard",
+)
 
 
 @signed_in
@@ -45,6 +58,9 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
     told = queries.run_in_full(row)
     shown: dict[str, Any] = {"row": row, "run": told, "tab": tab, "final": row.is_final}
     shown |= tabs.course(row, told, actor=request.actor)
+    shown["has_events"] = has_event_files([row.pk])
+    if tab == "tensorboard":
+        shown |= panel(ws, [row.pk], actor=request.actor, session=request.session.session_key or "")
     if tab == "outputs":
         shown |= outputs.outputs(ws, row, request.GET, actor=request.actor)
     if tab == "images":

@@ -24,9 +24,9 @@ from runs import services as runs  # noqa: E402
 from runs.artifacts import small  # noqa: E402
 from runs.logs import services as logs  # noqa: E402
 from runs.metrics import services as metrics  # noqa: E402
-from studio.kernel import hot, live  # noqa: E402
+from studio.kernel import content, hot, live  # noqa: E402
 from studio.kernel.api import MOST_JSON  # noqa: E402
-from studio.kernel.errors import TooLarge, TooSlow, ZaffreError  # noqa: E402
+from studio.kernel.errors import NotFound, TooLarge, TooSlow, ZaffreError  # noqa: E402
 from studio.urls import collect  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,8 @@ async def application(scope: hot.Scope, receive: hot.Receive, send: hot.Send) ->
         found = router.match(scope["method"], scope["path"])
         if refusal is not None:
             await hot.answer(refusal, send)
+        elif content.is_out_of_place(scope):
+            await hot.answer(hot.refused(NotFound("This studio answers here under another address.")), send)
         elif found is not None:
             await hot.serve(*found, scope, receive, send)
         elif gateway is not None and scope["path"].startswith(GATEWAY_PATHS):

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from registry.endpoints.services import tick
 from runs.services import reap, rehint
 from runs.services.reaper import first_look_after
+from runs.tensorboards.services import tend
 from studio.celery import app as control
 from studio.kernel.actors import SYSTEM
 from studio.kernel.jobs import OUTBOX_CHANNEL, enqueue
@@ -76,6 +77,7 @@ def jobs() -> list[Job]:
         Job("leases", lambda: reap(actor=SYSTEM), settings.SCAN_SECONDS, first=first_look_after()),
         Job("hints", lambda: rehint(actor=SYSTEM), settings.SCAN_SECONDS, first=settings.SCAN_SECONDS),
         Job("endpoints", lambda: tick(actor=SYSTEM), settings.SCAN_SECONDS),
+        Job("boards", lambda: tend(actor=SYSTEM), settings.SCAN_SECONDS),
         Job("webhooks", lambda: redeliver(actor=SYSTEM), 5.0),
         Job("cleaning", clean, 600.0, first=60.0),
         Job("recycle bin", lambda: enqueue("runs.empty_bin"), 3600.0, first=120.0),

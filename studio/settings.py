@@ -14,6 +14,8 @@ DEBUG = envbool("DEBUG", False)
 SECRET_KEY = envsecret("SECRET_KEY", VAR_DIR / "secret_key")
 PORT = envint("PORT", 8000)
 PUBLIC_URL = envstr("ZAFFRE_URL") or f"http://localhost:{PORT}"
+#: A second origin for what nodes show of users' files; empty: the same origin, in frames that have none.
+CONTENT_URL = envstr("ZAFFRE_CONTENT_URL").rstrip("/")
 ALLOWED_HOSTS = envlist("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{urlsplit(PUBLIC_URL).hostname}")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
@@ -47,6 +49,7 @@ INSTALLED_APPS = [
     "runs.tables",
     "runs.reports",
     "runs.bin",
+    "runs.tensorboards",
     "registry",
     "registry.loggedmodels",
     "registry.endpoints",
@@ -211,6 +214,9 @@ PATIENCE_SECONDS = envfloat("ZAFFRE_PATIENCE", 3600)
 SCAN_SECONDS = envfloat("ZAFFRE_SCAN", 2)
 GRACE_SECONDS = envfloat("ZAFFRE_GRACE", 10)
 RECHECK_SECONDS = envfloat("ZAFFRE_RECHECK", 10)
+
+#: After so long without anybody who looks, a TensorBoard is stopped.
+TENSORBOARD_IDLE_SECONDS = envfloat("ZAFFRE_TENSORBOARD_IDLE", 1200)
 
 # --- logging -----------------------------------------------------------------------------------------
 LOGGING = {

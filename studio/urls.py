@@ -26,6 +26,7 @@ ROOMS = [
     "runs.artifacts",
     "runs.compare",
     "runs.reports",
+    "runs.tensorboards",
     "registry",
     "registry.endpoints",
     "registry.loggedmodels",

@@ -48,6 +48,7 @@ ACTIONS: dict[str, set[str]] = {
     "report.create": _WRITERS,
     "report.edit": _WRITERS,
     "report.delete": _WRITERS,
+    "tensorboard.open": _READERS,
     "model.read": _READERS,
     "model.create": _WRITERS,
     "model.edit": _WRITERS,
@@ -71,7 +72,7 @@ RUN_TOKEN_ACTIONS = {
     "model.edit",
 }
 #: What a node's token may do; which run or replica is matched by the function that is called.
-NODE_TOKEN_ACTIONS = {"node.claim", "node.renew", "replica.sync"}
+NODE_TOKEN_ACTIONS = {"node.claim", "node.renew", "replica.sync", "board.sync"}
 #: What the studio's own hand may do besides everything a member may.
 _KNOWN = set(ACTIONS) | NODE_TOKEN_ACTIONS
 

@@ -11,6 +11,7 @@ import "./css/charts.css";
 import "./css/compare.css";
 import "./css/life.css";
 import "./css/files.css";
+import "./css/tensorboard.css";
 
 import htmx from "htmx.org";
 
@@ -28,6 +29,7 @@ import "./elements/file-drop.js";
 import "./elements/filter-box.js";
 import "./elements/run-table.js";
 import "./elements/score-form.js";
+import "./elements/tensor-board.js";
 import "./elements/mlflow-link.js";
 import "./elements/compare-plot.js";
 import "./elements/compare-tools.js";

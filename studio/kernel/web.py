@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.middleware.gzip import GZipMiddleware
@@ -23,6 +24,7 @@ POLICY = "; ".join(
         "connect-src 'self' ws: wss:",
         "style-src 'self'",
         "script-src 'self'",
+        " ".join(["frame-src 'self'", settings.CONTENT_URL]).strip(),
         "object-src 'none'",
         "base-uri 'none'",
         "form-action 'self'",

@@ -51,6 +51,10 @@ class FakeStudio:
         self.blobs: dict[str, bytes] = {}
         self.replicas: dict[str, dict[str, Any]] = {}
         self.reports: dict[str, dict[str, Any]] = {}
+        self.boards: dict[str, dict[str, Any]] = {}
+        self.board_files: dict[str, list[dict[str, Any]]] = {}
+        self.board_reports: dict[str, list[dict[str, Any]]] = {}
+        self.fetched: list[tuple[str, int]] = []
         self.hellos: list[dict[str, Any]] = []
         self.claims: list[dict[str, Any]] = []
         self.claim_only_named = False
@@ -188,6 +192,12 @@ class FakeStudio:
         if path == "replicas/sync":
             self.reports.update({one["id"]: one for one in body["replicas"]})
             return 200, {"replicas": list(self.replicas.values())}
+        if path == "boards/sync":
+            for one in body["boards"]:
+                self.board_reports.setdefault(one["id"], []).append(one)
+            return 200, {"boards": list(self.boards.values())}
+        if path.startswith("boards/") and path.endswith("/files"):
+            return 200, {"files": self.board_files.get(path.split("/")[1], []), "growing": True}
         return 404, _error("not_found")
 
     def _owned(self, one: dict[str, Any]) -> bool:
@@ -305,7 +315,11 @@ def _handler(studio: FakeStudio) -> type[BaseHTTPRequestHandler]:
             words = path.split("/")
             if "blobs" in words and self.command == "GET":
                 studio.blob_reads += 1
-                return 200, studio.blobs[words[-1]]
+                start = int(query.get("start", ["0"])[0])
+                studio.fetched.append((words[-1], start))
+                if words[-1] not in studio.blobs:
+                    return 404, _error("not_found")
+                return 200, studio.blobs[words[-1]][start:]
             if words[-2:] == ["blobs", "pack"]:
                 files = json.loads(data)["files"]
                 studio.blob_reads += len(files)
@@ -319,7 +333,7 @@ def _handler(studio: FakeStudio) -> type[BaseHTTPRequestHandler]:
                 return studio.run_call(self.command, run, "/".join(words[2:]), self.headers, data)
             if path != "nodes/register" and token != studio.node_token:
                 return 401, _error("unauthenticated")
-            return studio.node_call(self.command, path, query, json.loads(data))
+            return studio.node_call(self.command, path, query, json.loads(data or b"null"))
 
         do_GET = do_POST = do_PUT = do_PATCH = serve
 

@@ -48,6 +48,8 @@ OTHERS = {
     "runs.Run.steps",
     "runs.Run.tags",
     "webhooks.Webhook.events",
+    # Nodes by their id.
+    "tensorboards.Board.avoid",
     # Versions of datasets by their id.
     "runs.Run.inputs",
     # On its way: it names bytes from the moment it is complete, by an artifact's row.

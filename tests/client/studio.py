@@ -228,7 +228,8 @@ class FakeStudio:
     def series(self, call: Call, run: str) -> Any:
         keys = call.query["key"]
         told = {key: sorted((p for p in self.points if p[0] == key), key=lambda p: p[2]) for key in keys}
-        return {"series": {key: {"value": [p[1] for p in told[key]]} for key in keys}}
+        columns = {"step": 2, "value": 1, "time": 3}
+        return {"series": {key: {name: [p[at] for p in told[key]] for name, at in columns.items()} for key in keys}}
 
     def get_log(self, call: Call, run: str) -> Any:
         offset = int(call.query.get("offset", ["0"])[0])

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
-from studio.kernel.errors import NotFound, Unauthenticated
-from workspace.access import get_workspace
+from studio.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from workspace.access import authorize, get_workspace
 from workspace.compute.models import ComputeTarget, Enrolment, Node
 from workspace.models import Workspace
 from workspace.references import no_such
@@ -94,6 +94,27 @@ def capacity(target_id: int) -> Capacity:
     rows = Node.objects.filter(_online(), target_id=target_id)
     found = rows.aggregate(online=Count("pk"), slots=Coalesce(Sum("slots"), 0))
     return Capacity(online=found["online"], slots=found["slots"])
+
+
+def node_of(*, actor: Actor, epoch: str, action: str) -> Node:
+    """Return the node that calls, in its present life, for what it says of its services.
+
+    Raises Unauthenticated for one that was removed, Forbidden for anybody else, Conflict `stale_epoch`.
+    """
+    if actor.kind == "anonymous":
+        raise Unauthenticated("Send a node token in the Authorization header.")
+    if actor.kind != "node":
+        raise Forbidden("This address takes the token of a node.")
+    rows = Node.objects.select_related("target__workspace").filter(pk=actor.node_id, removed__isnull=True)
+    node = rows.first()
+    if node is None:
+        raise Unauthenticated("This node was removed.", code="removed", hint="Enrol the machine again.")
+    authorize(node.target.workspace, actor=actor, action=action)
+    if node.epoch != epoch:
+        raise Conflict(
+            "Another life of this node has greeted since.", code="stale_epoch", hint="Say hello, then go on."
+        )
+    return node
 
 
 def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:

@@ -191,6 +191,15 @@ class ReplicaSpec(TypedDict, total=False):
     environment: Dict[str, Any]
 
 
+class BoardSpec(TypedDict, total=False):
+    """One TensorBoard that a node should keep alive; it asks for the event files by itself."""
+
+    id: str
+    workspace: str
+    title: str
+    environment: Dict[str, Any]
+
+
 class MetricItem(TypedDict, total=False):
     """What was logged and is no number: `value` as its kind wants it."""
 

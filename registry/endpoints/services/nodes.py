@@ -8,15 +8,13 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from registry.endpoints import states
-from registry.endpoints.addresses import believable
 from registry.endpoints.models import Replica
 from registry.endpoints.services.telling import reroute, tell
 from registry.endpoints.services.upkeep import advance_deployment
 from runs.forms import clean_text
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Conflict, Forbidden, Unauthenticated
-from workspace.access import authorize
-from workspace.compute.models import Node
+from workspace.compute.addresses import believable
+from workspace.compute.queries import node_of
 from zaffre.protocol import ReplicaSpec
 
 MAX_REASON = 1000
@@ -40,7 +38,7 @@ def sync_replicas(*, actor: Actor, epoch: str, replicas: Sequence[Mapping[str, A
 
 @transaction.atomic
 def _take(*, actor: Actor, epoch: str, told: Mapping[str, Mapping[str, Any]]) -> list[int]:
-    node = _node(actor, epoch)
+    node = node_of(actor=actor, epoch=epoch, action="replica.sync")
     changed: dict[int, None] = {}
     for replica in _held(node.pk).order_by("pk"):
         after = _after(replica, told.get(replica.pk), caller=actor.address)
@@ -60,23 +58,6 @@ def _take(*, actor: Actor, epoch: str, told: Mapping[str, Mapping[str, Any]]) ->
     if changed:
         reroute()
     return list(changed)
-
-
-def _node(actor: Actor, epoch: str) -> Node:
-    if actor.kind == "anonymous":
-        raise Unauthenticated("Send a node token in the Authorization header.")
-    if actor.kind != "node":
-        raise Forbidden("This address takes the token of a node.")
-    rows = Node.objects.select_related("target__workspace").filter(pk=actor.node_id, removed__isnull=True)
-    node = rows.first()
-    if node is None:
-        raise Unauthenticated("This node was removed.", code="removed", hint="Enrol the machine again.")
-    authorize(node.target.workspace, actor=actor, action="replica.sync")
-    if node.epoch != epoch:
-        raise Conflict(
-            "Another life of this node has greeted since.", code="stale_epoch", hint="Say hello, then go on."
-        )
-    return node
 
 
 def _held(node_id: str) -> QuerySet[Replica]:
@@ -109,7 +90,7 @@ def _after(replica: Replica, report: Mapping[str, Any] | None, *, caller: str) -
     }
     if state == states.READY:
         address = str(report.get("address") or "")
-        if not believable(address, replica=replica.pk, caller=caller):
+        if not believable(address, noun="replica", name=replica.pk, caller=caller):
             why = "Its node gave an address that the studio does not call."
             return {"state": states.FAILED, "address": "", "reason": why, "log_tail": said["log_tail"]}
         return {"state": state, "address": address, **said}

@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from zaffre.agent import config as configs
 from zaffre.agent import sdk
 from zaffre.agent.blobs import Blobs
+from zaffre.agent.board import Board
 from zaffre.agent.claims import Claims
 from zaffre.agent.config import ConfigError, Identity, NodeConfig
 from zaffre.agent.disk import try_lock
@@ -20,8 +21,9 @@ from zaffre.agent.environments import Environments
 from zaffre.agent.hints import Hints
 from zaffre.agent.job import Workshop
 from zaffre.agent.jobs import Jobs
+from zaffre.agent.keeper import Keeper
 from zaffre.agent.leases import Leases
-from zaffre.agent.replicas import Replicas
+from zaffre.agent.replica import Replica
 from zaffre.agent.rundir import RunDir, socket_folder
 from zaffre.protocol import AGENT
 
@@ -102,7 +104,8 @@ class Node:
             sdk=str(sdk.provide(self.config.cache)),
         )
         self.jobs = Jobs(self.config.state / "runs", self.config.slots, changed=self._freed)
-        self.replicas = Replicas(self.config, self.shop, epoch=self.epoch)
+        self.replicas = Keeper(self.config, self.shop, Replica, epoch=self.epoch)
+        self.boards = Keeper(self.config, self.shop, Board, epoch=self.epoch)
         self.leases = Leases(
             self.door,
             self.jobs,
@@ -110,7 +113,7 @@ class Node:
             heartbeat=identity.heartbeat,
             lease=identity.lease,
             on_refused=self._refused,
-            on_renewed=self.replicas.renewed,
+            on_renewed=self._renewed,
         )
         self.claims = Claims(
             self.door,
@@ -157,7 +160,7 @@ class Node:
                 self.jobs.forget(place)
 
     def _work(self) -> None:
-        parts: List[Any] = [self.leases, self.replicas, self.claims, self.hints]
+        parts: List[Any] = [self.leases, self.replicas, self.boards, self.claims, self.hints]
         started: List[Any] = []
         try:
             for part in parts:
@@ -171,6 +174,8 @@ class Node:
             self.end.set()
             self.claims.stop()
             self.jobs.stop_all(seconds=_STOP_SECONDS)
+            for keeper in (self.boards, self.replicas):
+                keeper.let_go()
             for part in reversed(started):
                 part.stop()
             self.claims.settle(_LAST_ANSWER_SECONDS)
@@ -190,6 +195,11 @@ class Node:
         """Somebody says that the studio wants something else now."""
         self.leases.poke()
         self.replicas.poke()
+        self.boards.poke()
+
+    def _renewed(self, sent: float, valid_for: float) -> None:
+        self.replicas.renewed(sent, valid_for)
+        self.boards.renewed(sent, valid_for)
 
     def _give_back(self, spec: Dict[str, Any]) -> None:
         """An attempt that came while the agent stops: somebody else may have it at once, and not after its lease."""

@@ -1,4 +1,5 @@
-"""zaffre run submit, list, show, logs, cancel, download, resend, delete, restore, archive"""
+"""zaffre run submit, list, show, logs, cancel, download, resend, delete, restore, archive, tensorboard,
+export-tensorboard"""
 
 from __future__ import annotations
 
@@ -58,7 +59,14 @@ def add(nouns: Any) -> None:
     download.add_argument("--prefix", default="", help="only files whose path begins so")
     download.add_argument("--to", default=".", metavar="DIR")
     _one(verb(verbs, "resend", _resend, "Send points of an interactive run that could not be sent before."))
-
+    board = _one(verb(verbs, "tensorboard", _tensorboard, "Show its event files in a TensorBoard here."))
+    board.add_argument("--port", type=int, default=6006)
+    board.add_argument(
+        "--local-directory", metavar="DIR", help="where its files are kept (default: a temporary folder)"
+    )
+    export = _one(verb(verbs, "export-tensorboard", _export, "Write the metrics of a run as event files."))
+    export.add_argument("to", metavar="DIR", help="the folder that gets one folder for each run")
+    export.add_argument("--no-children", action="store_true", help="without the runs below it")
     delete = _one(verb(verbs, "delete", _delete, "Put a run and what is below it into the recycle bin."))
     delete.add_argument("--forever", action="store_true", help="remove it from the bin, too: it cannot be restored")
     delete.add_argument("--yes", action="store_true", help="do not ask")
@@ -296,3 +304,31 @@ def _run_of_any_kind(options: argparse.Namespace) -> Any:
     from zaffre.core.run import Run
 
     return Run(Experiment(workspace_of(options), ""), options.run)
+
+
+def _tensorboard(options: argparse.Namespace) -> int:
+    import threading
+
+    from zaffre.tensorboard import Tensorboard
+
+    board = Tensorboard([_run(options)], local_root=options.local_directory, port=options.port)
+    try:
+        url = board.start()
+        tell(options, {"run": options.run, "url": url}, lambda: f"TensorBoard shows {options.run} at {url}")
+        sys.stdout.flush()
+        note("Interrupt (Ctrl-C) to end it.")
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        board.stop()
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from zaffre.tensorboard.export import export_to_tensorboard
+
+    export_to_tensorboard(_run(options), options.to, recursive=not options.no_children)
+    told = f"Wrote the metrics of {options.run} below {options.to}. Look at them: tensorboard --logdir {options.to}"
+    tell(options, {"run": options.run, "folder": options.to}, lambda: told)
+    return 0

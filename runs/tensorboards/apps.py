@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class TensorboardsConfig(AppConfig):
+    name = "runs.tensorboards"
+    label = "tensorboards"
