@@ -1,6 +1,5 @@
 """Pages of experiments and runs."""
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib import messages
@@ -11,11 +10,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from runs import cloning, outputs, queries, sections, services, tabs
-from runs.artifacts.queries import list_artifacts
 from runs.bin.queries import get_binned
 from runs.tensorboards.panel import panel
 from runs.tensorboards.queries import has_event_files
-from studio.kernel.downloads import PICTURES
 from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
@@ -64,8 +61,7 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
     if tab == "outputs":
         shown |= outputs.outputs(ws, row, request.GET, actor=request.actor)
     if tab == "images":
-        files = list_artifacts(ws, run, actor=request.actor, prefix="")
-        shown["images"] = [one for one in files if PurePosixPath(one.path).suffix.lower() in PICTURES]
+        shown |= outputs.images(ws, row, request.GET, actor=request.actor)
     if tab == "metrics":
         shown |= sections.metrics(row.metrics) | sections.phase(told)
     if tab == "overview":

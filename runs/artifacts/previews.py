@@ -31,7 +31,7 @@ _FRAMED = "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 STILL = f"sandbox; {_SHUT}; {_FRAMED}"
 SCRIPTS = f"sandbox allow-scripts; {_SHUT}; script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:; {_FRAMED}"
 #: The browser's own reader has a process of its own, and does not open what is sandboxed.
-PDF = f"default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; plugin-types application/pdf; {_FRAMED}"
+PDF = f"default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; {_FRAMED}"
 
 #: Rows of one answer, the bytes that are read for it, and what is shown of a row.
 MOST_ROWS = 200

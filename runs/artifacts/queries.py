@@ -9,6 +9,7 @@ from runs.artifacts.models import Artifact
 from runs.queries import get_run_briefly
 from studio.kernel import folders
 from studio.kernel.actors import Actor
+from studio.kernel.downloads import PICTURES
 from studio.kernel.errors import NotFound
 from studio.kernel.folders import Entry
 
@@ -64,3 +65,21 @@ def total_of(slug: str, run_id: str, *, actor: Actor) -> dict[str, int]:
     """How many files a run has, and their bytes: {count, size}. Raises as get_run does."""
     rows = list_artifacts(slug, run_id, actor=actor).order_by()
     return rows.aggregate(count=Count("pk"), size=Coalesce(Sum("size"), 0))
+
+
+def list_pictures(
+    slug: str, run_id: str, *, actor: Actor, text: str = "", after: str = "", most: int, beside: str = ""
+) -> list[Artifact]:
+    """The run's files that a page shows as pictures, `most` of them by path, behind `after` and not in `beside`.
+
+    With `text` those that have it in their path. Raises as get_run does.
+    """
+    ends = "|".join(ending.lstrip(".") for ending in PICTURES)
+    rows = list_artifacts(slug, run_id, actor=actor).filter(path__iregex=rf"\.({ends})$")
+    if text:
+        rows = rows.filter(path__icontains=text)
+    if after:
+        rows = rows.filter(path__gt=after)
+    if beside:
+        rows = rows.exclude(path__startswith=beside)
+    return list(rows[:most])

@@ -2,6 +2,7 @@
 
 const ELEMENTS = {
   "run-outputs": () => import("./elements/run-outputs.js"),
+  "run-pictures": () => import("./elements/run-pictures.js"),
 };
 
 function load() {

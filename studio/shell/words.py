@@ -181,5 +181,11 @@ def _of_outputs() -> dict[str, str]:
         "withoutscripts": _("Show without scripts"),
         "outputleft": _("Left out: {kind}"),
         "nocells": _("This notebook has no cells."),
+        "ofpictures": _("{at} of {count} pictures"),
+        "ofstep": _("step {step}"),
+        "previouspicture": _("Previous picture"),
+        "nextpicture": _("Next picture"),
+        "close": _("Close"),
+        "actualsize": _("Size as it is"),
         "morecells": _("{count} more cells are in the download."),
     }

@@ -129,7 +129,7 @@ function grid(place, columns, next, label) {
           const text = typeof value === "string" ? value : shown(value);
           cell.textContent = text.length > CELL ? `${text.slice(0, CELL)}…` : text;
           if (text.length > 24) cell.title = text.slice(0, 2000);
-          if (typeof value === "number" || (text !== "" && text.trim() !== "" && !Number.isNaN(Number(text)))) cell.className = "n";
+          if (typeof value === "number" || typeof value === "bigint" || (text !== "" && text.trim() !== "" && !Number.isNaN(Number(text)))) cell.className = "n";
         }
       }
       note.textContent = say(over ? "rows" : "rowsmore", { count: count.toLocaleString() });

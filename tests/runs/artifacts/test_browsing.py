@@ -284,3 +284,47 @@ async def test_a_deleted_run_shows_no_files(person, running, keep):
         "log/search?q=a",
     ):
         assert (await person("rio").get(f"{running.user}/{door}")).status == 404, door
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def test_pictures_are_shown_by_name_and_page_by_page(browser, running, keep, monkeypatch):
+    """What was logged stands on the run's row; of 3000 files only one page is read."""
+    keep(
+        {f"outputs/plot-{at:04d}.PNG": b"x" for at in range(200)}
+        | {f"outputs/{at:04d}.txt": b"x" for at in range(3000)}
+    )
+    keep({"images/s-1.png": b"1", "outputs/<b>x.png": b"2", "outputs/not-a.png.exe": b"3"})
+    Run.objects.filter(pk=running.id).update(
+        metrics={
+            "<i>s": {"kind": "image", "count": 12, "last_step": 110, "last": "images/s-1.png"},
+            "loss": {"kind": "scalar"},
+        }
+    )
+    page = f"/w/lab/runs/{running.id}/images"
+    client = browser("rio")
+    with CaptureQueriesContext(connection) as asked:
+        first = client.get(page).content.decode()
+    assert len(asked) <= 16
+    assert 'data-key="&lt;i&gt;s"' in first and 'max="12"' in first and "<i>s" not in first
+    assert first.count("data-picture") == 61 and "images/s-1.png" not in first.split("Files with pictures")[1]
+    assert "&lt;b&gt;x.png" in first and ".exe" not in first
+    last = re.search(r'href="\?(path=[^"]+)"', first)
+    assert last and "plot-0058.PNG" in last[1]
+    second = client.get(f"{page}?{last[1]}").content.decode()
+    assert "plot-0058.PNG" not in second.split("Files with pictures")[1] and "plot-0059.PNG" in second
+    assert client.get(f"{page}?q=PLOT-0199").content.decode().count("data-picture") == 1
+    for odd in ("?q=%00", "?path=%00&name=%00", f"?q={'x' * 5000}", "?q=%25&path=..%2f"):
+        assert client.get(page + odd).status_code == 200
+    assert browser("mallory").get(page).status_code == 404
+
+
+def test_the_page_of_outputs_costs_the_same_for_many_files(browser, running, keep):
+    client, counts = browser("rio"), []
+    for many in (3, 1000):
+        keep({f"logs/{many}/{at}.log": b"x" for at in range(many)})
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(f"/w/lab/runs/{running.id}/outputs?attempt=99999999999&file=<script>").status_code == 200
+        counts.append(len(asked))
+    assert counts[0] == counts[1] and counts[0] <= 24
