@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Now
 
 from runs.family import may_meet
@@ -90,6 +90,25 @@ def list_by_id(slug: str, run_ids: Sequence[str], *, actor: Actor) -> list[Run]:
     rows = shown(Run.objects.filter(workspace=workspace, deleted__isnull=True, pk__in=asked))
     found = {run.pk: run for run in rows if may_meet(run, actor=actor, read=True)}
     return [found[one] for one in asked if one in found]
+
+
+def find_run(slug: str, word: str, *, experiment: int, actor: Actor) -> Run | None:
+    """The run of this id, else the newest one of this name, in the experiment before the rest of the workspace."""
+    workspace = get_workspace(slug, actor=actor, action="run.read")
+    rows = shown(Run.objects.filter(workspace=workspace, deleted__isnull=True))
+    if not word or "\0" in word:
+        return None
+    here = Case(When(experiment=experiment, then=0), default=1)
+    found = rows.filter(Q(pk=word) | Q(name=word)).annotate(far=here).order_by("far", "-pk")
+    return next((run for run in found[:5] if may_meet(run, actor=actor, read=True)), None)
+
+
+def run_before(run: Run, *, actor: Actor) -> str | None:
+    """The id of the run before this one in its experiment; the caller has opened `run`."""
+    if actor.kind == "anonymous":
+        return None
+    rows = Run.objects.filter(experiment_id=run.experiment_id, deleted__isnull=True, pk__lt=run.pk)
+    return rows.order_by("-pk").values_list("pk", flat=True).first()
 
 
 def took_like(run: Run, *, actor: Actor) -> list[float]:

@@ -133,10 +133,10 @@ def failure(run: Mapping[str, Any]) -> dict[str, str] | None:
     known = {
         "script_failed": (
             _("The script failed"),
-            _("Read the error below, correct the script and submit again. What was written to outputs/ is kept."),
+            _("Read the error, correct the script and submit again. What was written to outputs/ is kept."),
         ),
         "script_killed": (_("The script was killed by a signal"), memory),
-        "said_failed": (_("The code said that it failed"), _("Its own words are below.")),
+        "said_failed": (_("The code said that it failed"), _("Its own words are above.")),
         "snapshot_failed": (
             _("The code could not be fetched"),
             _("Submit again. If it stays, the store of the studio may be damaged: an administrator runs fsck."),

@@ -1,18 +1,26 @@
 """What the tabs of a run's page show, beyond the run itself. The caller has opened the row for the actor."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from runs import children, queries, sections, story
+from runs.cloning import CLONED_FROM
+from runs.compare import code
+from runs.compare import queries as comparing
+from runs.compare.rows import delta, number
 from runs.lineage import queries as lineage
 from runs.models import Run, Status
 from runs.snapshots import browsing
 from runs.snapshots import queries as snapshots
 from runs.tables.columns import columns
+from runs.tables.queries import baseline_of
+from studio.kernel import markdown
 from studio.kernel.actors import Actor
 from studio.kernel.errors import NotFound
 
@@ -22,6 +30,8 @@ CHILDREN = 500
 RESULTS = 14
 #: Entries of one box in the graph of where a run came from.
 BOX = 40
+#: Files whose differences are in the page at once, and their bytes; the others come when they are opened.
+OPEN_FILES, OPEN_BYTES = 12, 200_000
 _GIT_HOSTS = {"github.com", "gitlab.com", "bitbucket.org", "codeberg.org"}
 
 
@@ -46,7 +56,11 @@ def course(row: Run, told: Mapping[str, Any], *, actor: Actor) -> dict[str, Any]
 
 def overview(ws: str, row: Run, told: Mapping[str, Any], *, actor: Actor) -> dict[str, Any]:
     shown: dict[str, Any] = sections.metrics(row.metrics) | sections.phase(told)
-    shown["results"] = results(shown["numbers"])
+    baseline = baseline_of(row.experiment, actor=actor)
+    shown["is_baseline"] = baseline is not None and baseline.pk == row.pk
+    shown["baseline"] = None if shown["is_baseline"] else baseline
+    shown["results"] = results(shown["numbers"], shown["baseline"].metrics if shown["baseline"] else {})
+    shown["notes"] = markdown.render(row.description)
     shown["lineage"] = lineage.of_run(ws, row, actor=actor)
     # By the relation and not by its class: models are built on runs, and not the other way round.
     shown["logged"] = row.logged_models.filter(deleted__isnull=True).order_by("created") if row.has_lineage else []
@@ -54,10 +68,17 @@ def overview(ws: str, row: Run, told: Mapping[str, Any], *, actor: Actor) -> dic
     return shown
 
 
-def results(numbers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The numbers of the model by name, the shortest names first, as in tables: {key, last, min, max, count}."""
+def results(numbers: Mapping[str, Mapping[str, Any]], base: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The numbers of the model by name, the shortest names first, as in tables, each held to the baseline's."""
     keys = sorted(numbers, key=lambda key: (len(key), key))[:RESULTS]
-    return [{"key": key, **{part: numbers[key].get(part) for part in ("last", "min", "max", "count")}} for key in keys]
+    return [
+        {
+            "key": key,
+            **{part: numbers[key].get(part) for part in ("last", "min", "max", "count")},
+            "delta": delta(number(numbers[key].get("last")), number((base.get(key) or {}).get("last"))),
+        }
+        for key in keys
+    ]
 
 
 def commit_url(git: Mapping[str, Any]) -> str:
@@ -87,19 +108,88 @@ def below(ws: str, row: Run, *, actor: Actor) -> dict[str, Any]:
 
 
 def snapshot(ws: str, row: Run, given: Mapping[str, str], *, actor: Actor) -> dict[str, Any]:
-    """The files of its code as a tree, and the chosen one. Raises NotFound for a path that is not there."""
+    """The files of its code as a tree and the chosen one, or with `against` what differs from another run's.
+
+    Raises NotFound for a path that is not there.
+    """
     if row.snapshot is None:
         return {}
+    shown = beside(ws, row, given, actor=actor)
+    if shown["other"] is not None and not shown["other"].snapshot_id:
+        shown |= {"other": None, "no_other": _("%(name)s has no snapshot.") % {"name": shown["other"].name}}
+    if shown["other"] is not None:
+        return shown | _code_between(ws, row, shown["other"], shown["view"], actor=actor)
     files = row.snapshot.files
     path = given.get("path", "") or browsing.first(files, str((row.config or {}).get("script") or ""))
     entry = next((one for one in files if one["path"] == path), None)
     if entry is None:
         raise NotFound(f"The snapshot has no file {path[:200]!r}.")
-    return {
-        "nodes": browsing.tree(files, path),
-        "file": entry,
-        "text": snapshots.get_text(ws, row.snapshot.pk, path, actor=actor),
-    }
+    text = snapshots.get_text(ws, row.snapshot.pk, path, actor=actor)
+    return shown | {"nodes": browsing.tree(files, path), "file": entry, "text": text}
+
+
+def _code_between(ws: str, row: Run, other: Run, view: str, *, actor: Actor) -> dict[str, Any]:
+    old, new = comparing.compared(ws, [other.pk, row.pk], actor=actor).runs
+    changes, same = comparing.code_between(ws, old, new, actor=actor)
+    counts, diffs, left = Counter(one.state for one in changes), list[dict[str, Any]](), OPEN_BYTES
+    for at, change in enumerate(changes):
+        size = sum(entry["size"] for entry in (change.old, change.new) if entry)
+        opened = at < OPEN_FILES and change.state != "moved" and not code.is_big(change) and size <= left
+        left -= size if opened else 0
+        diff = comparing.file_between(change, actor=actor) if opened else None
+        diffs.append({"at": at, "change": change, "diff": diff, "big": code.is_big(change)})
+    zero = dict.fromkeys(("added", "removed", "changed", "moved"), 0)
+    return {"diffs": diffs, "same": same, "counts": {**zero, **counts}}
+
+
+def environment(ws: str, row: Run, given: Mapping[str, str], *, actor: Actor) -> dict[str, Any]:
+    """What its environment asks for and what was installed, or with `against` what differs from another run's."""
+    shown = beside(ws, row, given, actor=actor)
+    if shown["other"] is None:
+        path, lines = comparing.installed(ws, row, actor=actor)
+        return shown | {"lock": lines, "lock_path": path}
+    pair = comparing.compared(ws, [shown["other"].pk, row.pk], actor=actor)
+    found = comparing.packages_of(ws, pair, actor=actor)
+    labels = {"asked": _("Asked for by the environment"), "recorded": _("Installed, as the run wrote it down")}
+    shown["packages"] = [
+        {
+            "label": labels[name],
+            "rows": [one for one in rows if one.differs],
+            "same": sum(not one.differs for one in rows),
+        }
+        for name, rows in found.items()
+        if rows
+    ]
+    return shown
+
+
+def beside(ws: str, row: Run, given: Mapping[str, str], *, actor: Actor) -> dict[str, Any]:
+    """The run that the address wants to hold this one to, by its id or its name, and those that come to mind."""
+    word = given.get("against", "").strip()[:300]
+    shown: dict[str, Any] = {"against": word, "other": None, "no_other": "", "mode": given.get("mode", "")}
+    shown["view"] = "split" if shown["mode"] == "split" else "unified"
+    shown["nearby"] = _nearby(ws, row, actor=actor)
+    if word:
+        shown["other"] = queries.find_run(ws, word, experiment=row.experiment_id, actor=actor)
+        if shown["other"] is None:
+            shown["no_other"] = _("There is no run %(word)s in this workspace.") % {"word": word[:80]}
+        elif shown["other"].pk == row.pk:
+            shown |= {"other": None, "no_other": _("This is the run itself. Name another one.")}
+    return shown
+
+
+def _nearby(ws: str, row: Run, *, actor: Actor) -> list[tuple[str, Run]]:
+    """Runs that people want to compare with: the one above, the one that it was cloned from, the baseline, the last."""
+    wanted = {_("Parent"): row.parent_id, _("Cloned from"): row.properties.get(CLONED_FROM)}
+    baseline = baseline_of(row.experiment, actor=actor)
+    wanted[_("Baseline")] = baseline.pk if baseline else None
+    wanted[_("Run before")] = queries.run_before(row, actor=actor)
+    known = {one.pk: one for one in queries.list_by_id(ws, [str(pk) for pk in wanted.values() if pk], actor=actor)}
+    found: dict[str, tuple[str, Run]] = {}
+    for label, pk in wanted.items():
+        if pk in known and pk != row.pk:
+            found.setdefault(str(pk), (label, known[str(pk)]))
+    return list(found.values())
 
 
 def origins(ws: str, row: Run, *, actor: Actor) -> dict[str, Any]:

@@ -47,6 +47,7 @@ pages = [
     path(f"{_PAGE}/cancel", views.cancel, name="run_cancel"),
     path(f"{_PAGE}/archive", views.archive, name="run_archive"),
     path(f"{_PAGE}/clone", views.clone, name="run_clone"),
+    path(f"{_PAGE}/baseline", views.baseline, name="run_baseline"),
     path(f"{_PAGE}/rename", views.rename, name="run_rename"),
     path(f"{_PAGE}/again", views.submit_again, name="run_again"),
     path(f"{_PAGE}/<str:tab>", views.run, name="run_tab"),

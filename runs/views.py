@@ -11,6 +11,8 @@ from django.views.decorators.http import require_POST
 
 from runs import cloning, outputs, queries, sections, services, tabs
 from runs.bin.queries import get_binned
+from runs.tables import services as tables
+from runs.tables.queries import marks_of
 from runs.tensorboards.panel import panel
 from runs.tensorboards.queries import has_event_files
 from studio.kernel.errors import Invalid, NotFound
@@ -53,8 +55,15 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
             raise
         return render(request, "runs/deleted.html", {"entry": get_binned(ws, run, actor=request.actor)}, status=404)
     told = queries.run_in_full(row)
-    shown: dict[str, Any] = {"row": row, "run": told, "tab": tab, "final": row.is_final}
+    shown: dict[str, Any] = {
+        "row": row,
+        "run": told,
+        "tab": tab,
+        "final": row.is_final,
+        "api": reverse("api:run", args=[ws, run]),
+    }
     shown |= tabs.course(row, told, actor=request.actor)
+    shown["marks"] = dict.fromkeys(marks_of(ws, run, actor=request.actor), True)
     shown["has_events"] = has_event_files([row.pk])
     if tab == "tensorboard":
         shown |= panel(ws, [row.pk], actor=request.actor, session=request.session.session_key or "")
@@ -70,6 +79,8 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
         shown |= tabs.below(ws, row, actor=request.actor)
     if tab == "snapshot":
         shown |= tabs.snapshot(ws, row, request.GET.dict(), actor=request.actor)
+    if tab == "environment":
+        shown |= tabs.environment(ws, row, request.GET.dict(), actor=request.actor)
     if tab == "lineage":
         shown |= tabs.origins(ws, row, actor=request.actor)
     return render(request, f"runs/{tab}.html", shown)
@@ -172,3 +183,12 @@ def rename(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
         said=_("The run has another name."),
         to=_there(ws, run),
     )
+
+
+@require_POST
+@signed_in
+def baseline(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
+    """Hold the other runs of the experiment to this one, or with `off` to none."""
+    work = tables.unmark_run if request.POST.get("off") else tables.mark_run
+    said = _("The experiment has no baseline now.") if request.POST.get("off") else _("This run is the baseline now.")
+    return post(request, lambda: work(ws, run, actor=request.actor, kind="baseline"), said=said, to=_there(ws, run))

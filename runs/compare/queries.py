@@ -197,6 +197,17 @@ def packages_of(slug: str, comparison: Comparison, *, actor: Actor) -> dict[str,
     return {"asked": rows.section(asked), "recorded": rows.section(recorded)}
 
 
+def installed(slug: str, run: Run, *, actor: Actor) -> tuple[str, list[str]]:
+    """(path, lines) of the list of packages that a run wrote down, as `packages_of` finds it; empty when it did not."""
+    workspace = get_workspace(slug, actor=actor, action="run.read")
+    files = Artifact.objects.filter(run__workspace=workspace, run=run, path__endswith="requirements.txt")
+    told = list(files.filter(size__lte=MOST_LIST).values_list("path", "sha256")[:MOST_FILES])
+    if not told:
+        return "", []
+    path, sha256 = min(told, key=lambda one: (len(one[0]), one[0]))
+    return path, _lines_of(sha256)
+
+
 def _lines_of(sha256: str) -> list[str]:
     try:
         return blobs.read_small(sha256).decode(errors="replace").splitlines()

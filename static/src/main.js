@@ -36,6 +36,7 @@ import "./elements/compare-tools.js";
 import "./elements/report-form.js";
 import "./elements/run-page.js";
 import "./lazy.js";
+import "./elements/run-edits.js";
 import "./frame.js";
 import "./keys.js";
 import "./palette.js";

@@ -54,9 +54,11 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener(
   "htmx:beforeRequest",
   (event) => {
+    const part = event.target;
+    if (!part.closest?.("live-run")) return;
     const at = document.activeElement;
-    if (!at?.matches("input, textarea, select") || !event.target.contains?.(at) || event.target === at) return;
-    if (!event.target.closest?.("live-run")) return;
+    const typing = at !== part && part.contains(at) && at.matches("input, textarea, select");
+    if (!typing && !part.querySelector("[data-editing]")) return;
     event.preventDefault();
     event.stopPropagation(); // live-run counts what is on its way, and this is not
   },
