@@ -4,16 +4,16 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from bench import files, harness, ingest, live, pages, reads
+from bench import charts, files, harness, ingest, live, pages, reads
 from bench.servers import standing
 
 #: The tables, by their letters in docs/benchmarks.md.
 TABLES = {
     "A": lambda bench: ingest.cases(bench, ingest.Size()),
-    "B": lambda bench: reads.cases(bench, reads.Size()),
+    "B": lambda bench: [*reads.cases(bench, reads.Size()), *charts.series(bench)],
     "C": lambda bench: files.cases(bench, files.Size()),
     "G": live.cases,
-    "H": pages.cases,
+    "H": lambda bench: [*pages.cases(bench), *charts.frames(bench)],
 }
 #: Tables whose peer is not MLflow: what it is called, and what stands while they are measured.
 OTHERS = {"G": (live.PEER, live.beside)}
