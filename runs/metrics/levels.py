@@ -74,7 +74,7 @@ def chunks_of(windows: Sequence[tuple[str, int | None, int | None]], keys: Seque
     least = [_LEAST if low is None else max(low, _LEAST) for _, low, _ in windows]
     most = [_MOST if high is None else min(high, _MOST) for _, _, high in windows]
     with _line() as line, psycopg.Cursor(line) as cursor:
-        cursor.execute(_CHUNKS, [runs, least, most, list(keys), time], prepare=True)
+        cursor.execute(_CHUNKS, [runs, least, most, list(keys), time], prepare=True, binary=True)
         return [Chunk(*row) for row in cursor]
 
 

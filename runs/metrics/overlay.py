@@ -139,11 +139,11 @@ def _fill(
         raw = sum(chunk.count for chunk, level in wanted if level == "points" and chunk.summed)
         spare = raw <= allowed
         allowed -= raw if spare else 0
+        if tops := [chunk for chunk, level in wanted if level == "one"]:
+            one.atoms.append(_as_atoms(tops))
+            one.exact = False
         for chunk, level in wanted:
-            if level == "one":
-                one.atoms.append(_as_atom(chunk))
-                one.exact = False
-            else:
+            if level != "one":
                 owners[chunk.id] = (one, chunk, not chunk.summed or (level == "points" and spare))
     read = 0
     for id_, count, data in levels.pieces_of([(id_, raw) for id_, (_, _, raw) in sorted(owners.items())]):
@@ -233,23 +233,23 @@ def _extent(chunks: Sequence[Chunk], *, time: bool) -> int:
     return max(last for _, last in ends) - min(first for first, _ in ends) if ends else 0
 
 
-def _as_atom(chunk: Chunk) -> Atoms:
-    def whole(value: int | None) -> columns.Ints:
-        return np.array([value], np.int64)
+def _as_atoms(chunks: Sequence[Chunk]) -> Atoms:
+    def whole(name: str) -> columns.Ints:
+        return np.array([getattr(one, name) for one in chunks], np.int64)
 
-    def real(value: float | None) -> columns.Floats:
-        return np.array([value], np.float64)
+    def real(name: str) -> columns.Floats:
+        return np.array([getattr(one, name) for one in chunks], np.float64)
 
     return Atoms(
-        whole(chunk.first_step),
-        whole(chunk.last_step),
-        whole(chunk.first_time),
-        whole(chunk.last_time),
-        whole(chunk.count),
-        whole(chunk.odd),
-        real(chunk.low),
-        real(chunk.high),
-        real(chunk.total),
+        whole("first_step"),
+        whole("last_step"),
+        whole("first_time"),
+        whole("last_time"),
+        whole("count"),
+        whole("odd"),
+        real("low"),
+        real("high"),
+        real("total"),
     )
 
 
