@@ -32,7 +32,9 @@ async def log(run: Running, code: Caller, *points: list) -> None:
     assert answer.status == 200, answer.body
 
 
-async def test_points_of_several_runs_come_over_one_socket(pair, person):
+async def test_points_of_several_runs_come_over_one_socket(pair, person, monkeypatch):
+    # Frames of a topic that nobody heard a moment ago are held back, and then only the last one comes.
+    monkeypatch.setattr("studio.kernel.bells.HOLD", 0.0)
     (one, first), (other, second) = pair
     await log(one, first, ["loss", 0, 0, 1])
     async with person("rio").socket(ADDRESS) as socket:
@@ -46,6 +48,8 @@ async def test_points_of_several_runs_come_over_one_socket(pair, person):
             await log(other, second, ["loss", -step, step, 1])
         while len(seen[one.id]) < 5 or len(seen[other.id]) < 5:
             for run, prev, seq, data in (await socket.until("points"))["pieces"]:
+                if seq <= at[run]:
+                    continue  # rung before we listened, and read with the numbers
                 assert prev == at[run] and seq > prev and data.keys() <= {"loss"}
                 at[run] = seq
                 steps, values, _ = data.get("loss", [[], [], []])
