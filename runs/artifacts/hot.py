@@ -108,7 +108,7 @@ async def preview(request: hot.Request, sealed: str) -> hot.Response:
         "Content-Disposition": content_disposition_header(False, shown.name) or "inline",
         "Content-Length": str(shown.size),
         "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-site",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     }
     return hot.Response(200, hot.pieces_in_thread(blobs.read(shown.sha256)), headers, shown.kind)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from django.conf import settings
+
 from runs.artifacts.queries import get_artifact
 from studio.kernel import addresses, blobs
 from studio.kernel.actors import Actor
@@ -26,7 +28,7 @@ KINDS = {
     ".pdf": "application/pdf",
 }
 _SHUT = "default-src 'none'; img-src data: blob:; media-src data: blob:; font-src data:; style-src 'unsafe-inline'"
-_FRAMED = "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+_FRAMED = "base-uri 'none'; form-action 'none'"
 #: A world of its own (an opaque origin): neither the studio's cookies nor its pages, and nothing to load.
 STILL = f"sandbox; {_SHUT}; {_FRAMED}"
 SCRIPTS = f"sandbox allow-scripts; {_SHUT}; script-src 'unsafe-inline' 'unsafe-eval'; worker-src blob:; {_FRAMED}"
@@ -66,7 +68,7 @@ def address_of(slug: str, run_id: str, path: str, *, actor: Actor, scripts: bool
         raise Forbidden("Frames are for people.")
     who = {"token": actor.token_id} if actor.token_id else {"user": actor.user_id, "stamp": stamp_of(actor=actor)}
     claims = {"ws": slug, "run": run_id, "path": found.path, "scripts": scripts, **who}
-    return f"{PLACE}/{addresses.seal_claims(claims, use=USE, seconds=SECONDS)}"
+    return f"{settings.CONTENT_URL}{PLACE}/{addresses.seal_claims(claims, use=USE, seconds=SECONDS)}"
 
 
 def open_address(sealed: str, *, address: str = "") -> Shown:
@@ -79,6 +81,8 @@ def open_address(sealed: str, *, address: str = "") -> Shown:
     found = get_artifact(claims["ws"], claims["run"], claims["path"], actor=actor)
     ending = _ending(found.path)
     policy = PDF if ending == ".pdf" else SCRIPTS if claims["scripts"] else STILL
+    # The page that frames it is elsewhere when there is a second origin.
+    policy += f"; frame-ancestors 'self' {settings.PUBLIC_URL if settings.CONTENT_URL else ''}".rstrip()
     return Shown(PurePosixPath(found.path).name, found.sha256, found.size, KINDS[ending], policy)
 
 

@@ -1,4 +1,4 @@
-"""The second origin, where there is one: what nodes show of users' files is there, and nothing else is."""
+"""The second origin, where there is one: what is shown of users' files that may hold code, and nothing else."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 #: What is answered there, and nowhere else once it is set.
-PATHS = ("/tb/",)
+PATHS = ("/tb/", "/content/")
 
 
 def is_out_of_place(scope: dict[str, Any]) -> bool:

@@ -328,3 +328,16 @@ def test_the_page_of_outputs_costs_the_same_for_many_files(browser, running, kee
             assert client.get(f"/w/lab/runs/{running.id}/outputs?attempt=99999999999&file=<script>").status_code == 200
         counts.append(len(asked))
     assert counts[0] == counts[1] and counts[0] <= 24
+
+
+async def test_with_a_second_origin_frames_are_there_and_nowhere_else(app, running, person, keep, settings):
+    settings.CONTENT_URL, settings.PUBLIC_URL = "https://content.example", "https://studio.example"
+    await ask(lambda: keep({"r.html": PAGE}))
+    url = (await person("rio").get(f"{running.user}/preview/r.html")).json()["url"]
+    assert url.startswith("https://content.example/content/zaf_url_")
+    path = url.removeprefix("https://content.example")
+    there = await Caller(app).get(path, host="content.example")
+    assert there.status == 200
+    assert there.headers["content-security-policy"].endswith("frame-ancestors 'self' https://studio.example")
+    assert (await Caller(app).get(path)).status == 404
+    assert (await person("rio").get(f"{running.user}/artifacts/r.html", host="content.example")).status == 404
