@@ -1,0 +1,161 @@
+"""Three runs beside each other while one of them runs, and what was seen as a report that somebody else opens."""
+
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.conftest import PATIENCE
+from tests.stack.running import Studio
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+CODE = "def train(lr=0.1):\n    return lr\n"
+
+
+def log(studio: Studio, run: str, **more: Any) -> None:
+    answer = studio.ask("POST", f"{studio.ws}/runs/{run}/metrics", {"batch": str(uuid4()), **more})
+    assert answer.status == 200, answer.body
+
+
+@pytest.fixture
+def three(studio: Studio) -> list[str]:
+    ids = []
+    for name, lr, loss in (("calm_heron", "0.1", 3), ("bold_finch", "0.2", 1), ("shy_lynx", "0.5", 2)):
+        files = {"train.py": CODE.replace("0.1", lr), "same.py": "1\n"}
+        body = {"kind": "interactive", "experiment": "side by side", "name": name, "snapshot": studio.upload(files)}
+        made = studio.ask("POST", f"{studio.ws}/runs", body)
+        assert made.status == 201, made.body
+        ids.append(made.json["id"])
+        points = [["loss", loss / (step + 1), step] for step in range(20)]
+        log(studio, ids[-1], points=points, params={"lr": lr, "depth": "3"})
+    for run in ids[:2]:
+        assert studio.ask("POST", f"{studio.ws}/runs/{run}/end", {"status": "completed"}).status == 200
+    return ids
+
+
+def address(studio: Studio, ids: list[str], tab: str) -> str:
+    return f"/w/{studio.known['workspace']}/compare?" + "&".join(f"run={one}" for one in ids) + f"&tab={tab}"
+
+
+def test_differences_while_a_run_goes_on(page: "Page", studio: Studio, three: list[str]):
+    page.goto(address(studio, three, "details"))
+    rows = page.locator("#comparison tr[data-key]:visible")
+    rows.first.wait_for()
+    assert page.locator("#comparison tr[data-key=depth]").is_visible()
+    page.get_by_label("Only differences").check()
+    page.locator("#comparison tr[data-key=depth]").wait_for(state="hidden")
+    assert page.locator("#comparison tr[data-key=lr]").is_visible()
+    assert "only=1" in page.url
+    page.reload()
+    page.locator("#comparison tr[data-key=lr]").wait_for()
+    assert not page.locator("#comparison tr[data-key=depth]").is_visible()
+    page.get_by_label("Search the rows").fill("^(lr|depth)$")
+    page.wait_for_function("document.querySelectorAll('#comparison tr[data-key]:not([hidden])').length === 1")
+    page.get_by_label("Search the rows").fill("")
+    page.locator("h1").click()
+    page.keyboard.press("n")
+    assert page.locator("#comparison tr[data-at]").count() == 1
+    # Switches go along to the next tab, and stay while what runs writes new numbers into the table.
+    page.get_by_role("link", name="Metrics").click()
+    cell = page.locator("#comparison tr[data-key=loss] td").nth(2)
+    cell.get_by_text("0.1").first.wait_for()
+    assert page.get_by_label("Only differences").is_checked()
+    log(studio, three[2], points=[["loss", 0.0125, 20], ["later", 1, 20]])
+    cell.get_by_text("0.0125").wait_for()
+    page.locator("#comparison tr[data-key=later]").wait_for()
+    # A run is taken out and put in again by its name, with the keyboard.
+    page.get_by_role("button", name="Take bold_finch out").click()
+    page.locator("#compared li").nth(2).wait_for(state="detached")
+    page.get_by_role("combobox", name="Add a run").fill("bold")
+    page.get_by_role("option", name="bold_finch").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator("#compared li").nth(2).wait_for()
+    assert "tab=metrics" in page.url and "only=1" in page.url
+
+
+def test_drawings_have_marks_and_a_brush_that_stays(page: "Page", studio: Studio, three: list[str]):
+    page.goto(address(studio, three, "charts"))
+    page.wait_for_selector("series-chart[metric=loss] canvas")
+    page.goto(address(studio, three, "parallel"))
+    lines = page.locator("compare-plot polyline[data-run]")
+    lines.nth(2).wait_for()
+    assert all(lines.nth(at).bounding_box()["width"] > 100 for at in range(3))  # type: ignore[index]
+    axis = page.locator("[data-axis='params.lr']")
+    box = axis.bounding_box()
+    assert box
+    middle = box["x"] + box["width"] / 2
+    page.mouse.move(middle, box["y"] + 6)
+    page.mouse.down()
+    page.mouse.move(middle, box["y"] + box["height"] * 0.3, steps=4)
+    page.mouse.move(middle, box["y"] + box["height"] * 0.85, steps=4)
+    page.mouse.up()
+    page.get_by_text("2 of 3 runs").wait_for()
+    assert "brush=" in page.url
+    log(studio, three[2], points=[["loss", 9.5, 30]])
+    page.locator("compare-plot details summary").click()
+    page.locator("compare-plot details td", has_text="9.5").wait_for()
+    page.get_by_text("2 of 3 runs").wait_for()
+    axis.focus()
+    page.keyboard.press("Escape")
+    page.get_by_text("3 of 3 runs").wait_for()
+    with page.expect_download() as loading:
+        page.get_by_role("button", name="CSV").click()
+    assert b"calm_heron" in loading.value.path().read_bytes()
+    for kind in ("SVG", "PNG"):
+        with page.expect_download() as loading:
+            page.get_by_role("button", name=kind).click()
+        assert loading.value.path().stat().st_size > 1500
+    for tab, mark in (("scatter", "circle[data-run]"), ("box", "circle[data-run]")):
+        page.goto(address(studio, three, tab))
+        page.locator(f"compare-plot {mark}").nth(2).wait_for()
+    page.set_viewport_size({"width": 390, "height": 844})
+    for tab in ("details", "metrics", "parallel", "scatter", "box", "code", "packages", "images"):
+        page.goto(address(studio, three, tab))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+
+
+def test_code_and_a_report_that_another_member_opens(
+    page: "Page", studio: Studio, three: list[str], chromium: "Browser"
+):
+    page.goto(address(studio, three, "code"))
+    page.locator(".code-diff ins", has_text="2").wait_for()
+    page.get_by_role("link", name="Unified").click()
+    page.locator(".code-diff.unified tr.added").wait_for()
+    page.goto(address(studio, three, "parallel"))
+    page.locator("compare-plot polyline[data-run]").nth(2).wait_for()
+    page.get_by_label("loss: logarithmic").click()
+    page.wait_for_url("**log=metrics.loss**")
+    page.get_by_role("button", name="Save as report").click()
+    page.fill("#save [name=title]", "Side by side")
+    page.fill("#save textarea", "# Found\n\nThe *first* is the best. <script>alert(1)</script>")
+    page.locator("#save button[type=submit]").click()
+    page.wait_for_url("**/reports/*")
+    page.get_by_role("heading", name="Found").wait_for()
+    link = page.url
+    password = "a long enough password"
+    assert studio.ask("POST", "/api/v1/users", {"username": "rio", "password": password}).status == 201
+    member = {"username": "rio", "role": "reader"}
+    assert studio.ask("POST", f"{studio.ws}/members", member).status == 201
+    # With the policy in force, as people have it: nothing of ours may need what it forbids.
+    context = chromium.new_context(base_url=studio.url)
+    context.set_default_timeout(PATIENCE)
+    other = context.new_page()
+    said: list[str] = []
+    other.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    other.on("pageerror", lambda error: said.append(str(error)))
+    other.goto(link)
+    other.fill("[name=username]", "rio")
+    other.fill("[name=password]", password)
+    other.click("main button[type=submit]")
+    other.get_by_role("heading", name="Found").wait_for()
+    other.get_by_text("<script>alert(1)</script>").wait_for()
+    other.locator("compare-plot polyline[data-run]").nth(2).wait_for()
+    assert other.locator("compare-plot text", has_text="log").count() > 0
+    assert other.get_by_role("link", name="Edit").count() == 0
+    assert said == []
+    context.close()
