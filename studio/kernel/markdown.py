@@ -39,7 +39,16 @@ def _renderer() -> MarkdownIt:
     made.validateLink = may_lead_to  # type: ignore[method-assign, assignment]
     made.add_render_rule("link_open", _link)
     made.add_render_rule("image", _image)
+    for name in ("th_open", "td_open"):
+        made.add_render_rule(name, _cell)
     return made
+
+
+def _cell(self: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: Any) -> str:
+    # Its renderer would align a column by an inline style, which the page's policy refuses.
+    if "right" in str(tokens[at].attrs.pop("style", "")):
+        tokens[at].attrSet("class", "n")
+    return self.renderToken(tokens, at, options, env)
 
 
 def _link(self: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: Any) -> str:

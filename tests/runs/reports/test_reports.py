@@ -222,11 +222,11 @@ def test_no_text_becomes_a_tag_or_an_address_of_its_writer(text):
 
 
 def test_markdown_that_people_write():
-    html = render(
-        "- [run](/w/lab/runs/x) and [home](https://example.org)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n![p](/api/x.png)"
-    )
+    table = "| a | b |\n|---|--:|\n| 1 | 2 |"
+    html = render(f"- [run](/w/lab/runs/x) and [home](https://example.org)\n\n{table}\n\n![p](/api/x.png)")
     assert '<a href="/w/lab/runs/x">run</a>' in html
     assert '<a href="https://example.org" rel="noopener noreferrer nofollow">home</a>' in html
     assert "<td>1</td>" in html
+    assert '<td class="n">2</td>' in html and "style" not in html
     assert '<img src="/api/x.png" alt="p" loading="lazy"' in html
     assert json.dumps(render("x" * 300_000))[1:].startswith("<p>x")
