@@ -180,7 +180,8 @@ def file_between(change: code.Change, *, actor: Actor) -> code.FileDiff:
 def packages_of(slug: str, comparison: Comparison, *, actor: Actor) -> dict[str, list[rows.Row]]:
     """{asked, recorded: rows}: what the environments ask for, and what the runs wrote of what was installed.
 
-    The latter is a requirements.txt among the files of a run, as MLflow's client writes it beside a model.
+    The latter is a requirements.txt among the files of a run: what the node wrote to logs/ when it made the
+    environment, else what MLflow's client writes beside a model.
     """
     workspace = get_workspace(slug, actor=actor, action="run.read")
     mine = Run.objects.filter(workspace=workspace, pk__in=comparison.ids)
@@ -190,7 +191,7 @@ def packages_of(slug: str, comparison: Comparison, *, actor: Actor) -> dict[str,
     lists: dict[str, tuple[str, str]] = {}
     told = files.filter(size__lte=MOST_LIST).order_by("path").values_list("run_id", "path", "sha256")[:MOST_FILES]
     for run_id, path, sha256 in told:
-        if run_id not in lists or len(path) < len(lists[run_id][0]):
+        if run_id not in lists or _rank(path) < _rank(lists[run_id][0]):
             lists[run_id] = (path, sha256)
     read = {sha256: _lines_of(sha256) for _, sha256 in lists.values()}
     recorded = [packages.named(read[lists[run][1]]) if run in lists else {} for run in comparison.ids]
@@ -204,8 +205,13 @@ def installed(slug: str, run: Run, *, actor: Actor) -> tuple[str, list[str]]:
     told = list(files.filter(size__lte=MOST_LIST).values_list("path", "sha256")[:MOST_FILES])
     if not told:
         return "", []
-    path, sha256 = min(told, key=lambda one: (len(one[0]), one[0]))
+    path, sha256 = min(told, key=lambda one: (*_rank(one[0]), one[0]))
     return path, _lines_of(sha256)
+
+
+def _rank(path: str) -> tuple[bool, int]:
+    """Of several lists the node's own is taken, else the one that lies least deep."""
+    return path != "logs/requirements.txt", path.count("/")
 
 
 def _lines_of(sha256: str) -> list[str]:

@@ -171,3 +171,7 @@ def test_a_run_uses_the_packages_it_asked_for(studio, bring_agent, wheels, tmp_p
     script = "import zfalpha, zaffre.protocol, sys; print(zfalpha.VERSION, sys.prefix != sys.base_prefix)"
     found = studio.wait_final(studio.submit({"train.py": script}, environment=environment))
     assert found.log.endswith(b"1.0 True\n"), found.log
+    # What was installed is among the files of the run, also where the script has folders of that name.
+    assert b"zfalpha==1.0" in studio.blobs[found.artifacts["logs/requirements.txt"]]
+    files = {"train.py": script, "logs": "a file"}
+    assert studio.wait_final(studio.submit(files, environment=environment)).status == "completed"

@@ -102,7 +102,8 @@ def test_texts_that_have_nothing_in_common_are_said_to():
 
 
 def test_packages_beside_each_other(told, browser):
-    one = told(name="one", artifacts={"model/requirements.txt": b"torch==2.1\nNumPy==2.4\n"})
+    files = {"model/requirements.txt": b"other==1\n", "logs/requirements.txt": b"torch==2.1\nNumPy==2.4\n"}
+    one = told(name="one", artifacts=files)
     two = told(name="two", artifacts={"model/requirements.txt": b"torch==2.2\nnumpy==2.4\n"})
     page = browser("rio").get(where([one, two], tab="packages")).content.decode()
     rows = {key: bool(differs) for differs, key in re.findall(r'<tr( class="differs")? data-key="([^"]*)"', page)}

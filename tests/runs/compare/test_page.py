@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from runs.models import Run
+from runs.tables.models import Mark
 from tests.pages.test_pages import clean
 from tests.runs.compare.conftest import series, where
 
@@ -36,6 +37,15 @@ def test_metrics_mark_extremes_and_tell_how_far_from_the_baseline(told, browser)
     assert "↑ 100 %" in page and "↑ 300 %" in page
     all_three = browser("rio").get(where(ids, tab="metrics", stat="all")).content.decode()
     assert len(ROW.findall(all_three)) == 3
+
+
+def test_the_baseline_of_an_experiment_is_taken_when_nobody_chose(told, browser):
+    ids = [told(name=f"run {n}", metrics={"loss": series(n + 1.0)}) for n in range(3)]
+    run = Run.objects.get(pk=ids[2])
+    Mark.objects.create(experiment=run.experiment, run=run, kind=Mark.Kind.BASELINE)
+    page = browser("rio").get(where(ids, tab="metrics")).content.decode()
+    assert 'aria-label="Take run 2 as the baseline">★' in page
+    assert 'aria-label="Take run 0 as the baseline">★' in browser("rio").get(where(ids, base=ids[0])).content.decode()
 
 
 def test_what_is_no_number_and_a_baseline_of_nothing_are_told_apart(told, browser):

@@ -41,6 +41,8 @@ class Environment:
     bin: str
     built: bool
     note: str
+    #: The exact versions in it, one a line; empty for the node's own Python.
+    lock: str = ""
 
 
 class Environments:
@@ -100,7 +102,8 @@ class Environments:
         count = sum(1 for line in lock.splitlines() if line.strip())
         with locked(self.folder / f".{key}.lock"):
             if place.is_dir():
-                return Environment(str(place / "bin" / "python"), str(place / "bin"), False, "from the node's cache")
+                python = str(place / "bin" / "python")
+                return Environment(python, str(place / "bin"), False, "from the node's cache", lock)
             for stale in self.folder.glob(f".{key}-*"):  # of a build that was cut off: we hold the lock
                 shutil.rmtree(str(stale), ignore_errors=True)
             building = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=str(self.folder)))
@@ -124,7 +127,7 @@ class Environments:
                 os.rename(target, str(place))
             finally:
                 shutil.rmtree(str(building), ignore_errors=True)
-        return Environment(str(place / "bin" / "python"), str(place / "bin"), True, f"built, {count} packages")
+        return Environment(str(place / "bin" / "python"), str(place / "bin"), True, f"built, {count} packages", lock)
 
 
 def check_requirements(found: object) -> List[str]:

@@ -26,3 +26,16 @@ class Environment(Step):
             raise StepFailed("environment_failed", f"The environment could not be made: {error}") from error
         job.python, job.path_first = found.python, found.bin
         self.note = f"{wanted.get('name') or 'system'}: {found.note}"
+        if found.lock:
+            self._write_down(found.lock)
+
+    def _write_down(self, lock: str) -> None:
+        """Among the files of the run, where it can be looked up and compared for as long as the run is there."""
+        place = self.job.place.work / "logs"
+        try:
+            place.mkdir(exist_ok=True)
+            with (place / "requirements.txt").open("x", encoding="utf-8") as file:
+                file.write(lock)
+        except OSError:
+            # The snapshot has something of this name, which is the script's and stays.
+            return
