@@ -94,3 +94,16 @@ def quoted_key(key: str) -> str | None:
 
 def quoted(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+
+def pieces(text: str) -> list[str]:
+    """The parts of a filter that `and` joins, as they were written; the whole where it has an `or` at the top."""
+    depth, begin, found = 0, 0, []
+    for one in _WORD.finditer(text):
+        depth += {"(": 1, ")": -1}.get(one[0], 0)
+        if depth == 0 and one.lastgroup == "word" and one[0].lower() == "or":
+            return [text.strip()]
+        if depth == 0 and one.lastgroup == "word" and one[0].lower() == "and":
+            found.append(text[begin : one.start()].strip())
+            begin = one.end()
+    return [piece for piece in [*found, text[begin:].strip()] if piece]

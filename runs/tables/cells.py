@@ -32,7 +32,7 @@ def plain(row: Mapping[str, Any], column: Column, best: Best) -> Any:
         found = best.get((row["id"], column))
         return None if found is None else found[1]
     if column.kind == "metric":
-        return _of_summary(row["metrics"].get(column.key), column.part)
+        return _of_summary((row.get("metrics") or {}).get(column.key), column.part)
     if column.kind == "attribute":
         return _duration(row) if column.key == "duration" else row.get(column.key)
     documents = {"param": "params", "tag": "tags", "property": "properties"}

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import (
     Avg,
     Count,
+    DateTimeField,
     F,
     FloatField,
     Func,
@@ -78,6 +79,7 @@ SHOWN = {
     "heard": "heard",
     "asked": "asked",
 }
+DOCUMENTS = {"metric": "metrics", "param": "params", "tag": "tags", "property": "properties"}
 Row = dict[str, Any]
 
 
@@ -190,8 +192,13 @@ def matching(place: Place, asked: Asked, *, actor: Actor, most: int = MOST_AT_ON
 
 
 def rows_of(place: Place, ids: Sequence[str], columns: Sequence[Column], *, actor: Actor) -> list[Row]:
-    """Those of the runs that still exist, in the order of the ids. The caller has found them for the actor."""
-    shown, annotated = _columns_of(columns)
+    """Those of the runs that still exist, in the order of the ids, with what these columns show.
+
+    The caller has found them for the actor.
+    """
+    shown, annotated = _columns_of(columns, heard=False)
+    needed = {DOCUMENTS.get(one.kind) for one in columns}
+    shown = {name: column for name, column in shown.items() if name not in DOCUMENTS.values() or name in needed}
     rows = Run.objects.filter(workspace=place.workspace, pk__in=list(ids), deleted__isnull=True)
     if actor.kind == "run":
         rows = rows.filter(pk=actor.run_id)
@@ -331,13 +338,16 @@ def _baseline(
     return next((_row(one, shown) for one in found.values_list(*shown.values(), named=True)), None)
 
 
-def _columns_of(columns: Sequence[Column]) -> tuple[dict[str, str], dict[str, Any]]:
-    """{name in a row: column}, and what of these is computed. What costs a join or much room only where it is shown."""
+def _columns_of(columns: Sequence[Column], *, heard: bool = True) -> tuple[dict[str, str], dict[str, Any]]:
+    """{name in a row: column}, and what of these is computed. What costs a join or much room only where it is shown.
+
+    `heard`: with the last sign of life of each run.
+    """
     shown = dict(SHOWN)
-    heard = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no")).values("last_seen")[:1]
+    last = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no")).values("last_seen")[:1]
     annotated: dict[str, Any] = {
         "who": Coalesce(NullIf(F("client_user"), Value("")), F("submitted_by__username")),
-        "heard": Subquery(heard),
+        "heard": Subquery(last) if heard else Value(None, DateTimeField()),
         "asked": Now(),
     }
     if any(one.kind == "property" for one in columns):

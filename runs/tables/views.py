@@ -1,5 +1,6 @@
 """The table of runs, of an experiment or of the workspace, and its saved views."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from runs.filters.cursor import pieces
 from runs.models import Status
 from runs.tables import export, finding, forms, queries, services
 from runs.tables.best import best_values
 from runs.tables.cells import cells, plain, version
 from runs.tables.columns import Column, Sort
+from runs.tables.drawn import Drawing
 from runs.tables.finding import Found, Place
 from runs.tables.forms import Asked
 from runs.tables.words import aggregates, label, picked, words
@@ -23,10 +26,11 @@ from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
-from zaffre.protocol import FINAL_STATES
 
 #: Characters of a filter that are shown around a mistake.
 AROUND = 120
+#: Charts above the table.
+DRAWN = 3
 #: Runs that an address keeps as selected.
 MOST_SELECTED = 50
 
@@ -58,6 +62,7 @@ def runs(request: SignedInRequest, ws: str, experiment: str | None = None) -> Ht
     }
     try:
         shown |= _groups(place, asked, shown, actor=actor) if asked.groups else _rows(place, asked, shown, actor=actor)
+        shown["chips"] = _chips(asked, shown["view"])
     except Invalid as error:
         if error.code != "bad_filter":
             raise
@@ -69,10 +74,11 @@ def _rows(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) ->
     found = finding.find(place, asked, actor=actor)
     best = _best(found)
     held = [plain(found.baseline, one, best) for one in found.columns] if found.baseline else []
-    rows = []
+    rows, drawing = [], Drawing(place.workspace.slug)
     for row in found.rows:
         made = cells(row, found.columns, best, held)
-        rows.append({**row, "cells": made, "v": version(row, made), "final": row["status"] in FINAL_STATES})
+        drawn = drawing.row(row, made, selected=row["id"] in shown["selected"])
+        rows.append({**row, **drawn, "cells": made, "v": version(row, made)})
     whole = found.newer is None and found.older is None
     counted = len(rows) if whole else None
     if not whole and not asked.narrowed:
@@ -82,12 +88,18 @@ def _rows(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) ->
         "rows": rows,
         "heads": _heads(asked, found.columns, shown["view"], rows),
         **_columns(place, asked, found.columns),
+        "strip": json.dumps(_drawn(found.columns)) if _drawn(found.columns) else "",
         "newer": found.newer,
         "older": found.older,
         "count": min(counted, finding.MOST_COUNTED) if counted is not None else len(rows),
         "at_least": many or counted is None,
         "held": found.baseline,
     }
+
+
+def _drawn(columns: Sequence[Column]) -> list[str]:
+    """The metrics that charts above the table draw: the first ones that it shows."""
+    return list(dict.fromkeys(one.key for one in columns if one.kind == "metric"))[:DRAWN]
 
 
 def _best(found: Found) -> dict[tuple[str, Column], tuple[int, float]]:
@@ -151,6 +163,13 @@ def _heads(asked: Asked, columns: Sequence[Column], view: Any, rows: Sequence[An
             }
         )
     return found
+
+
+def _chips(asked: Asked, view: Any) -> list[tuple[str, str]]:
+    """The parts of the filter, each with the address of the table without it."""
+    parts = pieces(asked.filter)
+    without = [" and ".join([*parts[:at], *parts[at + 1 :]]) for at in range(len(parts))]
+    return [(part, _query(replace(asked, filter=rest), view)) for part, rest in zip(parts, without, strict=True)]
 
 
 def _query(asked: Asked, view: Any = None) -> str:

@@ -36,6 +36,8 @@ class RunTable extends HTMLElement {
     this.paint();
     this.poll();
     this.saw(new Date());
+    // After the rows: what is above them is drawn when the browser has nothing else to do.
+    if (this.querySelector("[data-strip]")) (window.requestIdleCallback || setTimeout)(() => import("./run-strip.js").then(({ strip }) => strip(this)));
   }
 
   disconnectedCallback() {
@@ -331,6 +333,7 @@ class RunTable extends HTMLElement {
       if (was && is && !was.contains(document.activeElement) && !was.isEqualNode(is)) was.replaceWith(document.adoptNode(is));
     }
     this.paint();
+    this.dispatchEvent(new CustomEvent("runs-read"));
   }
 
   replace(was, now) {
