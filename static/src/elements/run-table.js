@@ -2,7 +2,7 @@
 
 Holds the selection (boxes, x, shift), does one thing to all selected runs, and keeps the rows true: it asks for its own
 page again and replaces only the rows that say something else, so that focus, scroll and selection stay. */
-import { ask } from "../wire.js";
+import { ask, bytes } from "../wire.js";
 
 const SOON = 300; // many facts at once cost one look
 const BETWEEN = 1500; // the pause after a look
@@ -10,6 +10,10 @@ const POLL = 5000; // while something on the page goes on, its numbers move with
 const AT_ONCE = 50; // runs of one call, so that its progress is seen
 const IN_ADDRESS = 50;
 const MOST_COMPARED = 200;
+const FEW = 20;
+/** Deeds after which a run is not in this list any more, and what takes some of them back. */
+const LEAVES = ["delete", "archive", "unarchive"];
+const UNDONE = { delete: "restore", archive: "unarchive", unarchive: "archive" };
 const COUNTED = ["final", "not_final", "forbidden"];
 
 const words = JSON.parse(document.getElementById("table-words")?.textContent || "{}");
@@ -189,6 +193,17 @@ class RunTable extends HTMLElement {
     const dialog = this.querySelector(`#bulk-${deed}`);
     dialog.querySelector("[data-how]").textContent = say(`how_${deed}`, { count: this.chosen.size });
     dialog.showModal();
+    if (deed === "delete") this.weigh(dialog.querySelector("[data-freed]"));
+  }
+
+  /** How many bytes the selected runs hold, where they are few enough to ask for each. */
+  async weigh(place) {
+    place.textContent = "";
+    const ids = [...this.chosen.keys()];
+    if (ids.length > FEW) return;
+    const told = await Promise.all(ids.map((id) => ask("GET", `${this.api}/${id}/freed`).catch(() => null)));
+    const size = told.reduce((sum, one) => sum + (one?.bytes || 0), 0);
+    if (size) place.textContent = say("freed", { size: bytes(size) });
   }
 
   submit(event) {
@@ -230,8 +245,9 @@ class RunTable extends HTMLElement {
       counts.set(key, (counts.get(key) || 0) + 1);
     }
     const parts = [say(`done_${deed}`, { count: done.length }), ...[...counts].map(([key, count]) => say(key, { count }))];
-    this.gone = deed === "delete" ? done.map((one) => one.run) : [];
-    if (deed === "delete") for (const { run } of done) this.chosen.delete(run);
+    this.gone = UNDONE[deed] ? done.map((one) => one.run) : [];
+    this.back = UNDONE[deed];
+    if (LEAVES.includes(deed)) for (const { run } of done) this.chosen.delete(run);
     this.changed();
     this.note(parts.join(" · "), { undo: this.gone.length > 0 });
     if (refused.length) this.list(parts.join(" · "), refused);
@@ -262,7 +278,7 @@ class RunTable extends HTMLElement {
   }
 
   undo() {
-    this.deed("restore", null, {}, this.gone);
+    this.deed(this.back, null, {}, this.gone);
   }
 
   async mark(kind) {

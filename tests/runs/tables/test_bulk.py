@@ -1,6 +1,7 @@
 """One deed done to many runs, and what is told of each."""
 
 from runs.models import Run
+from tests.runs.tables.conftest import names
 from workspace.audit.models import Entry
 
 BULK, MATCHING = "/api/v1/workspaces/lab/runs/bulk", "/api/v1/workspaces/lab/runs/matching"
@@ -83,3 +84,13 @@ def test_limits_and_rights(filled, api, monkeypatch):
     filled("two")
     monkeypatch.setattr("runs.tables.finding.matching.__kwdefaults__", {"most": 1})
     assert api("rio").get(MATCHING).json()["error"]["code"] == "too_many"
+
+
+def test_archived_runs_are_in_a_list_of_their_own(filled, api, browser):
+    one = filled("one")
+    filled("two")
+    assert do(api("carl"), "archive", [one]).json()["done"] == 1
+    shown = [names(browser("rio").get("/w/lab/runs", asked).content.decode()) for asked in ({}, {"archived": "1"})]
+    assert shown == [["two"], ["one"]]
+    assert do(api("carl"), "unarchive", [one]).json()["done"] == 1
+    assert names(browser("rio").get("/w/lab/runs").content.decode()) == ["two", "one"]

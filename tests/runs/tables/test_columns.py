@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from runs.filters.cursor import pieces
 from runs.metrics.columns import Series
 from runs.tables.best import value_at_best
 from runs.tables.cells import difference
@@ -95,3 +96,17 @@ def test_a_difference_has_an_arrow_and_a_part():
 def test_no_spreadsheet_runs_what_was_logged(text):
     assert safe(text) == f"'{text}"
     assert (safe("-1e-3"), safe("+5"), safe("a=b"), safe(-1.5), safe(None)) == ("-1e-3", "+5", "a=b", -1.5, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a = 1 and b = 2 AND not c", ["a = 1", "b = 2", "not c"]),
+        ("name = 'x and y' and (a = 1 and b = 2 or c = 3)", ["name = 'x and y'", "(a = 1 and b = 2 or c = 3)"]),
+        ("a = 1 and b = 2 or c = 3", ["a = 1 and b = 2 or c = 3"]),
+        ("params.`this and that` = 1", ["params.`this and that` = 1"]),
+        ("", []),
+    ],
+)
+def test_the_parts_of_a_filter_are_what_and_joins(text, parts):
+    assert pieces(text) == parts
