@@ -133,7 +133,7 @@ def test_filter_sort_group_save_share_and_compare(page: "Page", studio: Studio, 
     for _ in range(3):
         page.keyboard.press("j")
         page.keyboard.press("x")
-    page.get_by_text("3 selected").wait_for()
+    page.locator("[data-many]", has_text="3 selected").wait_for()
     more = {"batch": str(uuid4()), "points": [["loss", 0.0625, 9, 9]]}
     assert studio.ask("POST", f"{studio.ws}/runs/{runs['dog']}/metrics", more).status == 200
     page.locator("#table", has_text="0.0625").wait_for()

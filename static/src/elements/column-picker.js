@@ -1,6 +1,6 @@
 // The dialog that chooses the columns of a table of runs, or what they are grouped by: search, order, and which value.
-import { ask } from "../wire.js";
-import { say } from "./run-table.js";
+
+let say = (key) => key;
 
 const SYSTEM = /^system\//;
 const KINDS = { metrics: "metric", params: "param", tags: "tag" };
@@ -24,14 +24,16 @@ function make(tag, facts = {}, ...inside) {
   return node;
 }
 
-export async function open(table, what) {
+/** Open it for the `columns` or the `group` of a table, which lends its words and its wire. */
+export async function open(table, what, lent) {
+  say = lent.say;
   const dialog = table.querySelector("#pick");
   const told = JSON.parse(document.getElementById("table-columns").textContent);
   const experiment = table.dataset.experiment;
   dialog.querySelector("#pick-title").textContent = say(what);
   dialog.showModal();
   const asked = experiment ? `?${new URLSearchParams({ experiment })}` : "";
-  const known = await ask("GET", `${table.dataset.api}/keys${asked}`);
+  const known = await lent.ask("GET", `${table.dataset.api}/keys${asked}`);
   new Picker(dialog.querySelector("[data-body]"), what, told, known).show();
 }
 

@@ -1,10 +1,9 @@
 // A group of runs in a table, opened where it stands: its first runs below it, and a link to all of them.
-import { say } from "./run-table.js";
 
 const MOST = 25;
 
 /** Show the runs of the group whose button was pressed, or put them away again. */
-export async function fold(button) {
+export async function fold(button, say) {
   const group = button.closest("tr");
   const open = button.ariaExpanded !== "true";
   button.ariaExpanded = String(open);
@@ -17,14 +16,14 @@ export async function fold(button) {
     const answer = await fetch(new URL(button.dataset.expand, location.href), { headers: { "HX-Request": "true" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const heads = [...page.querySelectorAll("thead th")].map((one) => one.textContent.trim());
-    group.after(...rows(page, heads, button.dataset.expand, group.cells.length));
+    group.after(...rows(page, heads, { query: button.dataset.expand, width: group.cells.length, all: say("all_runs") }));
   } finally {
     button.disabled = false;
     button.focus();
   }
 }
 
-function rows(page, heads, query, width) {
+function rows(page, heads, more) {
   // The group's own head lists the columns with numbers; a run has all of them, so its cells are found by their heads.
   const wanted = [...document.querySelectorAll("run-table thead th")].slice(2).map((one) => one.querySelector("a")?.textContent.trim() || "");
   const all = [...page.querySelectorAll("tbody[data-runs] > tr")];
@@ -46,10 +45,10 @@ function rows(page, heads, query, width) {
     const cell = document.createElement("td");
     const link = document.createElement("a");
     line.className = "inside";
-    cell.colSpan = width;
+    cell.colSpan = more.width;
     link.className = "link";
-    link.href = query;
-    link.textContent = say("all_runs");
+    link.href = more.query;
+    link.textContent = more.all;
     cell.append(link);
     line.append(cell);
     made.push(line);

@@ -1,12 +1,11 @@
 // The charts above a table of runs: the metrics that it shows, of the selected runs, else of the newest on the page.
-import { say } from "./run-table.js";
 
 const NEWEST = 10;
 const KEPT = "runs strip";
 const NARROW = 760;
 
 /** Fill the strip when it is open; who folded it finds it folded. */
-export function strip(table) {
+export function strip(table, say) {
   const fold = table.querySelector("details[data-strip]");
   if (!fold) return;
   const place = fold.querySelector("[data-charts]");

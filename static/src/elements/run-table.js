@@ -1,7 +1,9 @@
 /** <run-table data-api="…/runs" data-compare="…/compare" data-experiment="name?">: the runs that a page lists.
 
 Holds the selection (boxes, x, shift), does one thing to all selected runs, and keeps the rows true: it asks for its own
-page again and replaces only the rows that say something else, so that focus, scroll and selection stay. */
+page again and replaces only the rows that say something else, so that focus, scroll and selection stay.
+What is loaded later is lent the words and the wire: importing them would load this bundle a second time under its other
+name, that of the file that was built. */
 import { ask, bytes } from "../wire.js";
 
 const SOON = 300; // many facts at once cost one look
@@ -17,7 +19,7 @@ const UNDONE = { delete: "restore", archive: "unarchive", unarchive: "archive" }
 const COUNTED = ["final", "not_final", "forbidden"];
 
 const words = JSON.parse(document.getElementById("table-words")?.textContent || "{}");
-export const say = (key, facts = {}) => (words[key] || key).replace(/\{(\w+)\}/g, (whole, name) => facts[name] ?? whole);
+const say = (key, facts = {}) => (words[key] || key).replace(/\{(\w+)\}/g, (whole, name) => facts[name] ?? whole);
 
 const typing = (node) => node.closest?.("input:not([type=checkbox]),textarea,select,[contenteditable]");
 
@@ -41,7 +43,7 @@ class RunTable extends HTMLElement {
     this.poll();
     this.saw(new Date());
     // After the rows: what is above them is drawn when the browser has nothing else to do.
-    if (this.querySelector("[data-strip]")) (window.requestIdleCallback || setTimeout)(() => import("./run-strip.js").then(({ strip }) => strip(this)));
+    if (this.querySelector("[data-strip]")) (window.requestIdleCallback || setTimeout)(() => import("./run-strip.js").then(({ strip }) => strip(this, say)));
   }
 
   disconnectedCallback() {
@@ -150,8 +152,8 @@ class RunTable extends HTMLElement {
     else if (asked) this.before(asked);
     else if (deed) this.deed(deed, at.closest("dialog"));
     else if (mark) this.mark(mark);
-    else if (pick) import("./column-picker.js").then(({ open }) => open(this, pick));
-    else if (expand) import("./run-groups.js").then(({ fold }) => fold(at));
+    else if (pick) import("./column-picker.js").then(({ open }) => open(this, pick, { ask, say }));
+    else if (expand) import("./run-groups.js").then(({ fold }) => fold(at, say));
   }
 
   page(on) {
