@@ -43,7 +43,7 @@ const closeMenus = (but) => {
 };
 document.addEventListener("click", (event) => closeMenus(event.target.closest?.("details.more")));
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
+  if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
   const menu = document.querySelector("details.more[open]");
   if (!menu) return;
   menu.open = false;
