@@ -103,6 +103,11 @@ def find_run(slug: str, word: str, *, experiment: int, actor: Actor) -> Run | No
     return next((run for run in found[:5] if may_meet(run, actor=actor, read=True)), None)
 
 
+def count_children(run: Run, *, actor: Actor) -> int:
+    """How many runs are directly below this one, which the caller has opened for the actor."""
+    return 0 if actor.kind == "anonymous" else Run.objects.filter(parent=run.pk, deleted__isnull=True).count()
+
+
 def run_before(run: Run, *, actor: Actor) -> str | None:
     """The id of the run before this one in its experiment; the caller has opened `run`."""
     if actor.kind == "anonymous":

@@ -43,6 +43,7 @@ def course(row: Run, told: Mapping[str, Any], *, actor: Actor) -> dict[str, Any]
         "phases": found,
         "waits": story.waits_for(told, now, node=getattr(row, "node", None), grace=settings.GRACE_SECONDS),
         "failure": story.failure(told),
+        "kids": queries.count_children(row, actor=actor),
         "now": now,
     }
     if row.status == Status.RUNNING and row.kind == Run.Kind.SCRIPT and row.started:
@@ -207,5 +208,5 @@ def origins(ws: str, row: Run, *, actor: Actor) -> dict[str, Any]:
         "versions": versions,
         "before": around.before,
         "after": around.after,
-        "bare": not (datasets or told.sources or told.models_in or logged or versions or told.models_out),
+        "bare": not (datasets or told.sources or told.models_in or made or versions or row.snapshot),
     }

@@ -201,6 +201,23 @@ class FakeStudio:
             self.runs[run]["tags"][key] = value
         return self.runs[run]
 
+    def freed(self, call: Call, run: str) -> Any:
+        return {"bytes": 1_234_567, "runs": 2, "deleted": self.runs[run].get("deleted")}
+
+    def delete_run(self, call: Call, run: str) -> Any:
+        if call.query.get("forever"):
+            return None if self.runs.pop(run)["deleted"] else _refuse(409, "not_deleted", "It is not in the bin.")
+        self.runs[run]["deleted"] = "2026-01-01T00:00:00Z"
+        return None
+
+    def restore_run(self, call: Call, run: str) -> Any:
+        self.runs[run]["deleted"] = None
+        return self.runs[run]
+
+    def archive_run(self, call: Call, run: str) -> Any:
+        self.runs[run]["archived"] = "2026-01-01T00:00:00Z" if call.json["archived"] else None
+        return self.runs[run]
+
     def end(self, call: Call, run: str) -> Any:
         self.finish(call.json["status"], reason={"code": "", "message": call.json["message"]})
         return self.runs[run]
@@ -356,6 +373,10 @@ _ROUTES: list[tuple[str, str, Route]] = [
     ("GET", f"{_RUN}/artifacts", FakeStudio.list_artifacts),
     ("GET", f"{_RUN}/artifacts/{_REST}", FakeStudio.artifact),
     ("POST", f"{_RUN}/end", FakeStudio.end),
+    ("GET", f"{_RUN}/freed", FakeStudio.freed),
+    ("DELETE", _RUN, FakeStudio.delete_run),
+    ("POST", f"{_RUN}/restore", FakeStudio.restore_run),
+    ("POST", f"{_RUN}/archive", FakeStudio.archive_run),
     ("POST", f"{W}/datasets", FakeStudio.make_dataset),
     ("GET", f"{W}/datasets/{_ANY}/versions/{_ANY}/files/{_REST}", FakeStudio.dataset_file),
     ("GET", f"{W}/datasets/{_ANY}(?:/versions/{_ANY})?", FakeStudio.get_dataset),

@@ -345,3 +345,21 @@ def test_a_filter_that_is_wrong_is_marked_where_it_is(studio, zaffre, text, deta
     studio.answers[f"GET {W}/runs"] = [Reply(422, body)]
     done = zaffre("run", "list", "--filter", text)
     assert (done.returncode, done.stderr.splitlines()) == (1, ["zaffre: It cannot be read.", *shown])
+
+
+def test_a_run_is_deleted_restored_archived_and_gone(studio, zaffre):
+    studio.new_run(status="completed")
+    said = zaffre("run", "delete", RUN).stdout
+    assert "1.2 MB" in said and f"zaffre run restore {RUN}" in said
+    assert studio.runs[RUN]["deleted"]
+    assert zaffre("run", "restore", RUN).returncode == 0
+    assert studio.runs[RUN]["deleted"] is None
+    zaffre("run", "archive", RUN)
+    assert studio.runs[RUN]["archived"]
+    zaffre("run", "archive", "--undo", RUN)
+    assert studio.runs[RUN]["archived"] is None
+    asked = zaffre("run", "delete", "--forever", RUN)
+    assert asked.returncode == 1 and "1.2 MB" in asked.stderr and "--yes" in asked.stderr
+    assert RUN in studio.runs
+    told = one_document(zaffre("run", "delete", "--forever", "--yes", "--json", RUN))
+    assert told["forever"] and RUN not in studio.runs
