@@ -11,7 +11,6 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import numpy as np
 import psutil
@@ -46,17 +45,6 @@ FRAMES = """(seconds) => new Promise((resolve) => {
   };
   requestAnimationFrame(next);
 })"""
-CHARTS = """([ws, runs, metrics]) => {
-  const place = document.querySelector('main');
-  place.replaceChildren();
-  for (const metric of metrics) {
-    const chart = document.createElement('series-chart');
-    chart.setAttribute('ws', ws);
-    chart.setAttribute('metric', metric);
-    chart.setAttribute('runs', JSON.stringify(runs));
-    place.append(chart);
-  }
-}"""
 #: All runs are drawn, not only the first ten.
 ALL = "() => document.querySelector('.chart-keys button:nth-of-type(2)').click()"
 HELD = """() => [...document.querySelectorAll('series-chart')].flatMap((one) => [...one.whole.values()])
@@ -231,7 +219,7 @@ def frames(bench: Bench) -> list[Case]:
 
         return measure
 
-    name = f"{RUNS} living runs, {METRICS} charts of all"
+    name = f"comparison of {RUNS} living runs, all drawn"
     less = {"less_is_better": True, "only_ours": True}
     return [
         Case(f"{name}: frames while nothing comes", "a second", of("calm"), only_ours=True),
@@ -243,7 +231,7 @@ def frames(bench: Bench) -> list[Case]:
 
 
 def looked_at(side: Side) -> Looked:
-    """Look at charts of RUNS runs, first while they are quiet and then while each logs RATE times a second."""
+    """Look at the comparison of RUNS runs, first while they are quiet and then while each logs RATE times a second."""
     from playwright.sync_api import sync_playwright
 
     base, workspace = f"http://127.0.0.1:{side.target.port}", side.known["workspace"]
@@ -259,9 +247,7 @@ def looked_at(side: Side) -> Looked:
             context = browser.new_context(viewport={"width": 1440, "height": 1000}, bypass_csp=True)
             context.add_cookies([{"name": name, "value": value, "url": base} for name, value in pairs])
             page = context.new_page()
-            page.goto(f"{base}/w/{workspace}/experiments/{quote(group)}")
-            listed = [{"id": run, "name": f"run {at}", "colour": at % 8} for at, run in enumerate(runs)]
-            page.evaluate(CHARTS, [workspace, listed, metrics])
+            page.goto(f"{base}/w/{workspace}/compare?tab=charts&{'&'.join(f'run={run}' for run in runs)}")
             page.wait_for_selector("series-chart canvas")
             page.evaluate(ALL)
             page.wait_for_function(f"({HELD})() >= {RUNS * METRICS * 200}")

@@ -76,7 +76,7 @@ class LiveChart extends HTMLElement {
           width: this.clientWidth - 16,
           cursor: { sync: { key: "run" }, y: false },
           scales: { x: { time: false } },
-          series: [{ label: say("step") }, { label: this.getAttribute("key"), stroke: stroke(0), width: 1.6, spanGaps: true, points: { show: () => this.x.length < 60, size: 4 } }],
+          series: [{ label: say("step") }, { label: this.getAttribute("key"), stroke: stroke(Number(this.closest("live-run")?.getAttribute("colour")) || 0), width: 1.6, spanGaps: true, points: { show: () => this.x.length < 60, size: 4 } }],
         }),
         [this.x, this.y],
         this,

@@ -54,6 +54,8 @@ export function build(chart) {
   chart.note.hidden = true;
   chart.bars = element("div", "chart-bars");
   chart.bars.hidden = true;
+  chart.bars.setAttribute("role", "group");
+  chart.bars.setAttribute("aria-label", chart.metric);
   chart.keys = element("ul", "legend chart-legend");
   chart.spoken = element("p", "visually-hidden");
   chart.spoken.setAttribute("role", "status");
@@ -188,6 +190,8 @@ function bars(chart, lines) {
     said.title = String(value);
     return chart.bars.replaceChildren(said);
   }
+  // Who scrolls by keys needs something to stand on.
+  if (lines.length > 8) chart.bars.tabIndex = 0;
   const most = Math.max(...lines.map(({ line }) => Math.abs(line.y[0] ?? 0))) || 1;
   chart.bars.replaceChildren(
     ...lines.map(({ name, colour, line }) => {
