@@ -171,10 +171,12 @@ function path(ctx, xs, ys, pieces) {
 /** From the lowest to the highest of each place, at least a hair thick, so that a spike is seen. */
 function band(ctx, xs, low, high, thick) {
   ctx.beginPath();
+  // Not over a gap: a place there would look as if it stood for all of it.
+  const widest = (4 * (xs[xs.length - 1] - xs[0])) / xs.length;
   for (let at = 0; at < xs.length; at += 1) {
     if (low[at] === null || high[at] === null) continue;
     const next = at + 1 < xs.length ? xs[at + 1] : xs[at];
-    const wide = Math.max(next - xs[at], thick);
+    const wide = Math.max(Math.min(next - xs[at], widest), thick);
     if (Number.isFinite(low[at]) && Number.isFinite(high[at])) ctx.rect(xs[at] - wide / 2, high[at], wide, Math.max(low[at] - high[at], thick / 2));
   }
   ctx.fill();
