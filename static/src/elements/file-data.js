@@ -94,7 +94,8 @@ function grid(place, columns, next, label) {
   pane.setAttribute("aria-label", label);
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
-  for (const [name, about] of [["", ""], ...columns]) {
+  head.insertCell(); // above the numbers of the rows
+  for (const [name, about] of columns) {
     const cell = document.createElement("th");
     cell.scope = "col";
     cell.textContent = name;

@@ -22,7 +22,14 @@ class FileTree extends HTMLElement {
     if (!told) return;
     list.replaceChildren(...told.entries.map((entry) => this.item(entry, folder, level)));
     if (told.more) list.append(this.more(folder, level));
-    if (!told.entries.length && !folder) list.append(this.nothing());
+    if (!folder) {
+      // A tree has branches; without them it is a list with a note.
+      if (told.entries.length) list.setAttribute("role", "tree");
+      else {
+        list.removeAttribute("role");
+        list.append(this.nothing());
+      }
+    }
     for (const item of list.querySelectorAll("[aria-expanded]")) if (open.has(item.dataset.path)) await this.unfold(item);
     this.mark();
   }
@@ -33,7 +40,6 @@ class FileTree extends HTMLElement {
   nothing() {
     const note = document.createElement("li");
     note.className = "quiet";
-    note.setAttribute("role", "none");
     note.textContent = say("nofiles");
     return note;
   }
