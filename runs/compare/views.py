@@ -17,6 +17,7 @@ from runs.compare import code, queries, rows, shown
 from runs.compare.choice import Choice
 from runs.compare.queries import Comparison
 from runs.queries import list_runs
+from runs.tensorboards.queries import can_show
 from studio.kernel.actors import Actor
 from studio.kernel.errors import NotFound
 from studio.kernel.web import SignedInRequest, signed_in
@@ -51,6 +52,7 @@ def compare(request: SignedInRequest, ws: str) -> HttpResponse:
     if comparison.missing or len(comparison.runs) < 2:
         return render(request, "compare/few.html", context, status=404 if comparison.missing else 200)
     context |= tab_of(ws, choice, comparison, actor=request.actor)
+    context["boards"] = comparison.ids if can_show(comparison.ids) else []
     return render(request, f"compare/{context['template']}.html", context)
 
 

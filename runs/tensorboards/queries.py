@@ -55,6 +55,11 @@ def has_event_files(run_ids: Sequence[str]) -> bool:
     return event_files(run_ids).exists()
 
 
+def can_show(run_ids: Sequence[str]) -> bool:
+    """Whether one board shows all of these runs, which the caller may read, and has something to show."""
+    return has_event_files(run_ids) and len(run_ids) <= states.MOST_RUNS
+
+
 def newest_board(slug: str, run_ids: Sequence[str], *, actor: Actor) -> Board | None:
     """The board of exactly these runs: the live one, else the one that ended last. Raises as `runs_of`."""
     workspace, found = runs_of(slug, run_ids, actor=actor)

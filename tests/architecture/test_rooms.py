@@ -33,6 +33,7 @@ WITHOUT_ACTOR = {
     # Rows that the caller has chosen for its actor.
     "runs/queries.py:shown",
     "runs/services/children.py:close_children",
+    "runs/tensorboards/queries.py:can_show",
     "runs/tensorboards/queries.py:event_files",
     "runs/tensorboards/queries.py:has_event_files",
     # Values of a row that the caller was given.

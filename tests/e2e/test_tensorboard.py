@@ -44,6 +44,7 @@ def test_open_look_and_stop(page: "Page", studio: Studio, tmp_path):
     page.keyboard.press("Enter")
     # A first start builds the environment, which is told step by step.
     page.locator("#board-head").get_by_text("Build the environment").wait_for()
+    page.screenshot(path=str(tmp_path / "starting.png"))
     frame = page.frame_locator("tensor-board iframe")
     frame.get_by_text("loss", exact=True).first.wait_for(timeout=300_000)
     # The line is drawn: its card tells the last value of the run.
@@ -67,7 +68,9 @@ def test_open_look_and_stop(page: "Page", studio: Studio, tmp_path):
     for width in (1440, 390):
         page.set_viewport_size({"width": width, "height": 860})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.screenshot(path=str(tmp_path / f"tensorboard-{width}.png"))
     page.set_viewport_size({"width": 1440, "height": 860})
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Open again").wait_for()
+    page.screenshot(path=str(tmp_path / "stopped.png"))
     assert page.locator("tensor-board iframe").count() == 0

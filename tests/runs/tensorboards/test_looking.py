@@ -221,6 +221,17 @@ def test_the_pages_from_open_to_stop(browser, trained, join):
     assert rio.post(f"/w/lab/tensorboard/{live.pk}/seen").status_code == 204
 
 
+def test_compared_runs_go_to_one_board(browser, trained):
+    one, other, without = trained(), trained(), trained({})
+    rio = browser("rio")
+    page = rio.get(f"/w/lab/compare?run={one.id}&run={other.id}").content.decode()
+    form = re.search(r'<form method="get" action="/w/lab/tensorboard">(.*?)</form>', page)
+    assert form
+    assert re.findall(r'value="(\w+)"', form[1]) == [one.id, other.id]
+    page = rio.get(f"/w/lab/compare?run={without.id}&run={trained({}).id}").content.decode()
+    assert "/w/lab/tensorboard" not in page
+
+
 def test_pages_are_closed_to_strangers(browser, trained, join):
     join("a")
     run = trained()
