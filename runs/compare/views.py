@@ -71,12 +71,19 @@ def frame_of(ws: str, choice: Choice, comparison: Comparison) -> dict[str, Any]:
             {"name": name, "label": TAB_LABELS[name], "query": choice.query(runs=present, tab=name, **{"from": None})}
             for name in choices.TABS
         ],
-        "live": any(not run.final for run in comparison.runs),
+        "pause": _pause(comparison),
         "hidden": [(name, value) for name, values in choice.words.items() for value in values],
         "present": choice.query(runs=present),
         "more": _more(choice, len(present), at),
         "api": f"{reverse('api:compare', args=[ws])}?{choice.query(runs=present)}",
     }
+
+
+def _pause(comparison: Comparison) -> int:
+    """After how many seconds a page asks again for what running runs log; 0 when none runs. A large page less often."""
+    if all(run.final for run in comparison.runs):
+        return 0
+    return 4 if len(comparison.runs) <= rows.WINDOW else 15
 
 
 def _more(choice: Choice, count: int, at: int) -> dict[str, Any] | None:

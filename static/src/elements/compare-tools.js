@@ -225,6 +225,11 @@ class CompareCharts extends HTMLElement {
   }
 }
 
+// Nobody looks at a page that is hidden: it asks again when it is shown.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.id === "compared" && document.hidden) event.preventDefault();
+});
+
 // Tabs keep the switches that were moved since the page came, and a report is saved of what is seen now.
 document.addEventListener("click", (event) => {
   const tab = event.target.closest?.("nav.tabs[data-here] a");

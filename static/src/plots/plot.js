@@ -7,8 +7,9 @@ import * as scatter from "./scatter.js";
 import { el, saveCsv, savePng, saveSvg } from "./svg.js";
 
 const KINDS = { parallel, scatter, box };
-/** How often the numbers of running runs are asked for, in milliseconds. */
+/** How often the numbers of running runs are asked for, in milliseconds; of many runs less often. */
 const EVERY = 4000;
+const MANY = 20;
 
 /** Settings as words of an address: the page's own, or those of a report, which a reader's changes leave alone. */
 class State {
@@ -60,8 +61,14 @@ export class Plot {
     this.themes.addEventListener("change", this.repaint);
     this.rung = () => this.load();
     document.body.addEventListener("zaffre-runs", this.rung);
-    this.timer = setInterval(() => !document.hidden && this.data?.runs.some((run) => !run.final) && this.load(), EVERY);
+    this.timer = setInterval(() => this.again(), EVERY);
     this.load();
+  }
+  again() {
+    this.turn = (this.turn || 0) + 1;
+    const runs = this.data?.runs || [];
+    const due = runs.length <= MANY || this.turn % 4 === 0;
+    if (due && !document.hidden && runs.some((run) => !run.final)) this.load();
   }
   stop() {
     clearInterval(this.timer);
