@@ -18,6 +18,8 @@ class Snapshot(models.Model):
     file_count = models.PositiveIntegerField()
     size = models.BigIntegerField()
     created = models.DateTimeField(auto_now_add=True)
+    #: When somebody last sent the same tree again: a run of it may follow.
+    sent_again = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "digest"], name="snapshot_once_per_tree")]

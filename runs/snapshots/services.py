@@ -1,20 +1,27 @@
 """Making snapshots: from bytes that were sent before, or from a zip."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any, BinaryIO
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, ManyToOneRel, Model, OuterRef
+from django.db.models.deletion import RestrictedError
+from django.db.models.functions import Coalesce, Now
 
 from runs.snapshots.models import Snapshot
 from studio.kernel import archive, blobs, manifests
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Invalid, TooLarge
+from studio.kernel.errors import Forbidden, Invalid, TooLarge
 from studio.kernel.ids import ulid
 from workspace.access import get_workspace
 from workspace.audit.services import record
 from zaffre.protocol import MAX_SNAPSHOT_BYTES, MAX_SNAPSHOT_FILES, FileEntry
 
 CREATE = "snapshot.create"
+#: How long code stays that no run and no deployment uses, and how many lists go in one round.
+UNUSED, MOST_FORGOTTEN = timedelta(days=1), 1000
 
 
 @transaction.atomic
@@ -46,10 +53,36 @@ def create_snapshot(slug: str, *, actor: Actor, files: Sequence[Mapping[str, Any
         },
     )
     snapshot.unchanged = not made
+    if not made:
+        Snapshot.objects.filter(pk=snapshot.pk).update(sent_again=Now())
     if made:
         facts = {"files": snapshot.file_count, "bytes": snapshot.size}
         record(actor=actor, workspace=workspace, action=CREATE, target=snapshot.pk, fields=facts)
     return snapshot
+
+
+def forget_unused(*, actor: Actor) -> int:
+    """Remove the lists of code that no row has used for `UNUSED`; returns how many. The files themselves are collected.
+
+    Whoever sends code submits it soon: a list that was sent, again or for the first time, has that long.
+    """
+    if actor.kind != "system":
+        raise Forbidden("Only the studio itself forgets code that nothing uses.")
+    rows = Snapshot.objects.annotate(sent=Coalesce("sent_again", "created")).filter(sent__lt=Now() - UNUSED)
+    for model, field in _users():
+        rows = rows.filter(~Exists(model._base_manager.filter(**{field: OuterRef("pk")})))
+    forgotten = 0
+    for snapshot in rows.order_by("pk")[:MOST_FORGOTTEN]:
+        # One that somebody begins to use in this moment stays.
+        with suppress(RestrictedError, IntegrityError), transaction.atomic():
+            forgotten += Snapshot.objects.filter(pk=snapshot.pk, sent_again=snapshot.sent_again).delete()[0]
+    return forgotten
+
+
+def _users() -> list[tuple[type[Model], str]]:
+    """Whatever refers to snapshots, (model, field) each: also what is built on this room and unknown to it."""
+    found = Snapshot._meta.get_fields(include_hidden=True)
+    return [(one.related_model, one.field.name) for one in found if isinstance(one, ManyToOneRel)]
 
 
 def create_from_zip(slug: str, *, actor: Actor, file: BinaryIO) -> Snapshot:

@@ -1,5 +1,6 @@
 """Deleted runs: what they free, how they come back, and that their bytes are gone in the end."""
 
+import hashlib
 import os
 import re
 import time
@@ -16,6 +17,8 @@ from runs.artifacts.models import Artifact
 from runs.logs.models import Log, LogChunk
 from runs.metrics.models import MetricChunk, MetricItem
 from runs.models import Run
+from runs.snapshots.models import Snapshot
+from runs.snapshots.services import _users
 from runs.tasks import empty_bin
 from studio.kernel import blobs
 from studio.kernel.models import BlobRef
@@ -27,6 +30,10 @@ WEEK = 7 * 24 * 3600
 
 def put(lab, text: str) -> str:
     return blobs.put([text.encode()], workspace_id=lab.pk)[0]
+
+
+def put_path(text: str):
+    return blobs.path_of(hashlib.sha256(text.encode()).hexdigest())
 
 
 def give(run, path: str, sha256: str, size: int) -> None:
@@ -291,3 +298,29 @@ def test_odd_pages_and_runs(make_run, browser, api, word):
     assert browser("carl").get(f"/w/lab/bin/add?run={word}").status_code == 404
     assert browser("carl").get(f"/w/lab/bin/{word}/purge").status_code == 404
     assert api("carl").delete(f"{API}/runs/{word}").status_code == 404
+
+
+def test_code_goes_when_nothing_has_used_it_for_a_day(make_run, lab, api):
+    run, other = ended(make_run, 2)
+    carl, sent = api("carl"), {}
+    for name in ("own", "shared", "alone", "again"):
+        entry = {"path": "train.py", "sha256": put(lab, name), "size": len(name)}
+        sent[name] = carl.post(f"{API}/snapshots", {"files": [entry]}, format="json").json()["id"]
+    Run.objects.filter(pk=run.id).update(snapshot=sent["own"])
+    Run.objects.filter(pk=other.id).update(snapshot=sent["shared"])
+    carl.delete(f"{API}/runs/{run.id}")
+    empty_bin()
+    assert Snapshot.objects.count() == 4, "what was just sent waits for its run"
+    Snapshot.objects.update(created=timezone.now() - timedelta(days=2))
+    again = {"path": "train.py", "sha256": put(lab, "again"), "size": 5}
+    assert carl.post(f"{API}/snapshots", {"files": [again]}, format="json").status_code == 200
+    empty_bin()
+    left = set(Snapshot.objects.values_list("pk", flat=True))
+    assert left == {sent["own"], sent["shared"], sent["again"]}, "a run in the bin can be restored with its code"
+    expire(run)
+    empty_bin()
+    assert set(Snapshot.objects.values_list("pk", flat=True)) == {sent["shared"], sent["again"]}
+    collect()
+    files = [put_path(name) for name in ("own", "shared", "alone", "again")]
+    assert [one.exists() for one in files] == [False, True, False, True]
+    assert {(model.__name__, field) for model, field in _users()} == {("Run", "snapshot"), ("Deployment", "code")}
