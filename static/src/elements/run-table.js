@@ -343,8 +343,9 @@ class RunTable extends HTMLElement {
     const head = (root) => root.querySelector("thead")?.dataset.v;
     if (head(old) === undefined || head(old) !== head(now) || !old.querySelector("tbody[data-runs]") || !now.querySelector("tbody[data-runs]")) {
       // Groups, the first run of all, none any more: nothing in it is worth keeping.
-      if (head(old) === undefined && head(now) !== undefined) location.reload();
-      else if (!old.contains(document.activeElement) || head(now) === undefined) old.replaceWith(document.adoptNode(now));
+      if (head(old) === undefined && head(now) !== undefined) {
+        if (!typing(document.activeElement)) location.reload(); // what somebody types is worth more than being prompt
+      } else if (!old.contains(document.activeElement) || head(now) === undefined) old.replaceWith(document.adoptNode(now));
     } else this.replace(old.querySelector("tbody[data-runs]"), now.querySelector("tbody[data-runs]"));
     for (const name of ["count", "pages"]) {
       const [was, is] = [this.querySelector(`[data-part=${name}]`), fresh.querySelector(`[data-part=${name}]`)];
@@ -356,24 +357,37 @@ class RunTable extends HTMLElement {
 
   replace(was, now) {
     const held = new Map([...was.rows].map((row) => [row.id, row]));
-    const focused = document.activeElement?.closest?.("tr");
-    const within = focused && was.contains(focused) ? { id: focused.id, box: document.activeElement.matches("input") } : null;
-    const at = was.querySelector("tr[data-at]")?.id;
     const rows = [...now.rows].map((row) => {
       const same = held.get(row.id);
-      return same?.dataset.v === row.dataset.v ? same : document.adoptNode(row);
+      if (same && same.dataset.v !== row.dataset.v) mend(same, row);
+      return same || document.adoptNode(row);
     });
-    for (const [place, row] of rows.entries()) {
-      const old = held.get(row.id);
-      if (old && old !== row) old.replaceWith(row);
-      if (was.rows[place] !== row) was.insertBefore(row, was.rows[place] || null);
-    }
+    const focused = document.activeElement;
+    for (const [place, row] of rows.entries()) if (was.rows[place] !== row) was.insertBefore(row, was.rows[place] || null);
     while (was.rows.length > rows.length) was.lastElementChild.remove();
-    const marked = at && document.getElementById(at);
-    if (marked) marked.dataset.at = "";
-    const back = within && document.getElementById(within.id);
-    if (back && !back.contains(document.activeElement)) back.querySelector(within.box ? ".pick input" : "a")?.focus({ preventScroll: true });
+    // A row that has moved has lost the focus.
+    if (focused !== document.activeElement && was.contains(focused)) focused.focus({ preventScroll: true });
   }
+}
+
+/** Let a row say what a newer one says, cell by cell: what is equal stays, with its focus and its clocks. */
+function mend(row, newer) {
+  for (const name of ["data-v", "data-goes", "data-pin", "data-baseline"]) {
+    if (newer.hasAttribute(name)) row.setAttribute(name, newer.getAttribute(name));
+    else row.removeAttribute(name);
+  }
+  const fresh = [...newer.cells];
+  for (const [at, cell] of [...row.cells].entries()) {
+    // The first one is the box, which is the reader's own.
+    if (at && !alike(cell, fresh[at])) cell.replaceWith(document.adoptNode(fresh[at]));
+  }
+}
+
+function alike(cell, other) {
+  const [inner, newer] = [cell.firstElementChild, other.firstElementChild];
+  if (!inner?.localName.includes("-")) return cell.isEqualNode(other);
+  // Clocks write their own text.
+  return inner.localName === newer?.localName && ["at", "since", "until"].every((name) => inner.getAttribute(name) === newer.getAttribute(name));
 }
 
 customElements.define("run-table", RunTable);
