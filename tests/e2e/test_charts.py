@@ -73,7 +73,7 @@ def test_zoom_smoothing_settings_and_keys(page: "Page", run, tmp_path):
     for at in range(3):
         run.log("train/loss", 1.0, step=STEPS + at)
     run.flush()
-    chart(page, "train/loss").get_by_role("button", name="3 new points").wait_for(timeout=9000)
+    chart(page, "train/loss").get_by_role("button", name="3 new points").wait_for()
     assert page.evaluate(SHOWN)["train/loss"]["x"] == zoomed["train/loss"]["x"]
     over.dblclick()
     page.wait_for_function(
