@@ -53,7 +53,8 @@ def test_watch_register_deploy_and_score(page: "Page", studio: Studio):
     page.wait_for_selector("#run-head .pill.ok")
     assert page.evaluate(POINTS) == 400
     page.click("nav.tabs >> text=Outputs + logs")
-    page.wait_for_selector("log-tail .line >> text=step 399")
+    page.wait_for_selector("log-view .line >> text=step 399")
+    page.get_by_role("tree").get_by_text("outputs", exact=True).click()
     page.wait_for_selector("#files >> text=model.txt")
     page.click("[data-dialog=register]")
     page.fill("#register [name=name]", "sums")
