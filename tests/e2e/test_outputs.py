@@ -162,3 +162,39 @@ def files(page: "Page") -> None:
         assert len(held.namelist()) == 230 and held.read("deep/er/file7.txt") == b"7"
     view.get_by_role("button", name="Back to the log").click()
     page.locator("log-view .lines").wait_for()
+
+
+PICTURES = """
+import struct, zlib
+from zaffre.core import Run
+def png(red):
+    def part(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    rows = zlib.compress((b"\\0" + bytes([red, 20, 168]) * 32) * 32)
+    head = struct.pack(">IIBBBBB", 32, 32, 8, 2, 0, 0, 0)
+    return b"\\x89PNG\\r\\n\\x1a\\n" + part(b"IHDR", head) + part(b"IDAT", rows) + part(b"IEND", b"")
+run = Run.get_context()
+for step in range(4):
+    open(f"sample-{step}.png", "wb").write(png(step * 60))
+    run.log_image("samples", path=f"sample-{step}.png")
+"""
+
+
+def test_the_steps_of_a_picture(page: "Page", studio: Studio):
+    run = studio.submit({"train.py": PICTURES})
+    studio.wait_for(run, "completed", seconds=180)
+    page.goto(f"/w/{studio.known['workspace']}/runs/{run}/images")
+    figure = page.locator("[data-picture]").first
+    figure.locator("img").wait_for()
+    last = figure.locator("img").get_attribute("src")
+    figure.get_by_role("slider").focus()
+    page.keyboard.press("ArrowLeft")
+    figure.get_by_text("3 / 4").wait_for()
+    assert figure.locator("img").get_attribute("src") != last
+    figure.get_by_role("link").click()
+    large = page.get_by_role("dialog")
+    large.get_by_text("3 / 4").wait_for()
+    page.keyboard.press("Control+ArrowLeft")
+    large.get_by_text("2 / 4").wait_for()
+    page.keyboard.press("Escape")
+    large.wait_for(state="hidden")
