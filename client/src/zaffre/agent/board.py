@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
@@ -27,6 +28,8 @@ ENVIRONMENT, FILES, SERVER = "environment", "files", "server"
 EXIT_NO_TENSORBOARD = 69
 #: Files of runs that have all ended change seldom.
 _SLOWLY = 30.0
+#: Seconds that a fetch which goes on at the end is given.
+_LAST_FETCH = 10.0
 
 
 class Board(Service):
@@ -41,6 +44,7 @@ class Board(Service):
         self._stage, self._note = ENVIRONMENT, ""
         self._address = f"{AGENT}/boards/{self.id}"
         self._wrong: Dict[str, str] = {}
+        self._follower: Optional[threading.Thread] = None
 
     def report(self) -> Dict[str, Any]:
         return {**super().report(), "stage": "" if self.state == READY else self._stage, "note": self._note}
@@ -63,7 +67,9 @@ class Board(Service):
             self.show(FAILED, f"The event files could not be fetched: {error}")
             return None
         self._step(SERVER)
-        threading.Thread(target=self._follow, args=[mirror], name=f"files of board {self.id}", daemon=True).start()
+        name = f"files of board {self.id}"
+        self._follower = threading.Thread(target=self._follow, args=[mirror], name=name, daemon=True)
+        self._follower.start()
         home = str(self.folder / "home")
         env = base_environment(home=home, tmp=home, path_first=found.bin, sdk=self.shop.sdk)
         env["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -73,6 +79,11 @@ class Board(Service):
             "env": env,
             "cwd": home,
         }
+
+    def settle(self) -> None:
+        super().settle()
+        if self._follower is not None:
+            self._follower.join(_LAST_FETCH)
 
     def hopeless(self, code: Optional[int]) -> bool:
         return code == EXIT_NO_TENSORBOARD
@@ -133,7 +144,8 @@ class Board(Service):
     def _tell_once(self, path: str, what: str) -> None:
         if self._wrong.get(path) != what:
             self._wrong[path] = what
-            self.say(f"{path}: {what}\n")
+            with suppress(OSError):  # of a folder that is going
+                self.say(f"{path}: {what}\n")
 
     def _follow(self, mirror: Mirror) -> None:
         pause = self.shop.identity.look

@@ -84,6 +84,10 @@ class Service(ABC):
         """It served for a good while: earlier failures do not count any more."""
         self._failures.clear()
 
+    def settle(self) -> None:
+        """It is over: end what else writes to its folder, which goes now."""
+        self._stop.set()
+
     # --- its life -------------------------------------------------------------------------------------
     def start(self) -> None:
         self._thread.start()
@@ -137,6 +141,7 @@ class Service(ABC):
             self.show(FAILED, f"The node could not go on: {error}")
             self._stop.wait()
         finally:
+            self.settle()
             self.socket.unlink(missing_ok=True)
             shutil.rmtree(str(self.folder), ignore_errors=True)
             self.ended = True
