@@ -6,7 +6,6 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from runs.tensorboards import panel, queries, services
@@ -31,9 +30,8 @@ def open_board(request: SignedInRequest, ws: str) -> HttpResponse:
     query = "&".join(f"run={one}" for one in ids if one.isalnum())
     there = _back(request, f"{reverse('tensorboard', args=[ws])}?{query}")
     work = services.open_board
-    return post(
-        request, lambda: work(ws, actor=request.actor, run_ids=ids), said=_("TensorBoard is being started."), to=there
-    )
+    # The page that it goes back to shows how far it is.
+    return post(request, lambda: work(ws, actor=request.actor, run_ids=ids), said="", to=there)
 
 
 @require_POST
@@ -41,7 +39,7 @@ def open_board(request: SignedInRequest, ws: str) -> HttpResponse:
 def stop_board(request: SignedInRequest, ws: str, board: str) -> HttpResponse:
     there = _back(request, reverse("runs", args=[ws]))
     work = services.stop_board
-    return post(request, lambda: work(ws, board, actor=request.actor), said=_("TensorBoard was stopped."), to=there)
+    return post(request, lambda: work(ws, board, actor=request.actor), said="", to=there)
 
 
 @require_POST

@@ -15,6 +15,8 @@ def post(
 ) -> HttpResponse:
     """Call `work`; go `to` with the sentence `said`, or `back` with what was refused and what to do about it.
 
+    `said` is empty where the page that follows shows it by itself.
+
     Only what a person can put right comes back as a sentence; who may not do it at all gets the error's page.
     """
     try:
@@ -22,5 +24,6 @@ def post(
     except (Invalid, Conflict, TooLarge, TooMany, Unavailable) as refused:
         messages.error(request, " ".join(filter(None, [refused.message, refused.hint])))
         return redirect(back or (to if isinstance(to, str) else request.path))
-    messages.success(request, said)
+    if said:
+        messages.success(request, said)
     return redirect(to if isinstance(to, str) else to(made))

@@ -75,9 +75,10 @@ class Board(Service):
         env["PYTHONDONTWRITEBYTECODE"] = "1"
         argv = [found.python, "-m", "zaffre.serve.board", "--socket", str(self.socket), "--parent", parent_pid()]
         return {
-            "argv": [*argv, "--logdir", str(logs), "--title", str(self.spec.get("title", ""))],
+            "argv": [*argv, "--logdir", logs.name, "--title", str(self.spec.get("title", ""))],
             "env": env,
-            "cwd": home,
+            # TensorBoard shows the folder as it is given: where it lies on the node is nobody's business.
+            "cwd": str(self.folder),
         }
 
     def settle(self) -> None:
