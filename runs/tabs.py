@@ -55,12 +55,23 @@ def course(row: Run, told: Mapping[str, Any], *, actor: Actor) -> dict[str, Any]
     return shown
 
 
-def overview(ws: str, row: Run, told: Mapping[str, Any], *, actor: Actor) -> dict[str, Any]:
+def measured(row: Run, told: Mapping[str, Any], *, actor: Actor) -> dict[str, Any]:
+    """What the run measured, each number of the model with its `delta` from the baseline of the experiment."""
     shown: dict[str, Any] = sections.metrics(row.metrics) | sections.phase(told)
     baseline = baseline_of(row.experiment, actor=actor)
     shown["is_baseline"] = baseline is not None and baseline.pk == row.pk
     shown["baseline"] = None if shown["is_baseline"] else baseline
-    shown["results"] = results(shown["numbers"], shown["baseline"].metrics if shown["baseline"] else {})
+    base = shown["baseline"].metrics if shown["baseline"] else {}
+    shown["numbers"] = {
+        key: {**one, "delta": delta(number(one.get("last")), number((base.get(key) or {}).get("last")))}
+        for key, one in shown["numbers"].items()
+    }
+    return shown
+
+
+def overview(ws: str, row: Run, told: Mapping[str, Any], *, actor: Actor) -> dict[str, Any]:
+    shown = measured(row, told, actor=actor)
+    shown["results"] = results(shown["numbers"])
     shown["notes"] = markdown.render(row.description)
     shown["lineage"] = lineage.of_run(ws, row, actor=actor)
     # By the relation and not by its class: models are built on runs, and not the other way round.
@@ -69,17 +80,11 @@ def overview(ws: str, row: Run, told: Mapping[str, Any], *, actor: Actor) -> dic
     return shown
 
 
-def results(numbers: Mapping[str, Mapping[str, Any]], base: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The numbers of the model by name, the shortest names first, as in tables, each held to the baseline's."""
+def results(numbers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Some numbers of the model by name, the shortest names first, as in tables."""
     keys = sorted(numbers, key=lambda key: (len(key), key))[:RESULTS]
-    return [
-        {
-            "key": key,
-            **{part: numbers[key].get(part) for part in ("last", "min", "max", "count")},
-            "delta": delta(number(numbers[key].get("last")), number((base.get(key) or {}).get("last"))),
-        }
-        for key in keys
-    ]
+    parts = ("last", "min", "max", "count", "delta")
+    return [{"key": key, **{part: numbers[key].get(part) for part in parts}} for key in keys]
 
 
 def commit_url(git: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from runs import cloning, outputs, queries, sections, services, tabs
+from runs import cloning, outputs, queries, services, tabs
 from runs.bin.queries import get_binned
 from runs.tables import services as tables
 from runs.tables.queries import marks_of
@@ -72,7 +72,7 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
     if tab == "images":
         shown |= outputs.images(ws, row, request.GET, actor=request.actor)
     if tab == "metrics":
-        shown |= sections.metrics(row.metrics) | sections.phase(told)
+        shown |= tabs.measured(row, told, actor=request.actor)
     if tab == "overview":
         shown |= tabs.overview(ws, row, told, actor=request.actor)
     if tab == "children":

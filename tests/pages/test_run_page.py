@@ -219,8 +219,9 @@ def test_numbers_stand_beside_the_baseline(make_run, browser):  # noqa: F811
     Run.objects.filter(pk=run.id).update(metrics={"loss": {**series, "last": 0.25}, "mine": {**series, "last": 3}})
     client = browser("carl")
     assert client.post(f"/w/lab/runs/{base.id}/baseline").status_code == 302
-    told = client.get(f"/w/lab/runs/{run.id}").content.decode()
-    assert "▼ -50.0 %" in re.sub(r"\s+", " ", told) and base.id in told
+    for tab in ("", "/metrics"):
+        told = client.get(f"/w/lab/runs/{run.id}{tab}").content.decode()
+        assert "▼ -50.0 %" in re.sub(r"\s+", " ", told) and base.id in told
     assert "this run is the baseline" in client.get(f"/w/lab/runs/{base.id}").content.decode()
     client.post(f"/w/lab/runs/{base.id}/baseline", {"off": "1"})
     assert "no baseline yet" in client.get(f"/w/lab/runs/{run.id}").content.decode()
