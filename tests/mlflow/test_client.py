@@ -156,7 +156,8 @@ def test_a_script_in_a_submitted_run_joins_its_run(studio: Studio, python: Path,
     assert (found["metrics"]["acc"]["last"], found["metrics"]["acc"]["last_step"]) == (0.75, 3)
     assert found["tags"]["engine"] == "mlflow"
     files = studio.ask("GET", f"{studio.ws}/runs/{run.id}/artifacts").json["artifacts"]
-    assert [one["path"] for one in files] == ["inner.txt"]
+    # The node writes down what it installed.
+    assert [one["path"] for one in files] == ["inner.txt", "logs/requirements.txt"]
     assert [one["name"] for one in found["steps"] if one["state"] != "done"] == []
 
 
