@@ -55,9 +55,16 @@ def seed(bench: Bench, runs: int, points: int) -> dict[str, Seeded]:
 
 
 def _copy_ours(line: "psycopg.Connection[tuple[object, ...]]", pattern: str, runs: int) -> None:
+    # What PostgreSQL generates it takes from nobody.
+    written = line.execute(
+        "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
+        " WHERE attrelid = 'runs_run'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
+    ).fetchone()
+    assert written is not None
+    columns = written[0]
     line.execute(
         f"""
-        INSERT INTO runs_run
+        INSERT INTO runs_run ({columns}) SELECT {columns} FROM (
         SELECT (jsonb_populate_record(r, jsonb_build_object(
             'id', left(r.id, 20) || lpad(g::text, 6, '0'),
             'number', r.number + g, 'name', 'run ' || g,
@@ -69,6 +76,7 @@ def _copy_ours(line: "psycopg.Connection[tuple[object, ...]]", pattern: str, run
                 'last', v, 'min', v, 'max', v, 'latest', jsonb_build_array(0, 1000, v)))
                 FROM (SELECT k, {_VALUE.replace("%", "%%")} AS v FROM generate_series(0, {METRICS - 1}) k) AS one)
         ))).* FROM runs_run r, generate_series(1, %s) g WHERE r.id = %s
+        ) AS made
         """,
         [list(_STATUS["ours"]), runs, pattern],
     )
