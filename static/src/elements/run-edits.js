@@ -10,7 +10,8 @@ const refresh = (from) => htmx.trigger(from.closest("live-run") || document.body
 let focusOn = null;
 document.addEventListener("htmx:afterSettle", (event) => {
   if (!focusOn || !event.target.contains?.(document.querySelector(focusOn))) return;
-  document.querySelector(focusOn).focus();
+  // Who went on to something else meanwhile stays there.
+  if (document.activeElement === document.body) document.querySelector(focusOn).focus();
   focusOn = null;
 });
 
