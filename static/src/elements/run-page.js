@@ -51,19 +51,22 @@ document.addEventListener("keydown", (event) => {
 });
 
 // --- what somebody types in is not replaced under their hands ------------------------------------------
+function isHeld(part) {
+  if (!part.closest?.("live-run")) return false;
+  const at = document.activeElement;
+  return (at !== part && part.contains(at) && at.matches("input, textarea, select")) || part.querySelector("[data-editing]") !== null;
+}
 document.addEventListener(
   "htmx:beforeRequest",
   (event) => {
-    const part = event.target;
-    if (!part.closest?.("live-run")) return;
-    const at = document.activeElement;
-    const typing = at !== part && part.contains(at) && at.matches("input, textarea, select");
-    if (!typing && !part.querySelector("[data-editing]")) return;
+    if (!isHeld(event.target)) return;
     event.preventDefault();
     event.stopPropagation(); // live-run counts what is on its way, and this is not
   },
   true,
 );
+// What was asked for before somebody began to write comes too late.
+document.addEventListener("htmx:beforeSwap", (event) => isHeld(event.target) && event.preventDefault(), true);
 
 /** <first-error api href>: its link goes to the line of the log that looks like the first error. */
 class FirstError extends HTMLElement {
