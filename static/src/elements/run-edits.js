@@ -6,13 +6,13 @@ import { ask } from "../wire.js";
 /** Have the page read its parts anew; where there is none that does, nothing happens. */
 const refresh = (from) => htmx.trigger(from.closest("live-run") || document.body, "zaffre-run");
 
-/** What was changed keeps the focus: its part of the page is another one then. */
+/** What was changed keeps the focus: its part of the page is another one then, and may be replaced more than once. */
 let focusOn = null;
+let until = 0;
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (!focusOn || !event.target.contains?.(document.querySelector(focusOn))) return;
+  const found = focusOn && Date.now() < until ? document.querySelector(focusOn) : null;
   // Who went on to something else meanwhile stays there.
-  if (document.activeElement === document.body) document.querySelector(focusOn).focus();
-  focusOn = null;
+  if (found && event.target.contains?.(found) && document.activeElement === document.body) found.focus();
 });
 
 async function save(element, change, focus) {
@@ -27,6 +27,7 @@ async function save(element, change, focus) {
   delete element.dataset.editing;
   document.activeElement?.blur();
   focusOn = focus;
+  until = Date.now() + 5000;
   refresh(element);
   return true;
 }
