@@ -10,6 +10,7 @@ from django import template
 from django.http import HttpRequest
 from django.utils.translation import get_language, gettext, pgettext
 
+from runs.tables import cells
 from studio.kernel.sizes import size_text
 from studio.shell.client import install_command
 from studio.shell.navigation import address
@@ -107,11 +108,7 @@ def number(value: Any) -> str:
 @register.filter
 def middle(text: Any, most: int = 24) -> str:
     """Cut a long text in its middle: the end often is what differs."""
-    whole = str(text)
-    if len(whole) <= most:
-        return whole
-    head = (most - 1) // 2
-    return f"{whole[:head]}…{whole[-(most - 1 - head) :]}"
+    return cells.middle(str(text), most)
 
 
 @register.filter
