@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -24,6 +24,7 @@ from runs.tables.forms import Asked
 from runs.tables.words import aggregates, label, picked, words
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
+from studio.kernel.latepages import render_late
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 
@@ -36,7 +37,7 @@ MOST_SELECTED = 50
 
 
 @signed_in
-def runs(request: SignedInRequest, ws: str, experiment: str | None = None) -> HttpResponse:
+def runs(request: SignedInRequest, ws: str, experiment: str | None = None) -> HttpResponseBase:
     """The table of runs, of all or of one experiment; what it shows is in the address."""
     actor = request.actor
     place = finding.open_place(ws, experiment, actor=actor)
@@ -60,14 +61,20 @@ def runs(request: SignedInRequest, ws: str, experiment: str | None = None) -> Ht
         "table_words": words(),
         "selected": request.GET.get("selected", "").split(",")[:MOST_SELECTED],
     }
+
+    def late() -> dict[str, Any]:
+        try:
+            find = _groups if asked.groups else _rows
+            return find(place, asked, shown, actor=actor) | {"chips": _chips(asked, shown["view"])}
+        except Invalid as error:
+            # What only the database finds wrong, such as a regular expression.
+            return {"wrong": _wrong(error, asked.filter)}
+
     try:
-        shown |= _groups(place, asked, shown, actor=actor) if asked.groups else _rows(place, asked, shown, actor=actor)
-        shown["chips"] = _chips(asked, shown["view"])
+        finding.chosen(place, asked, actor=actor)
     except Invalid as error:
-        if error.code != "bad_filter":
-            raise
-        shown["wrong"] = _wrong(error, asked.filter)
-    return render(request, "runs/runs.html", shown, status=422 if "wrong" in shown else 200)
+        return render(request, "runs/runs.html", shown | {"wrong": _wrong(error, asked.filter)}, status=422)
+    return render_late(request, "runs/runs.html", shown, late)
 
 
 def _rows(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) -> dict[str, Any]:
@@ -178,7 +185,9 @@ def _query(asked: Asked, view: Any = None) -> str:
 
 
 def _wrong(error: Invalid, text: str) -> dict[str, Any]:
-    """The mistake with the text around it, for the page to mark."""
+    """The mistake with the text around it, for the page to mark. Raises anew what is none of the filter."""
+    if error.code != "bad_filter":
+        raise error
     at = error.details.get("position", 0)
     # The end of the text is marked, too.
     end = at + (error.details.get("length") or 1)

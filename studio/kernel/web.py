@@ -1,18 +1,20 @@
 """The HTML door's frame: headers of every answer, and errors as pages that say what to do."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.middleware.gzip import GZipMiddleware
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.middleware.gzip import GZipMiddleware, re_accepts_gzip
 from django.shortcuts import redirect, render
+from django.utils.cache import patch_vary_headers
 from django.utils.http import urlencode
 
 from studio.kernel.actors import ANONYMOUS, Actor
 from studio.kernel.api import address_of, as_zaffre_error
 from studio.kernel.errors import Unauthenticated
+from studio.kernel.latepages import compressed
 
 log = logging.getLogger(__name__)
 Answer = Callable[[HttpRequest], HttpResponse]
@@ -55,10 +57,17 @@ class CompressedPages(GZipMiddleware):
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if response.streaming or not response.get("Content-Type", "").startswith("text/html"):
+        if not response.get("Content-Type", "").startswith("text/html"):
             return response
-        compressed: HttpResponseBase = super().process_response(request, response)
-        return compressed
+        if isinstance(response, StreamingHttpResponse):
+            parts = response.streaming_content
+            if isinstance(parts, AsyncIterator) and re_accepts_gzip.search(request.headers.get("Accept-Encoding", "")):
+                response.streaming_content = compressed(parts)
+                response.headers["Content-Encoding"] = "gzip"
+            patch_vary_headers(response, ("Accept-Encoding",))
+            return response
+        shorter: HttpResponseBase = super().process_response(request, response)
+        return shorter
 
 
 class ErrorPages:

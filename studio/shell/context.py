@@ -71,4 +71,7 @@ class Frame:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    return {"frame": Frame(request), "words": words}
+    # Of a page that is rendered in parts they share one.
+    known = request.__dict__.setdefault("_frame", None) or Frame(request)
+    request.__dict__["_frame"] = known
+    return {"frame": known, "words": words}

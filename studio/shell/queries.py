@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from django.db.models import Count, F, IntegerField, Model, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db import connection
+from django.db.models import F, Model, OuterRef, QuerySet, Subquery
 
 from registry.endpoints.models import Deployment, Endpoint
 from registry.models import Model as RegisteredModel
@@ -31,17 +31,14 @@ COUNTED: dict[str, type[Model]] = {
 MOST = 6
 
 
-def _count(table: type[Model]) -> Coalesce:
-    rows = table._default_manager.filter(workspace=OuterRef("pk")).order_by().values("workspace")
-    counted = Subquery(rows.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
-    return Coalesce(counted, Value(0))
-
-
 def counts(workspace: Workspace, *, actor: Actor) -> dict[str, int]:
     """How much of everything the workspace holds, in one query. The caller has opened it for the actor."""
-    asked: dict[str, Any] = {f"n_{name}": _count(table) for name, table in COUNTED.items()}
-    row = Workspace.objects.filter(pk=workspace.pk).annotate(**asked).values(*asked).first() or {}
-    return {name: row.get(f"n_{name}", 0) for name in COUNTED}
+    # Written out: every page asks it, and the same subqueries built by the ORM took longer than their answer.
+    own = (table._meta.db_table for table in COUNTED.values())
+    asked = (f"(SELECT count(*) FROM {name} WHERE workspace_id = %s)" for name in own)  # noqa: S608 - our tables
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(asked)}", [workspace.pk] * len(COUNTED))
+        return dict(zip(COUNTED, cursor.fetchone() or (), strict=True))
 
 
 def find(slug: str, text: str, *, actor: Actor) -> list[dict[str, str]]:

@@ -1,9 +1,22 @@
 """Sentences that scripts say, in the page's language: static/src/wire.js reads them from the page."""
 
+from functools import cache
+
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 
 def words() -> dict[str, str]:
+    return _in(get_language() or "en")
+
+
+@cache
+def _in(language: str) -> dict[str, str]:
+    with override(language):
+        return _all()
+
+
+def _all() -> dict[str, str]:
     return (
         _of_charts()
         | _of_outputs()

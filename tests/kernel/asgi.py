@@ -16,6 +16,8 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    #: What was sent at once.
+    parts: list[bytes] = field(default_factory=list)
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -85,7 +87,8 @@ class Caller:
         if not out:
             return Answer(0, {}, b"")
         got = {key.decode().lower(): value.decode("latin-1") for key, value in out[0]["headers"]}
-        return Answer(out[0]["status"], got, b"".join(message.get("body", b"") for message in out[1:]))
+        parts = [message.get("body", b"") for message in out[1:]]
+        return Answer(out[0]["status"], got, b"".join(parts), parts)
 
     async def get(self, path: str, **headers: str) -> Answer:
         return await self.call("GET", path, **headers)
