@@ -240,8 +240,10 @@ class RunConsumer(Watcher):
             return
         self.acked, self.sent = False, now
         text = base64.b64encode(piece.data).decode()
-        skipped = {"elided": piece.elided} if piece.elided else {}
-        await self.tell("log", offset=piece.offset, length=piece.length, attempt=piece.attempt, text=text, **skipped)
+        more: dict[str, Any] = {"elided": piece.elided} if piece.elided else {}
+        if piece.marks:
+            more["marks"] = piece.marks
+        await self.tell("log", offset=piece.offset, length=piece.length, attempt=piece.attempt, text=text, **more)
 
 
 def _whole(value: Any, default: int) -> int:

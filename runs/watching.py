@@ -16,6 +16,8 @@ from workspace.access import get_workspace
 LOG_FRAME = 48 * 1024
 #: What a watcher who asks for the end of a log gets first.
 TAIL = 64 * 1024
+#: Times and streams that a frame tells; a page that needs more reads the lines.
+MOST_MARKS = 2000
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class LogPiece:
     attempt: int
     #: Bytes before `offset` that the watcher wanted and that are left out of the log.
     elided: int
+    #: When and by which stream they were written: [bytes from `offset`, ms, stream], each until the next.
+    marks: list[tuple[int, int, int]]
 
 
 def may_watch(slug: str, *, actor: Actor) -> None:
@@ -77,4 +81,6 @@ def log_piece(slug: str, run_id: str, *, actor: Actor, offset: int, attempt: int
         if attempt is not None and found.attempt != attempt:
             wanted = 0
             found = logs.read_log(slug, run_id, actor=actor, offset=0, limit=LOG_FRAME)
-    return LogPiece(found.data, found.offset, found.length, found.attempt, max(0, found.offset - wanted))
+    marks = logs.marks_between(found.log_id, found.offset, found.offset + len(found.data)) if found.log_id else []
+    told = [(at - found.offset, time, stream) for at, time, stream in marks[:MOST_MARKS]]
+    return LogPiece(found.data, found.offset, found.length, found.attempt, max(0, found.offset - wanted), told)

@@ -8,7 +8,7 @@ import threading
 
 import msgspec
 
-from runs.logs import lines, queries, searching, services
+from runs.logs import lines, marks, queries, searching, services
 from runs.logs.pieces import parse_range
 from studio.kernel import db, hot
 from studio.kernel.errors import Conflict, Invalid, Malformed, RangeGap
@@ -18,6 +18,7 @@ from zaffre.protocol import (
     LOG_ELIDED_HEADER,
     LOG_HEAD_HEADER,
     LOG_LENGTH_HEADER,
+    LOG_MARKS_HEADER,
     LOG_OFFSET_HEADER,
     LOG_SKIP_HEADER,
     MAX_LOG_CHUNK,
@@ -57,12 +58,13 @@ async def _append(request: hot.Request, run: str, workspace: str | None) -> hot.
         raise Malformed(f"{error}.", code="bad_range") from None
     _check_digest(request.headers.get("content-digest", ""), data)
     skip = request.headers.get(LOG_SKIP_HEADER.lower()) == "1"
+    when = marks.parse(request.headers.get(LOG_MARKS_HEADER.lower(), ""), start)
     try:
         if workspace is None:
-            line = services.append(run, actor=actor, start=start, data=data, skip=skip)
+            line = services.append(run, actor=actor, start=start, data=data, skip=skip, marks=when)
         else:
             line = await db.run(
-                services.append, run, actor=actor, start=start, data=data, skip=skip, workspace=workspace
+                services.append, run, actor=actor, start=start, data=data, skip=skip, marks=when, workspace=workspace
             )
         done = await asyncio.shield(asyncio.wrap_future(line))
     except (RangeGap, Conflict) as error:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from runs.logs import services
+from runs.logs import marks, services
 from runs.logs.models import Log, LogChunk
-from runs.logs.queries import bytes_between
+from runs.logs.queries import bytes_between, marks_between
 from runs.queries import get_run_briefly
 from studio.kernel.actors import Actor
 
@@ -39,6 +39,9 @@ class Page:
     lines: list[str] = field(default_factory=list)
     #: By the index of a line: how many bytes of it are not shown.
     cut: dict[int, int] = field(default_factory=dict)
+    #: When each line was begun, in ms since 1970 (0 = unknown), and by which stream, a letter a line: `-`, `o` or `e`.
+    times: list[int] = field(default_factory=list)
+    streams: str = ""
     #: The last line has no end (yet); nothing comes after it.
     open: bool = False
     #: The offset after the last byte, and from where to go on: an open line that is short is read again.
@@ -77,10 +80,21 @@ def read_lines(
         "attempt": number,
     }
     start, first = _end(log, count) if line is None else place_of(log, line)
-    lines, cut, end = _forward(log, start, first, count)
-    is_open = ends_open and end == log.length
-    resume = _begin_of_last(log) if is_open else end
-    return Page(first=first, lines=lines, cut=cut, open=is_open, end=end, resume=resume, **facts)
+    shown = _forward(log, start, first, count)
+    is_open = ends_open and shown.end == log.length
+    resume = _begin_of_last(log) if is_open else shown.end
+    times, streams = when(log, shown.begins)
+    facts |= {"times": times, "streams": streams, "lines": shown.lines, "cut": shown.cut, "end": shown.end}
+    return Page(first=first, open=is_open, resume=resume, **facts)
+
+
+def when(log: Log, begins: marks.Numbers) -> tuple[list[int], str]:
+    """The times and streams of lines that begin at those offsets, in order."""
+    if not len(begins):
+        return [], ""
+    found = marks_between(log.pk, int(begins[0]), int(begins[-1]) + 1)
+    times, streams = marks.at(marks.columns(found), begins)
+    return times.tolist(), marks.letters(streams)
 
 
 def open_log(slug: str, run_id: str, *, actor: Actor, attempt: int | None) -> tuple[Log | None, int]:
@@ -150,8 +164,16 @@ def _end(log: Log, count: int) -> tuple[int, int]:
     return start + at, before + 1
 
 
-def _forward(log: Log, start: int, first: int, count: int) -> tuple[list[str], dict[int, int], int]:
-    """(lines, how much of them is cut, the offset after them)."""
+@dataclass(frozen=True)
+class _Shown:
+    lines: list[str]
+    cut: dict[int, int]
+    #: The offset after them, and those where each begins.
+    end: int
+    begins: marks.Numbers
+
+
+def _forward(log: Log, start: int, first: int, count: int) -> _Shown:
     _, until = log.span.reading(start)
     data = bytes_between(log.pk, start, min(start + MOST_BYTES, until))
     pieces = data.split(b"\n", count)
@@ -165,10 +187,11 @@ def _forward(log: Log, start: int, first: int, count: int) -> tuple[list[str], d
     else:
         end = start + len(data) - (0 if whole else len(rest))
     shown = [shown_line(piece) for piece in pieces]
-    return [text for text, _ in shown], {at: left for at, (_, left) in enumerate(shown) if left}, end
+    begins = start + np.cumsum([0, *(len(piece) + 1 for piece in pieces[:-1])], dtype=np.int64)[: len(pieces)]
+    return _Shown([text for text, _ in shown], {at: left for at, (_, left) in enumerate(shown) if left}, end, begins)
 
 
-def _giant(log: Log, start: int, first: int, until: int) -> tuple[list[str], dict[int, int], int]:
+def _giant(log: Log, start: int, first: int, until: int) -> _Shown:
     """A line that is longer than an answer: how it ends, for a progress bar overwrites itself in one line."""
     end, number = place_of(log, first + 1)
     if number != first + 1 or not start < end <= until:
@@ -177,7 +200,7 @@ def _giant(log: Log, start: int, first: int, until: int) -> tuple[list[str], dic
     tail = bytes_between(log.pk, max(start, end - 4 * LONGEST), end).removesuffix(b"\n")
     text, left = shown_line(tail if b"\r" in tail else bytes_between(log.pk, start, start + 4 * LONGEST))
     size = len(text.encode("utf-8", "replace"))
-    return [text], {0: max(left, end - start - size)}, end
+    return _Shown([text], {0: max(left, end - start - size)}, end, np.array([start]))
 
 
 def shown_line(data: bytes) -> tuple[str, int]:

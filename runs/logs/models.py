@@ -41,6 +41,10 @@ class LogChunk(models.Model):
     #: How many lines ended before `offset`; null as in `Log.newlines`.
     first_line = models.BigIntegerField(null=True)
     data = models.BinaryField()
+    #: When and by which stream the bytes were written (`marks.pack`), from `offset` on; null = nobody said.
+    marks = models.BinaryField(null=True)
+    #: The time of the first mark that has one, in ms since 1970: where in a log a moment lies.
+    time = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["log", "offset"], name="log_chunk_once")]

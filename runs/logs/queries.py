@@ -7,6 +7,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
+from runs.logs import marks
 from runs.logs.models import Log
 from runs.logs.pieces import left_out
 from runs.queries import get_run_briefly
@@ -70,6 +71,28 @@ def read_log(
         # A program that floods its log pushed these bytes out between the two questions.
         log, tries = rows.get(), tries + 1
     return LogSlice(data, start, log.length, log.complete, number, log.elided, log.head, run.status, log.pk)
+
+
+def marks_between(log_id: int, start: int, end: int) -> list[marks.Mark]:
+    """When and by which stream bytes [start, end) were written, whose reader was authorised before."""
+    if end <= start:
+        return []
+    found: list[marks.Mark] = []
+    with connection.cursor() as cursor:
+        cursor.execute(_MARKS, {"log": log_id, "start": start, "end": end})
+        for offset, data in cursor:
+            part = zip(*(one.tolist() for one in marks.unpack(data)), strict=True) if data else [marks.silence(offset)]
+            found += part
+    return marks.within(found, start, end)
+
+
+# A reader who looks at many lines takes a few chunks, so the whole of their marks is little.
+_MARKS = """
+SELECT "offset", marks FROM logs_logchunk
+WHERE log_id = %(log)s AND "offset" < %(end)s AND "offset" >= (
+    SELECT max("offset") FROM logs_logchunk WHERE log_id = %(log)s AND "offset" <= %(start)s)
+ORDER BY "offset"
+"""
 
 
 def bytes_between(log_id: int, start: int, end: int) -> bytes:

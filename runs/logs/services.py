@@ -12,6 +12,8 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from runs.fencing import admit, refuse_late
+from runs.logs import marks as when
+from runs.logs.marks import Mark
 from runs.logs.models import Log, LogChunk
 from runs.logs.pieces import Span
 from runs.logs.queries import bytes_between, pieces_of
@@ -41,6 +43,7 @@ class _Item:
     start: int
     data: bytes
     skip: bool
+    marks: Sequence[Mark] = ()
 
 
 @dataclass
@@ -51,6 +54,8 @@ class _Held:
     span: Span
     #: New bytes, each part after the other; a part begins anew where the sender skipped.
     fresh: list[tuple[int, bytearray]] = field(default_factory=list)
+    #: What is known of these, and whether anything is.
+    marks: list[Mark] = field(default_factory=list)
     skipped: bool = False
 
     def skip(self, start: int) -> None:
@@ -58,9 +63,13 @@ class _Held:
         self.skipped = True
         self.fresh.append((start, bytearray()))
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes, marks: Sequence[Mark]) -> None:
         if not self.fresh:
             self.fresh.append((self.span.length, bytearray()))
+        start = self.span.length
+        known = when.within(marks, start, start + len(data))
+        if data and (known or self.marks):
+            self.marks += known or [when.silence(start)]
         self.fresh[-1][1].extend(data)
         self.span = self.span.grown(len(data))
 
@@ -75,19 +84,27 @@ class _Held:
 
 
 def append(
-    run_id: str, *, actor: Actor, start: int, data: bytes, skip: bool = False, workspace: str | None = None
+    run_id: str,
+    *,
+    actor: Actor,
+    start: int,
+    data: bytes,
+    skip: bool = False,
+    marks: Sequence[Mark] = (),
+    workspace: str | None = None,
 ) -> "Future[Appended]":
     """Add bytes at offset `start`; the future ends after the commit.
 
     Only the beginning and the end of a long log are kept (settings.LOG_HEAD_BYTES, LOG_TAIL_BYTES); the run goes
-    on. With `skip` the sender says that it has nothing from the end of the log to `start` and never will.
+    on. With `skip` the sender says that it has nothing from the end of the log to `start` and never will. `marks` are
+    what it knows of when and by which stream the bytes were written.
 
     Bytes that are held already are compared and accepted. Raises (here or from the future) RangeGap
     when the piece begins after the end, Conflict `log_differs` when held bytes are others, `stale_attempt`,
     `final`, and NotFound or Forbidden as `admit` does.
     """
     admit(run_id, actor=actor, workspace=workspace)
-    return _appender.submit(_Item(run_id, actor, start, data, skip))
+    return _appender.submit(_Item(run_id, actor, start, data, skip, marks))
 
 
 def _write(items: Sequence[_Item]) -> list[Appended | Exception]:
@@ -146,7 +163,7 @@ def _add(held: _Held, item: _Item) -> None:
             raise Conflict(
                 f"Bytes at offset {start} are held already, and they are others.", code="log_differs", length=length
             )
-    held.add(item.data[known:])
+    held.add(item.data[known:], item.marks)
 
 
 def _store(run_id: str, held: _Held) -> None:
@@ -173,7 +190,11 @@ def _chunks(held: _Held, kept: Span) -> tuple[list[LogChunk], int | None]:
             piece = bytes(fresh[at : at + CHUNK])
             start = offset + at
             if kept.held(start, start + len(piece)):
-                chunks.append(LogChunk(log=held.log, offset=start, length=len(piece), first_line=newlines, data=piece))
+                told = when.within(held.marks, start, start + len(piece))
+                chunk = LogChunk(log=held.log, offset=start, length=len(piece), first_line=newlines, data=piece)
+                chunk.marks = when.pack(told) if told else None
+                chunk.time = next((time for _, time, _ in told if time), None)
+                chunks.append(chunk)
             if newlines is not None:
                 newlines += piece.count(b"\n")
     return chunks, newlines
@@ -259,7 +280,7 @@ def _compact(log_id: int) -> int:
     saved = 0
     group: list[LogChunk] = []
     size = 0
-    for chunk in LogChunk.objects.filter(log_id=log_id).order_by("offset").defer("data").iterator():
+    for chunk in LogChunk.objects.filter(log_id=log_id).order_by("offset").defer("data", "marks").iterator():
         if group and (size + chunk.length > CHUNK or group[-1].offset + group[-1].length != chunk.offset):
             saved += _join(group)
             group, size = [], 0
@@ -272,7 +293,12 @@ def _join(group: list[LogChunk]) -> int:
     if len(group) < 2:
         return 0
     ids = [chunk.pk for chunk in group]
-    data = b"".join(LogChunk.objects.filter(pk__in=ids).order_by("offset").values_list("data", flat=True))
+    rows = list(LogChunk.objects.filter(pk__in=ids).order_by("offset").values_list("offset", "data", "marks", "time"))
+    data = b"".join(data for _, data, _, _ in rows)
+    # A part of which nothing is known must not get what is known of the one before it.
+    told = [bytes(marks) if marks else when.pack([when.silence(offset)]) for offset, _, marks, _ in rows]
+    marks = b"".join(told) if any(marks for _, _, marks, _ in rows) else None
+    time = next((time for *_, time in rows if time), None)
     LogChunk.objects.filter(pk__in=ids[1:]).delete()
-    LogChunk.objects.filter(pk=ids[0]).update(length=len(data), data=data)
+    LogChunk.objects.filter(pk=ids[0]).update(length=len(data), data=data, marks=marks, time=time)
     return len(ids) - 1

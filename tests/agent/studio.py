@@ -31,6 +31,8 @@ class FakeRun:
     lease_until: float = 0.0
     log: bytes = b""
     log_complete: bool = False
+    #: (offset, what was told of when and by which stream) of each piece.
+    marks: list[tuple[int, str]] = field(default_factory=list)
     skipped: int = 0
     steps: list[dict[str, Any]] = field(default_factory=list)
     points: list[Any] = field(default_factory=list)
@@ -263,6 +265,7 @@ class FakeStudio:
         if known != data[: len(known)]:
             return 409, _error("log_differs"), held
         run.log += data[len(known) :]
+        run.marks.append((start, headers.get("X-Log-Marks") or ""))
         return 202, None, {"X-Log-Length": str(len(run.log)), "X-Desired": run.desired}
 
 

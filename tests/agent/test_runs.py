@@ -57,6 +57,38 @@ print("hello", open(os.path.join(os.environ["ZAFFRE_INPUT_MY_DATA"], "sub/part.c
     assert run.result is not None and run.result["log_tail"] == "hello 1,2,3\n"
 
 
+def test_the_studio_is_told_when_and_by_which_stream_each_line_was_written(studio, bring_agent):
+    bring_agent(studio)
+    script = """
+import sys, time
+for number in range(400):
+    print("out", number)
+    print("err", number, file=sys.stderr)
+    time.sleep(0.003)
+"""
+    begun = time.time() * 1000
+    run = studio.submit({"train.py": script})
+    studio.wait_final(run)
+    assert run.log_complete and all(len(told) < 7000 for _, told in run.marks)
+    said: dict[int, bytes] = {0: b"", 1: b"", 2: b""}
+    times = []
+    ends = [start for start, _ in run.marks[1:]] + [len(run.log)]
+    for (start, told), end in zip(run.marks, ends, strict=True):
+        at = moment = 0
+        found = []
+        for word in told.split():
+            step, ms, stream = map(int, word.split("."))
+            at, moment = at + step, moment + ms
+            found.append((start + at, moment, stream))
+        assert found[0][0] == start, "each piece says what holds at its beginning"
+        for (place, moment, stream), until in zip(found, [one[0] for one in found[1:]] + [end], strict=True):
+            said[stream] += run.log[place:until]
+            times.append(moment)
+    assert said[1] == b"".join(b"out %d\n" % number for number in range(400))
+    assert said[2] == b"".join(b"err %d\n" % number for number in range(400))
+    assert times == sorted(times) and begun <= times[0] and times[-1] <= time.time() * 1000
+
+
 def test_the_script_sees_who_it_is_and_nothing_of_the_node(studio, bring_agent):
     script = "import json, os\nprint(json.dumps({**os.environ, 'cwd': os.getcwd(), 'files': os.listdir()}))"
     agent = bring_agent(studio)

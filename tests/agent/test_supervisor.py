@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -16,7 +17,9 @@ import pytest
 from tests.agent.conftest import CLIENT, end_everything_in
 from zaffre.agent import supervisors, talk
 from zaffre.agent.clock import now
+from zaffre.agent.marks import ERR, OTHER, OUT, Mark, beside
 from zaffre.agent.rundir import RunDir, socket_folder, socket_path
+from zaffre.agent.spool import Spool, SpoolWriter
 
 #: Ignores SIGTERM, has a child that does, and one that left its session by a double fork.
 STUBBORN = """
@@ -70,6 +73,15 @@ class Supervised:
     def log(self) -> bytes:
         return self.place.log.read_bytes()
 
+    def marks(self) -> list[Mark]:
+        raw = beside(self.place.log).read_bytes()
+        return [Mark(at, what >> 2, what & 3) for at, what in struct.iter_unpack("<QQ", raw)]
+
+    def said(self, stream: int) -> bytes:
+        marks, log = self.marks(), self.log()
+        ends = [mark.offset for mark in marks[1:]] + [len(log)]
+        return b"".join(log[mark.offset : end] for mark, end in zip(marks, ends, strict=True) if mark.stream == stream)
+
     def pids(self) -> list[int]:
         """The stubborn three, once all have spoken."""
         until(lambda: b"daemon" in self.log() and b"pids" in self.log(), "the script's pids")
@@ -111,7 +123,7 @@ def test_a_signal_is_not_an_exit_code(supervised):
     assert (result["exit_code"], result["signal"]) == (None, 11)
 
 
-def test_hostile_bytes_are_kept_exactly_and_in_order(supervised):
+def test_hostile_bytes_are_kept_exactly_each_stream_in_its_order(supervised):
     code = """
 import os
 for number in range(300):
@@ -120,8 +132,60 @@ for number in range(300):
 """
     supervised.launch(code)
     supervised.wait()
-    expected = b"".join(bytes(range(256)) + b"\x1b[2J\xff\xfe\r\n" + str(n).encode() + b"\0" * 997 for n in range(300))
-    assert supervised.log() == expected
+    written = b"".join(bytes(range(256)) + b"\x1b[2J\xff\xfe\r\n" + str(n).encode() for n in range(300))
+    assert supervised.said(OUT) == written
+    assert supervised.said(ERR) == b"\0" * 997 * 300
+    assert len(supervised.log()) == len(written) + 997 * 300
+
+
+def test_each_line_has_its_time_and_its_stream(supervised):
+    code = """
+import sys, time
+for number in range(3):
+    print("out", number)
+    time.sleep(0.1)
+    print("err", number, file=sys.stderr)
+    time.sleep(0.1)
+"""
+    begun = int(time.time() * 1000)
+    supervised.launch(code)
+    supervised.wait()
+    marks = supervised.marks()
+    assert supervised.log().split(b"\n")[:-1] == [b"%s %d" % (word, n) for n in range(3) for word in (b"out", b"err")]
+    assert (supervised.said(OUT), supervised.said(ERR)) == (b"out 0\nout 1\nout 2\n", b"err 0\nerr 1\nerr 2\n")
+    times = [mark.time for mark in marks]
+    assert times == sorted(times) and begun <= times[0] and times[-1] <= int(time.time() * 1000)
+    # Each line begins where a mark lies that is later than that of the line before.
+    lines = [n for n, byte in enumerate(supervised.log()) if n == 0 or supervised.log()[n - 1] == 10]
+    of_lines = {mark.offset: mark.time for mark in marks}
+    assert len({of_lines[at] for at in lines}) == 6
+
+
+def test_a_line_that_one_stream_has_begun_is_not_torn_by_the_other(supervised):
+    # Python writes a line and its end apart when it does not buffer.
+    code = """
+import sys
+for number in range(2000):
+    print("an error", number, file=sys.stderr)
+    print("a result", number)
+"""
+    supervised.launch(code)
+    supervised.wait()
+    lines = supervised.log().decode().splitlines()
+    assert sorted(lines) == sorted(f"{word} {n}" for n in range(2000) for word in ("an error", "a result"))
+
+
+def test_marks_never_outgrow_the_log_and_the_spool_lets_go_of_both(tmp_path):
+    spool = Spool(tmp_path / "log", head=100_000, tail=50_000)
+    writer = SpoolWriter(spool)
+    for number in range(60_000):
+        writer.write(b"x", OUT if number % 2 else ERR)
+    writer.close()
+    assert spool.path.read_bytes() == b"x" * 60_000
+    size = beside(spool.path).stat().st_size
+    assert size <= 30_000 + 128 * 1024 + 16
+    assert [mark.stream for mark in spool.marks(100, 102)] == [ERR, OUT]
+    assert spool.marks(59_000, 60_000)[0][1:] == (0, OTHER), "what is not written down is unknown, and nobody's"
 
 
 def test_cancel_ends_the_whole_tree_though_all_of_it_ignores_sigterm(supervised):

@@ -46,6 +46,7 @@ WITHOUT_ACTOR = {
     "registry/endpoints/queries.py:deployment_out",
     "runs/snapshots/services.py:refuse_announced",
     "runs/logs/queries.py:bytes_between",
+    "runs/logs/queries.py:marks_between",
     "runs/logs/queries.py:pieces_of",
     "runs/metrics/services.py:frame",
     "runs/services/leases.py:lease_of",

@@ -25,6 +25,10 @@ LOG_ELIDED_HEADER = "X-Log-Elided"
 LOG_HEAD_HEADER = "X-Log-Head"
 #: From a sender: what lies between the held length and this piece is lost for good, and may be left out.
 LOG_SKIP_HEADER = "X-Log-Skip"
+#: With a piece: when and by which stream it was written, as `<bytes>.<ms>.<stream>` for each change, the first two
+#: counted from the change before (at first from the piece's beginning and from 1970; 0 ms in all = unknown). What
+#: cannot be read is left out and never refused. Streams: 0 = unknown or the node itself, 1 = output, 2 = errors.
+LOG_MARKS_HEADER = "X-Log-Marks"
 #: To a sender: seconds to wait before the next piece.
 NEXT_IN_HEADER = "X-Next-In"
 RUN_STATUS_HEADER = "X-Run-Status"

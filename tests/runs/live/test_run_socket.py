@@ -108,6 +108,14 @@ async def test_a_watcher_cut_many_times_misses_nothing(running, code: Caller, pe
     }
 
 
+async def test_a_frame_of_the_log_tells_when_and_by_which_stream_it_was_written(running, code: Caller, person):
+    await code.patch_log(f"{running.agent}/log", 0, b"out\nerr\n", x_log_marks="0.1764222000000.1 4.5.2")
+    async with person("rio").socket(running.ws) as socket:
+        await socket.send(t="hello", seq=0, log=2)
+        frame = await socket.until("log")
+    assert (frame["offset"], frame["marks"]) == (2, [[0, 1764222000000, 1], [2, 1764222000005, 2]])
+
+
 async def test_who_comes_back_after_much_was_written_and_joined_gets_the_rest_once(running, code: Caller, person):
     page = Watched()
     text = random.Random(8).randbytes(700_000)

@@ -7,9 +7,17 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Mapping, Optional
 
+from zaffre.agent import marks
 from zaffre.agent.door import DoorError, Refused, Unreachable, rest
 from zaffre.agent.job import Left
-from zaffre.protocol import DESIRED_HEADER, LOG_LENGTH_HEADER, LOG_SKIP_HEADER, MAX_LOG_CHUNK, NEXT_IN_HEADER
+from zaffre.protocol import (
+    DESIRED_HEADER,
+    LOG_LENGTH_HEADER,
+    LOG_MARKS_HEADER,
+    LOG_SKIP_HEADER,
+    MAX_LOG_CHUNK,
+    NEXT_IN_HEADER,
+)
 
 if TYPE_CHECKING:
     from zaffre.agent.job import Job
@@ -31,6 +39,8 @@ class LogPump:
         self._next_in = 0.0
         #: Bytes were left out, so that the log is not complete.
         self._skipped = False
+        #: The last piece was all that there was.
+        self._all = True
         self._refused: Optional[str] = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"log {job.run}", daemon=True)
@@ -88,14 +98,18 @@ class LogPump:
             except Unreachable as error:
                 rest(max(pause, error.retry_after), lambda: self.job.over() or bool(self._refused))
                 pause = min(pause * 2, 2.0)
-            if len(piece) < MAX_LOG_CHUNK and not ending:
+            if self._all and not ending:
                 self._end.wait(_PAUSE_SECONDS)  # a talkative program gets few large pieces
             elif not ending:
                 self._end.wait(self._next_in)
 
     def _send(self, start: int, piece: bytes) -> None:
-        end = start + len(piece)
+        when, size = marks.told(self.job.output.marks(start, start + len(piece)), start, len(piece))
+        self._all = size == len(piece) < MAX_LOG_CHUNK
+        piece, end = piece[:size], start + size
         told = {"Content-Range": f"bytes {start}-{end - 1}/*", "Content-Type": "application/octet-stream"}
+        if when:
+            told[LOG_MARKS_HEADER] = when
         if start > self.offset:
             told[LOG_SKIP_HEADER] = "1"
         try:

@@ -7,8 +7,12 @@ is too far from the end. So a reader needs no lock, and a flood of output takes 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import List, Tuple
+
+from zaffre.agent import marks
+from zaffre.agent.marks import OTHER, Mark, MarkWriter
 
 HEAD_BYTES = TAIL_BYTES = 32 * 1024 * 1024
 #: The end is kept in files of this size, so one more of it than the limit.
@@ -67,6 +71,13 @@ class Spool:
             return begin, data
         return start, b""
 
+    def marks(self, start: int, end: int) -> List[Mark]:
+        """When and by which stream bytes [start, end) were written, as far as that is known and kept."""
+        for offset, file in reversed(self.files()):
+            if offset <= start:
+                return marks.read(file, start, end)
+        return []
+
     def append(self, data: bytes) -> None:
         """Write at the end from a process that does not hold the program's pipe."""
         writer = SpoolWriter(self)
@@ -86,15 +97,17 @@ class SpoolWriter:
         self._handle = _open(file)
         self._size = os.fstat(self._handle).st_size
         self._end = self._offset + self._size
+        self._marks = MarkWriter(file)
         #: The file does not reach to the end any more: bytes were lost.
         self._broken = False
 
-    def write(self, data: bytes) -> None:
-        """Append, and let go of what is too far from the end."""
-        view = memoryview(data)
+    def write(self, data: bytes, stream: int = OTHER) -> None:
+        """Append what a stream said just now, and let go of what is too far from the end."""
+        view, moment = memoryview(data), int(time.time() * 1000)
         while view:
             if (self._broken or self._size >= self._most) and not self._begin():
                 break
+            self._marks.note(self._end, self._size, moment, stream)
             try:
                 done = os.write(self._handle, view[: self._most - self._size])
             except OSError:
@@ -119,13 +132,15 @@ class SpoolWriter:
         except OSError:
             return False
         os.close(self._handle)
+        self._marks.close()
         if self._size == 0 and self._offset and self._file != file:
-            self._file.unlink(missing_ok=True)
+            _forget(self._file)
+        self._marks = MarkWriter(file)
         self._handle, self._file, self._offset, self._size, self._broken = handle, file, self._end, 0, False
         segments = self.spool.segments()
         for at, (following, _) in enumerate(segments[1:]):
             if following <= self._end - self.spool.tail:
-                segments[at][1].unlink(missing_ok=True)
+                _forget(segments[at][1])
         return True
 
     def sync(self) -> None:
@@ -133,6 +148,12 @@ class SpoolWriter:
 
     def close(self) -> None:
         os.close(self._handle)
+        self._marks.close()
+
+
+def _forget(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    marks.beside(file).unlink(missing_ok=True)
 
 
 def _open(file: Path) -> int:

@@ -20,6 +20,7 @@ from typing import Any, Dict, Optional
 from zaffre.agent import processes, talk
 from zaffre.agent.clock import now
 from zaffre.agent.disk import try_lock
+from zaffre.agent.pipes import Pipes
 from zaffre.agent.rundir import RunDir
 from zaffre.agent.spool import SpoolWriter
 
@@ -49,6 +50,7 @@ class Supervisor:
         self.main: Optional[subprocess.Popen[bytes]] = None
         self.status: Optional[int] = None
         self.output = SpoolWriter(place.output(launch.get("log")))
+        self.pipes = Pipes(self.output)
         self.selector = selectors.DefaultSelector()
 
     # --- the lease -------------------------------------------------------------------------
@@ -82,34 +84,32 @@ class Supervisor:
 
     def patience(self) -> float:
         ends = [self.renewed + TERM_AT * self.valid_for, self.renewed + KILL_AT * self.valid_for]
-        if self.kill_at is not None:
-            ends.append(self.kill_at)
+        ends += [end for end in (self.kill_at, self.pipes.due()) if end is not None]
         ahead = [end - now() for end in ends if end > now()]
         return max(0.01, min([_LOOK_SECONDS, *ahead]))
 
     # --- the process -----------------------------------------------------------------------
-    def start(self) -> int:
-        """Start users' code; returns the reading end of its output. Raises OSError when it cannot be started."""
-        reading, writing = os.pipe()
-        os.set_blocking(reading, False)
+    def start(self) -> None:
+        """Start users' code. Raises OSError when it cannot be started."""
+        out, err = self.pipes.make()
         try:
             self.main = subprocess.Popen(
                 self.launch["argv"],
                 cwd=self.launch["cwd"],
                 env=self.launch["env"],
                 stdin=subprocess.DEVNULL,
-                stdout=writing,
-                stderr=writing,
+                stdout=out,
+                stderr=err,
                 start_new_session=True,
                 preexec_fn=processes.limits_of_a_run(die_with=os.getpid()),
             )
         except BaseException:
-            os.close(reading)
+            self.pipes.close()
             raise
         finally:
-            os.close(writing)
+            os.close(out)
+            os.close(err)
         self.place.keep_pid("main", self.main.pid, processes.began(self.main.pid))
-        return reading
 
     def reap(self) -> None:
         """Collect ended children, the adopted ones too."""
@@ -141,20 +141,6 @@ class Supervisor:
         self.ended = True
         processes.end_all(find, reap=self.reap)
         self.reap()
-
-    # --- its output ------------------------------------------------------------------------
-    def spool(self, reading: int) -> bool:
-        """Move what the pipe holds into the spool; False at its end."""
-        while True:
-            try:
-                data = os.read(reading, 1 << 16)
-            except BlockingIOError:
-                return True
-            if not data:
-                return False
-            self.output.write(data)  # all of it is read: a full pipe would stop the program
-            if len(data) < 1 << 16:
-                return True
 
     # --- the life --------------------------------------------------------------------------
     def serve(self, server: socket.socket) -> None:
@@ -197,7 +183,7 @@ class Supervisor:
         if self.look():
             return self._result(started, message="The lease was over before the code could start.")
         try:
-            reading = self.start()
+            self.start()
         except OSError as error:
             message = f"{self.launch['argv'][0]} cannot be started: {error.strerror or error}"
             self.output.write((message + "\n").encode())
@@ -205,17 +191,16 @@ class Supervisor:
             return self._result(started, message=message)
         self.selector.register(server, selectors.EVENT_READ)
         self.selector.register(wake, selectors.EVENT_READ)
-        self.selector.register(reading, selectors.EVENT_READ)
-        self._watch(server, wake, reading)
+        self.pipes.register(self.selector)
+        self._watch(server, wake)
         self.end_all()
-        self.spool(reading)
+        self.pipes.drain()
         with suppress(OSError):
             self.output.sync()
         return self._result(started)
 
-    def _watch(self, server: socket.socket, wake: int, reading: int) -> None:
+    def _watch(self, server: socket.socket, wake: int) -> None:
         drain_until: Optional[float] = None
-        piped = True
         while True:
             events = self.selector.select(self.patience() if drain_until is None else 0.05)
             # The lease comes before anything that is waiting: after a freeze nothing may run on.
@@ -226,13 +211,12 @@ class Supervisor:
                     self.serve(server)
                 elif key.fd == wake:
                     os.read(wake, 512)
-                elif not self.spool(reading):
-                    self.selector.unregister(reading)
-                    piped = False
+            for ended in self.pipes.take([key.fd for key, _ in events]):
+                self.selector.unregister(ended)
             self.reap()
             if self.status is not None:
                 drain_until = drain_until or time.monotonic() + DRAIN_SECONDS
-                if not piped or time.monotonic() >= drain_until:
+                if not self.pipes.open or time.monotonic() >= drain_until:
                     return
 
     def _result(self, started: float, *, message: Optional[str] = None) -> Dict[str, Any]:
