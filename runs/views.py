@@ -18,12 +18,15 @@ from runs.tensorboards.queries import has_event_files
 from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
+from workspace.compute.pages import frame_of
 from workspace.compute.queries import list_targets
 from workspace.datasets.queries import list_datasets
 from workspace.environments.queries import list_environments
 
 #: Names that a form offers.
 CHOICES = 500
+#: Runs in a tab of a compute target.
+OF_TARGET = 50
 TABS = (
     "overview",
     "metrics",
@@ -41,6 +44,16 @@ TABS = (
 @signed_in
 def experiments(request: SignedInRequest, ws: str) -> HttpResponse:
     return render(request, "runs/experiments.html", {"experiments": queries.list_experiments(ws, actor=request.actor)})
+
+
+@signed_in
+def of_target(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
+    """The newest runs of a compute target, as a tab of its page."""
+    shown = frame_of(ws, name, "runs", actor=request.actor)
+    shown["where"] = f"target = '{shown['target'].name}'"
+    rows = queries.list_runs(ws, actor=request.actor, where=shown["where"], archived=None, limit=OF_TARGET)
+    shown["runs"] = [queries.run_out(row) for row in rows]
+    return render(request, "compute/runs.html", shown)
 
 
 @signed_in

@@ -32,6 +32,7 @@ ACTIONS: dict[str, set[str]] = {
     "environment.create": _WRITERS,
     "compute.read": _READERS | {ADMIN},
     "compute.change": _OWNERS,
+    "instance.use": _WRITERS,
     "node.register": _OWNERS | {ADMIN},
     "blob.write": _WRITERS,
     "snapshot.create": _WRITERS,

@@ -41,7 +41,7 @@ def claim_run(*, actor: Actor, nonce: str, run_id: str = "", ticket: str = "") -
     if nonce and (known := _claimed_before(node, nonce)):
         return _spec(known)
     run = None
-    if Attempt.objects.filter(node=node, ended__isnull=True).count() < node.slots:
+    if node.draining is None and Attempt.objects.filter(node=node, ended__isnull=True).count() < node.slots:
         run = _pick(node, run_id, ticket)
     if run is None:
         if run_id:

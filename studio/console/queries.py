@@ -23,7 +23,8 @@ def overview(*, actor: Actor) -> dict[str, Any]:
     oldest = Outbox.objects.filter(sent__isnull=True).aggregate(count=Count("pk"), oldest=Min("created"))
     nodes = Node.objects.filter(removed__isnull=True).select_related("target__workspace").order_by("-last_seen")[:200]
     waiting = Count("runs", filter=Q(runs__status=QUEUED))
-    targets = ComputeTarget.objects.select_related("workspace").annotate(waiting=waiting).order_by("workspace__slug")
+    present = ComputeTarget.objects.filter(deleted__isnull=True)
+    targets = present.select_related("workspace").annotate(waiting=waiting).order_by("workspace__slug")
     return {
         "checks": {name: ask() for name, ask in CHECKS.items()},
         "outbox": oldest,

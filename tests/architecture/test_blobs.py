@@ -10,6 +10,7 @@ OTHERS = {
     # How many, who, when and other facts.
     "accounts.Token.secret_hash",
     "audit.Entry.fields",
+    "compute.ComputeTarget.settings",
     "compute.Enrolment.secret_hash",
     "compute.Node.facts",
     "compute.Node.load",

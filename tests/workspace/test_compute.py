@@ -196,7 +196,7 @@ def test_an_enrolment_opens_nothing_else(enrol):
 
 
 def test_a_target_has_an_end(enrol, monkeypatch):
-    monkeypatch.setattr(services, "MOST_NODES", 2)
+    monkeypatch.setattr("workspace.compute.services.nodes.MOST_NODES", 2)
     token = enrol()
     assert [register(token).status_code for _ in range(3)] == [201, 201, 409]
 

@@ -8,28 +8,27 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from studio.kernel.api import actor_of
+from studio.kernel.api import actor_of, once, parse
 from workspace.compute import queries, services
+from workspace.compute.shapes import NodeOut, TargetOut
 
 
-class TargetOut(serializers.Serializer):
+class TargetIn(serializers.Serializer):
     name = serializers.CharField()
     kind = serializers.CharField()
-    created = serializers.DateTimeField()
-    nodes = serializers.IntegerField(source="present")
-    online = serializers.IntegerField()
-    slots = serializers.IntegerField()
+    description = serializers.CharField(default="", allow_blank=True)
+    settings = serializers.DictField(default=dict)
+    owner = serializers.CharField(default="", allow_blank=True)
 
 
-class NodeOut(serializers.Serializer):
-    id = serializers.CharField()
-    name = serializers.CharField()
-    online = serializers.BooleanField()
-    last_seen = serializers.DateTimeField()
-    registered = serializers.DateTimeField()
-    facts = serializers.JSONField()
-    load = serializers.JSONField()
-    slots = serializers.IntegerField()
+class TargetPatch(serializers.Serializer):
+    description = serializers.CharField(required=False, allow_blank=True)
+    settings = serializers.DictField(required=False)
+    owner = serializers.CharField(required=False)
+
+
+class NodePatch(serializers.Serializer):
+    draining = serializers.BooleanField()
 
 
 class Targets(APIView):
@@ -37,13 +36,33 @@ class Targets(APIView):
         found = queries.list_targets(ws, actor=actor_of(request))
         return Response({"targets": TargetOut(found, many=True).data})
 
+    def post(self, request: Request, ws: str) -> Response:
+        given, actor = parse(TargetIn, request.data), actor_of(request)
+
+        def make() -> tuple[dict[str, Any], int]:
+            made = services.open_target(ws, actor=actor, **given)
+            return _shown(ws, made.name, request), 201
+
+        return once(request, make)
+
+
+def _shown(ws: str, name: str, request: Request) -> dict[str, Any]:
+    actor = actor_of(request)
+    shown: dict[str, Any] = dict(TargetOut(queries.get_target(ws, name, actor=actor)).data)
+    return {**shown, "nodes": NodeOut(queries.list_nodes(ws, name, actor=actor), many=True).data}
+
 
 class TargetDetail(APIView):
     def get(self, request: Request, ws: str, name: str) -> Response:
-        actor = actor_of(request)
-        shown: dict[str, Any] = dict(TargetOut(queries.get_target(ws, name, actor=actor)).data)
-        nodes = queries.list_nodes(ws, name, actor=actor)
-        return Response({**shown, "nodes": NodeOut(nodes, many=True).data})
+        return Response(_shown(ws, name, request))
+
+    def patch(self, request: Request, ws: str, name: str) -> Response:
+        services.change_target(ws, name, actor=actor_of(request), **parse(TargetPatch, request.data))
+        return Response(_shown(ws, name, request))
+
+    def delete(self, request: Request, ws: str, name: str) -> Response:
+        services.delete_target(ws, name, actor=actor_of(request))
+        return Response(status=204)
 
 
 class Enrolments(APIView):
@@ -66,6 +85,12 @@ class EnrolmentDetail(APIView):
 
 
 class NodeDetail(APIView):
+    def patch(self, request: Request, ws: str, name: str, node: str) -> Response:
+        """{draining: true} gives it nothing new, false takes that back."""
+        told = parse(NodePatch, request.data)
+        services.drain_node(ws, name, node, actor=actor_of(request), draining=told["draining"])
+        return Response(status=204)
+
     def delete(self, request: Request, ws: str, name: str, node: str) -> Response:
         services.remove_node(ws, name, node, actor=actor_of(request))
         return Response(status=204)

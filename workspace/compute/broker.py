@@ -83,7 +83,7 @@ def ensure_users(target_id: int | None = None) -> int:
 
     Redis may have been emptied or replaced since the last time. Raises redis.RedisError when it is away.
     """
-    rows = ComputeTarget.objects.exclude(broker_secret="")
+    rows = ComputeTarget.objects.filter(deleted__isnull=True).exclude(broker_secret="")
     targets = list(rows if target_id is None else rows.filter(pk=target_id))
     if not targets:
         return 0
@@ -110,6 +110,14 @@ def ensure_users(target_id: int | None = None) -> int:
     if target_id is None:
         _save(client, known.hexdigest())
     return len(targets)
+
+
+def drop_user(target_id: int) -> None:
+    """Forget the pool's user, its connections and what waits in its queue. Raises redis.RedisError."""
+    client = events.client()
+    client.acl_deluser(pool_user(target_id))
+    prefix = pool_prefix(target_id)
+    client.delete(f"{prefix}{QUEUE}", f"{prefix}unacked_mutex")
 
 
 def _save(client: redis.Redis, known: str) -> None:

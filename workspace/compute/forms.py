@@ -61,3 +61,14 @@ def _line(value: object, most: int) -> str:
     if not isinstance(value, str):
         return ""
     return "".join(char if char.isprintable() else " " for char in value[: most * 4]).strip()[:most].strip()
+
+
+def posted_settings(kind: str, form: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that a page's form holds for this kind, as `kinds.clean_settings` takes them."""
+    words = {
+        "cluster": ("provider", "min_nodes", "max_nodes", "idle_seconds_before_scaledown", "priority"),
+        "instance": ("provider", "idle_minutes"),
+    }.get(kind, ())
+    found: dict[str, Any] = {word: form[word] for word in words if word in form}
+    size = {word: form[word] for word in ("cpus", "memory_gb", "slots") if word in form}
+    return found | ({"node": size} if size and words else {})

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, ExpressionWrapper, Q, QuerySet, Sum
+from django.db.models import Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.fields import BooleanField
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
@@ -16,6 +17,7 @@ from workspace.access import authorize, get_workspace
 from workspace.compute.models import ComputeTarget, Enrolment, Node
 from workspace.models import Workspace
 from workspace.references import no_such
+from zaffre.protocol import HELD_STATES, QUEUED
 
 READ = "compute.read"
 
@@ -45,14 +47,30 @@ def _online(prefix: str = "") -> Q:
 
 def list_targets(slug: str, *, actor: Actor) -> QuerySet[ComputeTarget]:
     """Return the compute targets of the workspace by name, each with its number of `present` and `online`
-    nodes and the `slots` of the latter."""
+    nodes and the `slots` of the latter, how many nodes are `busy`, and its runs: `waiting` and `running`."""
     workspace = get_workspace(slug, actor=actor, action=READ)
     online = _online("nodes__")
-    return workspace.targets.annotate(
-        present=Count("nodes", filter=Q(nodes__removed__isnull=True)),
-        online=Count("nodes", filter=online),
-        slots=Coalesce(Sum("nodes__slots", filter=online), 0),
-    ).order_by("name")
+    return (
+        workspace.targets.filter(deleted__isnull=True)
+        .annotate(
+            present=Count("nodes", filter=Q(nodes__removed__isnull=True)),
+            online=Count("nodes", filter=online),
+            slots=Coalesce(Sum("nodes__slots", filter=online), 0),
+            # By the relations and not by their classes: runs are built on compute, and not the other way round.
+            waiting=_counted("runs", runs__status=QUEUED),
+            running=_counted("nodes__attempts", nodes__attempts__run__status__in=HELD_STATES),
+        )
+        .select_related("owner", "created_by", "workspace")
+        .order_by("name")
+    )
+
+
+def _counted(relation: str, **chosen: Any) -> Coalesce:
+    """How many rows of a relation each target has; those of attempts only as long as they have not ended."""
+    if relation.endswith("attempts"):
+        chosen["nodes__attempts__ended__isnull"] = True
+    rows = ComputeTarget.objects.filter(pk=OuterRef("pk"), **chosen).order_by().values("pk")
+    return Coalesce(Subquery(rows.annotate(found=Count(relation)).values("found")), 0)
 
 
 def get_target(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
@@ -63,11 +81,39 @@ def get_target(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
     return target
 
 
+def target_named(workspace: Workspace, name: str, *, locked: bool = False) -> ComputeTarget:
+    """Return the target of this name, in a workspace that the caller has opened; `locked` for a change of it.
+
+    Raises NotFound.
+    """
+    rows = workspace.targets.filter(name=name.replace("\0", ""), deleted__isnull=True)
+    if locked:
+        rows = rows.select_for_update(of=("self",))
+    target = rows.select_related("owner", "workspace").first()
+    if target is None:
+        raise NotFound(f"There is no compute target {name[:64]!r} in {workspace.slug}.")
+    return target
+
+
+def holders(target: ComputeTarget) -> list[str]:
+    """What would lose its place if the target went, in words; empty when nothing would."""
+    mine = ComputeTarget.objects.filter(pk=target.pk)
+    runs = mine.filter(runs__status__in=(QUEUED, *HELD_STATES)).values_list("runs__pk").count()
+    served = mine.filter(deployments__isnull=False).exclude(deployments__state__in=("failed", "retired"))
+    names = sorted(set(served.values_list("deployments__endpoint__name", flat=True)))
+    held = [f"{runs} run{'s' if runs > 1 else ''} waiting or running"] if runs else []
+    return held + ([f"endpoints: {', '.join(names[:5])}"] if names else [])
+
+
 def list_nodes(slug: str, name: str, *, actor: Actor) -> QuerySet[Node]:
-    """Return the nodes of a target by name, each with `online`; removed ones are left out. Raises NotFound."""
-    target = get_target(slug, name, actor=actor)
+    """Return the nodes of a target by name, each with `online` and `busy`, the runs that it has; removed ones are
+    left out. Raises NotFound."""
+    target = target_named(get_workspace(slug, actor=actor, action=READ), name)
     shown = target.nodes.filter(removed__isnull=True)
-    return shown.annotate(online=ExpressionWrapper(_online(), output_field=BooleanField())).order_by("name", "pk")
+    busy = Count("attempts", filter=Q(attempts__ended__isnull=True))
+    return shown.annotate(online=ExpressionWrapper(_online(), output_field=BooleanField()), busy=busy).order_by(
+        "name", "pk"
+    )
 
 
 def resolve(workspace: Workspace, name: str) -> ComputeTarget:
@@ -75,12 +121,13 @@ def resolve(workspace: Workspace, name: str) -> ComputeTarget:
 
     Raises Invalid `no_such_target` that names the nearest one.
     """
-    found = workspace.targets.filter(name=name.replace("\0", "")).first()
+    present = workspace.targets.filter(deleted__isnull=True)
+    found = present.filter(name=name.replace("\0", "")).first()
     if found is not None:
         return found
     raise no_such(
         name,
-        workspace.targets.values_list("name", flat=True),
+        present.values_list("name", flat=True),
         noun="compute target",
         place=workspace.slug,
         field="target",

@@ -4,7 +4,8 @@ from workspace.compute import agent_api, api, views
 
 _LIST = "workspaces/<str:ws>/compute"
 _TARGET = f"{_LIST}/<str:name>"
-_PAGE = "w/<str:ws>/compute"
+_PAGES = "w/<str:ws>/compute"
+_PAGE = f"{_PAGES}/<str:name>"
 
 api_routes = [
     path(_LIST, api.Targets.as_view(), name="compute"),
@@ -18,8 +19,16 @@ agent_routes = [
     path("nodes/register", agent_api.Register.as_view(), name="node_register"),
 ]
 
+# The tabs Runs and Queue are of the rooms that know runs.
 pages = [
-    path(_PAGE, views.targets, name="compute"),
-    path(f"{_PAGE}/<str:name>", views.target, name="target"),
-    path(f"{_PAGE}/<str:name>/enrol", views.enrol, name="target_enrol"),
+    path(_PAGES, views.targets, name="compute"),
+    path("w/<str:ws>/compute-new/<str:kind>", views.new, name="target_new"),
+    path(_PAGE, views.target, name="target"),
+    path(f"{_PAGE}/nodes", views.nodes, name="target_nodes"),
+    path(f"{_PAGE}/nodes/<str:node>/drain", views.drain, name="node_drain"),
+    path(f"{_PAGE}/nodes/<str:node>/remove", views.remove, name="node_remove"),
+    path(f"{_PAGE}/details", views.details, name="target_details"),
+    path(f"{_PAGE}/change", views.change, name="target_change"),
+    path(f"{_PAGE}/delete", views.delete, name="target_delete"),
+    path(f"{_PAGE}/enrol", views.enrol, name="target_enrol"),
 ]

@@ -1,31 +1,122 @@
 """Pages of compute targets and their nodes."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from studio.kernel.errors import Conflict, Invalid, NotFound
+from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
-from workspace.compute import queries, services
+from workspace.compute import forms, kinds, pages, queries, services
+from workspace.compute.shapes import TargetOut
+
+#: The tabs of the list, and the kinds in each.
+TABS = {
+    "instances": (kinds.INSTANCE,),
+    "clusters": (kinds.CLUSTER,),
+    "attached": (kinds.ATTACHED,),
+    "machines": (kinds.LOCAL, kinds.JOINED),
+}
+#: Kinds that a form of ours makes; another room attaches machines.
+MADE = (kinds.INSTANCE, kinds.CLUSTER, kinds.JOINED)
 
 
 @signed_in
 def targets(request: SignedInRequest, ws: str) -> HttpResponse:
-    return render(request, "compute/list.html", {"targets": queries.list_targets(ws, actor=request.actor)})
+    found = list(queries.list_targets(ws, actor=request.actor))
+    counts = {tab: sum(one.kind in within for one in found) for tab, within in TABS.items()}
+    first = next((tab for tab, count in counts.items() if count), "machines")
+    tab = request.GET.get("tab", first)
+    if tab not in TABS:
+        raise NotFound(f"The page of compute has no tab {tab[:40]!r}.")
+    shown = {"targets": [one for one in found if one.kind in TABS[tab]], "tab": tab, "counts": counts}
+    return render(request, "compute/list.html", shown)
+
+
+@signed_in
+def new(request: SignedInRequest, ws: str, kind: str) -> HttpResponse:
+    """The form that makes a target; what was refused comes back with what was typed."""
+    if kind not in MADE:
+        raise NotFound(f"No form makes compute of the kind {kind[:20]!r}.")
+    services.require_new(ws, kind, actor=request.actor)
+    given: Mapping[str, Any] = request.POST
+    shown: dict[str, Any] = {"kind": kind, "given": given, "priorities": kinds.PRIORITIES}
+    if request.method == "POST":
+        try:
+            made = services.open_target(
+                ws,
+                actor=request.actor,
+                name=given.get("name", ""),
+                kind=kind,
+                description=given.get("description", ""),
+                settings=forms.posted_settings(kind, request.POST),
+            )
+            return redirect("target", ws, made.name)
+        except (Invalid, Conflict) as refused:
+            shown["refused"] = refused
+    status = 422 if "refused" in shown else 200
+    return render(request, "compute/new.html", shown, status=status)
 
 
 @signed_in
 def target(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
-    """One target with its nodes. The text of a new enrolment waits in the session for this one look."""
-    now = timezone.now()
-    nodes = queries.list_nodes(ws, name, actor=request.actor)
-    shown = {
-        "target": queries.get_target(ws, name, actor=request.actor),
-        "nodes": [(node, queries.is_online(node, now)) for node in nodes],
-        "command": request.session.pop("enrolment", None),
-    }
-    return render(request, "compute/target.html", shown)
+    """What a target is and has. The text of a new enrolment waits in the session for this one look."""
+    shown = pages.frame_of(ws, name, "overview", actor=request.actor)
+    shown["nodes"] = queries.list_nodes(ws, name, actor=request.actor)
+    shown["command"] = request.session.pop("enrolment", None)
+    return render(request, "compute/overview.html", shown)
+
+
+@signed_in
+def nodes(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
+    shown = pages.frame_of(ws, name, "nodes", actor=request.actor)
+    shown |= {"nodes": queries.list_nodes(ws, name, actor=request.actor), "now": timezone.now()}
+    return render(request, "compute/nodes.html", shown)
+
+
+@signed_in
+def details(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
+    shown = pages.frame_of(ws, name, "details", actor=request.actor)
+    shown["told"] = TargetOut(shown["target"]).data
+    shown["api"] = reverse("api:target", args=[ws, name])
+    return render(request, "compute/details.html", shown)
+
+
+@require_POST
+@signed_in
+def change(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
+    kind = queries.get_target(ws, name, actor=request.actor).kind
+    return post(
+        request,
+        lambda: services.change_target(
+            ws,
+            name,
+            actor=request.actor,
+            description=request.POST.get("description"),
+            settings=forms.posted_settings(kind, request.POST),
+        ),
+        said=_("Saved."),
+        to=reverse("target", args=[ws, name]),
+    )
+
+
+@require_POST
+@signed_in
+def delete(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
+    return post(
+        request,
+        lambda: services.delete_target(ws, name, actor=request.actor),
+        said=_("%(name)s was deleted.") % {"name": name},
+        to=reverse("compute", args=[ws]),
+        back=reverse("target", args=[ws, name]),
+    )
 
 
 @require_POST
@@ -35,3 +126,26 @@ def enrol(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     _, text = services.create_enrolment(ws, name, actor=request.actor)
     request.session["enrolment"] = f"zaffre node start --join {settings.PUBLIC_URL} {text}"
     return redirect("target", ws, name)
+
+
+@require_POST
+@signed_in
+def drain(request: SignedInRequest, ws: str, name: str, node: str) -> HttpResponse:
+    draining = request.POST.get("draining") == "1"
+    return post(
+        request,
+        lambda: services.drain_node(ws, name, node, actor=request.actor, draining=draining),
+        said=_("The node takes nothing new.") if draining else _("The node takes runs again."),
+        to=reverse("target_nodes", args=[ws, name]),
+    )
+
+
+@require_POST
+@signed_in
+def remove(request: SignedInRequest, ws: str, name: str, node: str) -> HttpResponse:
+    return post(
+        request,
+        lambda: services.remove_node(ws, name, node, actor=request.actor),
+        said=_("The node was removed."),
+        to=reverse("target_nodes", args=[ws, name]),
+    )

@@ -40,7 +40,7 @@ def place(deployment: Deployment) -> int:
 
 
 def _emptiest(target_id: int) -> Node | None:
-    nodes = Node.objects.filter(target_id=target_id, removed__isnull=True)
+    nodes = Node.objects.filter(target_id=target_id, draining__isnull=True, removed__isnull=True)
     loaded = nodes.annotate(held=Count("replicas", filter=Q(replicas__wanted=True))).order_by("held", "-last_seen")
     moment = timezone.now()
     return next((node for node in loaded if is_online(node, moment)), None)

@@ -33,7 +33,7 @@ def place(board: Board) -> bool:
 
 def _choose(board: Board) -> Node | None:
     targets = set(BoardRun.objects.filter(board=board).values_list("run__target_id", flat=True))
-    nodes = Node.objects.filter(target__workspace_id=board.workspace_id, removed__isnull=True)
+    nodes = Node.objects.filter(target__workspace_id=board.workspace_id, draining__isnull=True, removed__isnull=True)
     loaded = nodes.exclude(pk__in=board.avoid).annotate(held=Count("boards", filter=Q(boards__state__in=states.LIVE)))
     moment = timezone.now()
     online = [node for node in loaded.order_by("held", "-last_seen") if is_online(node, moment)]

@@ -1,13 +1,10 @@
-"""Changing compute: targets, enrolments, and what nodes say of themselves."""
+"""Letting machines in, what they say of themselves, draining and removing them."""
 
-import logging
-import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-import redis
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -18,13 +15,9 @@ from studio.kernel.events import publish
 from studio.kernel.ids import ulid
 from workspace.access import authorize, get_workspace
 from workspace.audit.services import record
-from workspace.compute import broker, forms
-from workspace.compute.models import ComputeTarget, Enrolment, Node
-from workspace.compute.queries import is_online
-from workspace.forms import clean_name
-from workspace.models import Workspace
-
-log = logging.getLogger(__name__)
+from workspace.compute import forms
+from workspace.compute.models import Enrolment, Node
+from workspace.compute.queries import is_online, target_named
 
 #: How long an enrolment is good when nothing else is said.
 ENROLMENT = timedelta(hours=24)
@@ -34,47 +27,12 @@ MOST_NODES = 1000
 
 
 @transaction.atomic
-def create_target(
-    workspace: Workspace, *, actor: Actor, name: str, kind: str = ComputeTarget.Kind.LOCAL
-) -> ComputeTarget:
-    """Make a compute target with a queue of its own. Raises Invalid, and Conflict `taken` for a known name."""
-    authorize(workspace, actor=actor, action="compute.change")
-    name = clean_name(name, noun="a compute target")
-    if kind not in ComputeTarget.Kind.values:
-        raise Invalid(f"The kind is one of {', '.join(ComputeTarget.Kind.values)}, not {kind[:20]!r}.", field="kind")
-    try:
-        with transaction.atomic():
-            target = ComputeTarget.objects.create(
-                workspace=workspace, name=name, kind=kind, created_by_id=actor.user_id
-            )
-    except IntegrityError:
-        raise Conflict(
-            f"There is a compute target {name} already.", code="taken", hint="Choose another name.", field="name"
-        ) from None
-    # Sealed to its row, so only now.
-    target.broker_secret = broker.seal_password(target.pk, secrets.token_urlsafe(32))
-    target.save(update_fields=["broker_secret"])
-    record(actor=actor, workspace=workspace, action="target.create", target=name, fields={"kind": kind})
-    publish(f"compute.{workspace.slug}", target=name)
-    transaction.on_commit(lambda: _open_queue(target.pk))
-    return target
-
-
-def _open_queue(target_id: int) -> None:
-    # At once, so that the first node need not wait for the relay's next round; which makes good what fails here.
-    try:
-        broker.ensure_users(target_id)
-    except redis.RedisError as error:
-        log.warning("the queue of compute target %s waits for the relay: %s", target_id, type(error).__name__)
-
-
-@transaction.atomic
 def create_enrolment(slug: str, name: str, *, actor: Actor, valid: timedelta = ENROLMENT) -> tuple[Enrolment, str]:
     """Let machines join a target for a while; returns the row and the token, which is shown only now."""
     workspace = get_workspace(slug, actor=actor, action="node.register")
     if actor.kind == "enrolment":
         raise Forbidden("An enrolment admits machines; it makes no further enrolments.")
-    target = _target(workspace, name)
+    target = target_named(workspace, name)
     enrolment_id = ulid()
     text, kept = tokens.new("reg", enrolment_id)
     enrolment = Enrolment.objects.create(
@@ -96,7 +54,7 @@ def revoke_enrolment(slug: str, name: str, enrolment_id: str, *, actor: Actor) -
     Raises NotFound when the target has no such enrolment.
     """
     workspace = get_workspace(slug, actor=actor, action="compute.change")
-    rows = Enrolment.objects.filter(target=_target(workspace, name), pk=enrolment_id.replace("\0", ""))
+    rows = Enrolment.objects.filter(target=target_named(workspace, name), pk=enrolment_id.replace("\0", ""))
     if not rows.exists():
         raise NotFound(f"{name} has no enrolment {enrolment_id[:40]!r}.")
     if rows.filter(revoked__isnull=True).update(revoked=Now()):
@@ -107,13 +65,6 @@ def revoke_enrolment(slug: str, name: str, enrolment_id: str, *, actor: Actor) -
             target=name,
             fields={"enrolment": enrolment_id},
         )
-
-
-def _target(workspace: Workspace, name: str) -> ComputeTarget:
-    target = workspace.targets.filter(name=name.replace("\0", "")).first()
-    if target is None:
-        raise NotFound(f"There is no compute target {name[:64]!r} in {workspace.slug}.")
-    return target
 
 
 @transaction.atomic
@@ -218,10 +169,28 @@ def remove_node(slug: str, name: str, node_id: str, *, actor: Actor) -> None:
     Raises NotFound when the target has no such node.
     """
     workspace = get_workspace(slug, actor=actor, action="compute.change")
-    nodes = _target(workspace, name).nodes.filter(pk=node_id.replace("\0", ""), removed__isnull=True)
+    nodes = target_named(workspace, name).nodes.filter(pk=node_id.replace("\0", ""), removed__isnull=True)
     node = nodes.select_for_update(no_key=True).first()
     if node is None:
         raise NotFound(f"{name[:64]} has no node {node_id[:40]!r}.")
     Node.objects.filter(pk=node.pk).update(removed=Now())
     record(actor=actor, workspace=workspace, action="node.remove", target=node.name, fields={"node": node.pk})
     publish(f"compute.{slug}", target=name, node=node.pk)
+
+
+@transaction.atomic
+def drain_node(slug: str, name: str, node_id: str, *, actor: Actor, draining: bool = True) -> None:
+    """Give a node nothing new, or again something; what runs there goes on. Repeating it is harmless.
+
+    Raises NotFound when the target has no such node.
+    """
+    workspace = get_workspace(slug, actor=actor, action="compute.change")
+    nodes = target_named(workspace, name).nodes.filter(pk=node_id.replace("\0", ""), removed__isnull=True)
+    node = nodes.first()
+    if node is None:
+        raise NotFound(f"{name[:64]} has no node {node_id[:40]!r}.")
+    changed = Node.objects.filter(pk=node.pk, draining__isnull=draining).update(draining=Now() if draining else None)
+    if changed:
+        verb = "node.drain" if draining else "node.undrain"
+        record(actor=actor, workspace=workspace, action=verb, target=node.name, fields={"node": node.pk})
+        publish(f"compute.{slug}", target=name, node=node.pk)

@@ -1,0 +1,118 @@
+"""What people may choose for each kind of compute target, made whole and safe: words from forms, from the command line
+and from the environment of scripts are taken for the numbers that they spell."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from studio.kernel.errors import Invalid
+
+LOCAL, INSTANCE, CLUSTER, ATTACHED, JOINED = "local", "instance", "cluster", "attached", "joined"
+KINDS = (LOCAL, INSTANCE, CLUSTER, ATTACHED, JOINED)
+#: Whose nodes the studio starts and stops.
+MANAGED = (INSTANCE, CLUSTER)
+PROCESS = "process"
+PROVIDERS = (PROCESS,)
+PRIORITIES = ("dedicated", "lowpriority")
+
+MOST_NODES, MOST_SLOTS, MOST_CPUS, MOST_MEMORY = 100, 64, 1024, 16384
+#: Seconds without work until a node of a cluster goes; minutes until an instance stops.
+IDLE_SECONDS, IDLE_MINUTES = 120, 60
+MOST_IDLE_SECONDS, MOST_IDLE_MINUTES = 7 * 24 * 3600, 7 * 24 * 60
+
+Given = Mapping[str, Any]
+
+
+def clean_kind(kind: str) -> str:
+    """Raises Invalid that names the kinds."""
+    if kind not in KINDS:
+        raise Invalid(f"The kind is one of {', '.join(KINDS)}, not {str(kind)[:20]!r}.", field="kind")
+    return kind
+
+
+def clean_settings(kind: str, given: Given, *, known: Given | None = None) -> dict[str, Any]:
+    """All settings of a target of this kind: what is given, else what is `known`, else the default.
+
+    Raises Invalid that names the field, and a word that this kind does not have.
+    """
+    makers: dict[str, Callable[[Given], dict[str, Any]]] = {CLUSTER: _cluster, INSTANCE: _instance}
+    if kind not in makers:
+        if given:
+            raise Invalid(f"A target of the kind {kind} has no settings.", field=str(next(iter(given)))[:40])
+        return dict(known or {})
+    words = {**(known or {}), **given}
+    if isinstance(given.get("node"), Mapping):
+        words["node"] = {**((known or {}).get("node") or {}), **given["node"]}
+    made = makers[kind](words)
+    strange = sorted(str(key) for key in given if key not in made)
+    if strange:
+        listed = ", ".join(sorted(made))
+        raise Invalid(
+            f"{kind} has no setting {strange[0][:40]!r}.", hint=f"There are: {listed}.", field=strange[0][:40]
+        )
+    return made
+
+
+def _cluster(words: Given) -> dict[str, Any]:
+    least = number(words, "min_nodes", default=0, most=MOST_NODES)
+    most = number(words, "max_nodes", default=None, least=1, most=MOST_NODES)
+    if least > most:
+        raise Invalid(f"min_nodes is {least}, more than max_nodes, which is {most}.", field="min_nodes")
+    return {
+        "provider": _one_of(words, "provider", PROVIDERS),
+        "min_nodes": least,
+        "max_nodes": most,
+        "idle_seconds_before_scaledown": number(
+            words, "idle_seconds_before_scaledown", default=IDLE_SECONDS, most=MOST_IDLE_SECONDS
+        ),
+        "priority": _one_of(words, "priority", PRIORITIES),
+        "node": _size(words),
+    }
+
+
+def _instance(words: Given) -> dict[str, Any]:
+    return {
+        "provider": _one_of(words, "provider", PROVIDERS),
+        "idle_minutes": number(words, "idle_minutes", default=IDLE_MINUTES, most=MOST_IDLE_MINUTES),
+        "node": _size(words),
+    }
+
+
+def _size(words: Given) -> dict[str, Any]:
+    """What one node has; 0 processors or memory mean all that its machine has."""
+    given = words.get("node") or {}
+    if not isinstance(given, Mapping):
+        raise Invalid("node is an object of cpus, memory_gb and slots.", field="node")
+    if strange := sorted(str(key) for key in given if key not in {"cpus", "memory_gb", "slots"}):
+        raise Invalid(f"A node has cpus, memory_gb and slots, and no {strange[0][:40]!r}.", field="node")
+    return {
+        "cpus": number(given, "cpus", default=0, most=MOST_CPUS),
+        "memory_gb": number(given, "memory_gb", default=0, most=MOST_MEMORY),
+        "slots": number(given, "slots", default=1, least=1, most=MOST_SLOTS),
+    }
+
+
+def number(words: Given, key: str, *, default: int | None, least: int = 0, most: int) -> int:
+    """The whole number under `key`, also when it is spelt. Raises Invalid."""
+    value = words.get(key)
+    if value is None or value == "":
+        if default is None:
+            raise Invalid(f"{key} is missing: give a number from {least} to {most}.", field=key)
+        return default
+    try:
+        # A bool is an int for Python, and digits of other scripts are digits.
+        if isinstance(value, bool) or (isinstance(value, str) and not (value.strip().isascii() and len(value) < 10)):
+            raise ValueError
+        found = int(value) if isinstance(value, str) or float(value) == int(value) else None
+    except (TypeError, ValueError, OverflowError):
+        found = None
+    if found is None or not least <= found <= most:
+        raise Invalid(f"{key} is a whole number from {least} to {most}, not {str(value)[:20]!r}.", field=key)
+    return found
+
+
+def _one_of(words: Given, key: str, allowed: tuple[str, ...]) -> str:
+    """The first one when nothing is said."""
+    value = words.get(key) or allowed[0]
+    if value not in allowed:
+        raise Invalid(f"{key} is one of {', '.join(allowed)}, not {str(value)[:20]!r}.", field=key)
+    return str(value)

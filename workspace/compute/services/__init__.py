@@ -1,0 +1,35 @@
+"""Changing compute: targets, enrolments, and what nodes say of themselves."""
+
+from workspace.compute.services.nodes import (
+    create_enrolment,
+    drain_node,
+    greet_node,
+    note_node,
+    register_node,
+    remove_node,
+    revoke_enrolment,
+)
+from workspace.compute.services.targets import (
+    change_target,
+    create_target,
+    delete_target,
+    open_target,
+    require_hand,
+    require_new,
+)
+
+__all__ = [
+    "change_target",
+    "create_enrolment",
+    "create_target",
+    "delete_target",
+    "drain_node",
+    "greet_node",
+    "note_node",
+    "open_target",
+    "register_node",
+    "remove_node",
+    "require_hand",
+    "require_new",
+    "revoke_enrolment",
+]
