@@ -142,3 +142,27 @@ def test_the_command_line_wins_over_the_file(tmp_path):
     found = read_config(file=file, join=["http://b", "u"], slots=5)
     assert (found.url, found.join_token, found.slots, found.name) == ("http://b", "u", 5, "n")
     assert found.folder == tmp_path
+
+
+def test_a_node_tells_what_its_machine_is(studio, bring_agent):
+    agent = bring_agent(studio)
+    studio.wait(lambda: studio.hellos, "the node says hello")
+    told = json.loads((agent.folder / "node.json").read_text())
+    agent.stop()
+    told |= {"labels": {"room": "b2"}, "cpus": 1.5, "memory_gb": 2}
+    (agent.folder / "node.json").write_text(json.dumps(told))
+    agent.start()
+    studio.wait(lambda: len(studio.hellos) > 1, "the node says hello again")
+    facts = studio.hellos[-1]["facts"]
+    assert (facts["cpu"], facts["memory_gb"], facts["labels"]) == (1.5, 2.0, {"room": "b2"})
+    assert facts["address"] == "127.0.0.1" and facts["disk_free_gb"] > 0
+    assert ".".join(map(str, sys.version_info[:2])) in facts["pythons"]
+    assert isinstance(facts["gpus"], list) and isinstance(facts["engines"], list)
+
+
+@pytest.mark.parametrize(
+    "told", [{"labels": ["room"]}, {"labels": ["a b=c"]}, {"cpus": 0}, {"memory_gb": "much"}, {"isolation": "some"}]
+)
+def test_a_mistake_in_the_shares_of_a_machine_is_said(told):
+    with pytest.raises(ConfigError):
+        read_config(join=["http://studio", "t"], **told)

@@ -38,7 +38,13 @@ FACTS = {
     "platform": "Linux-6.1",
     "version": "0.1.0",
     "slots": 2,
-    "isolation": "none",
+    "isolation": "bubblewrap",
+    "limits": "cgroup2",
+    "gpus": [{"name": "NVIDIA A100", "memory_gb": 40}],
+    "pythons": ["3.9", "3.11"],
+    "engines": ["podman"],
+    "labels": {"room": "b2", "big": ""},
+    "address": "10.0.0.7",
 }
 
 
@@ -211,7 +217,12 @@ HOSTILE = {
     "platform": {"deep": ["a"]},
     "slots": 10_000_000,
     "isolation": True,
-    "gpus": True,
+    "limits": "all",
+    "gpus": ["x", {"name": "G\nPU", "memory_gb": -5, "more": 1}],
+    "pythons": ["3.11", 3, "a\x00b"],
+    "engines": "docker",
+    "labels": {"a\n": "b" * 500, "": "x"},
+    "address": ["10.0.0.1"],
     "secret": "x",
 }
 
@@ -220,8 +231,12 @@ def test_facts_of_a_machine_are_bounded_and_plain(enrol, api):
     joined = register(enrol(), "ev\x00il\n" + "n" * 500, HOSTILE).json()
     node = Node.objects.get(pk=joined["node_id"])
     assert len(node.name) <= 80 and node.name.isprintable() and node.name.startswith("ev il")
-    assert set(node.facts) == {"python", "slots"}
-    assert len(str(node.facts)) < 400 and node.slots == node.facts["slots"] == 256
+    assert set(node.facts) == {"python", "slots", "isolation", "limits", "gpus", "pythons", "engines", "labels"}
+    assert (node.facts["isolation"], node.facts["limits"]) == ("none", "none")
+    assert node.facts["gpus"] == [{"name": "G PU", "memory_gb": 0}]
+    assert (node.facts["pythons"], node.facts["engines"]) == (["3.11", "a b"], [])
+    assert node.facts["labels"] == {"a": "b" * 120}
+    assert len(str(node.facts)) < 600 and node.slots == node.facts["slots"] == 256
     services.greet_node(actor=node_actor(joined), epoch="1", facts=HOSTILE | {"slots": 3})
     services.note_node(actor=node_actor(joined), epoch="1", load={"cpu": 1e300, "memory": 0.51239, "x": 1, "gpu": "a"})
     node.refresh_from_db()

@@ -10,8 +10,15 @@ MAX_SLOTS = 256
 #: Above any machine of today; a bigger number is a mistake or a joke.
 _MOST = 1e9
 
-_WORDS = ("python", "platform", "version", "isolation")
-_NUMBERS = ("cpu", "memory_gb", "disk_free_gb", "gpus", "slots")
+MAX_GPUS = 64
+MAX_LABELS = 32
+MAX_LIST = 16
+
+_WORDS = ("python", "platform", "version", "address")
+_NUMBERS = ("cpu", "memory_gb", "disk_free_gb", "slots")
+_LISTS = ("pythons", "engines")
+#: What a word that is none of these means is unknown, and unknown is not safe.
+_CHOICES = {"isolation": ("none", "uid", "bubblewrap"), "limits": ("none", "rlimit", "cgroup1", "cgroup2")}
 _LOADS = ("cpu", "memory", "gpu", "disk")
 
 
@@ -20,9 +27,12 @@ def clean_node_name(name: object) -> str:
     return _line(name, MAX_NAME) or "node"
 
 
-def clean_facts(facts: Mapping[str, Any]) -> dict[str, str | int | float]:
-    """What an agent reported about its machine. Unknown words and values that are not plain are left out."""
-    kept: dict[str, str | int | float] = {}
+def clean_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What an agent reported about its machine. Unknown words and values that are not plain are left out.
+
+    Always there: `slots`, `gpus` [{name, memory_gb}], `pythons`, `engines`, `labels`, `isolation`, `limits`.
+    """
+    kept: dict[str, Any] = {}
     for key in _NUMBERS:
         number = _number(facts.get(key))
         if number is not None:
@@ -31,6 +41,12 @@ def clean_facts(facts: Mapping[str, Any]) -> dict[str, str | int | float]:
         word = _line(facts.get(key), MAX_WORD)
         if word:
             kept[key] = word
+    for key in _LISTS:
+        kept[key] = [word for word in (_line(one, MAX_WORD) for one in _list(facts.get(key), MAX_LIST)) if word]
+    for key, choices in _CHOICES.items():
+        kept[key] = found if (found := facts.get(key)) in choices else "none"
+    kept["gpus"] = [_gpu(one) for one in _list(facts.get("gpus"), MAX_GPUS) if isinstance(one, Mapping)]
+    kept["labels"] = _labels(facts.get("labels"))
     kept["slots"] = slots_of(facts)
     return kept
 
@@ -45,6 +61,21 @@ def slots_of(facts: Mapping[str, Any]) -> int:
     """How many runs a machine takes at the same time: 1 to 256."""
     slots = _number(facts.get("slots"))
     return max(1, min(int(slots or 1), MAX_SLOTS))
+
+
+def _list(value: object, most: int) -> list[Any]:
+    return value[:most] if isinstance(value, list) else []
+
+
+def _gpu(told: Mapping[str, Any]) -> dict[str, str | int | float]:
+    return {"name": _line(told.get("name"), MAX_WORD) or "GPU", "memory_gb": _number(told.get("memory_gb")) or 0}
+
+
+def _labels(told: object) -> dict[str, str]:
+    if not isinstance(told, Mapping):
+        return {}
+    pairs = [(_line(key, MAX_WORD), _line(value, MAX_WORD)) for key, value in list(told.items())[:MAX_LABELS]]
+    return {key: value for key, value in pairs if key}
 
 
 def _number(value: object) -> int | float | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from zaffre.agent import config as configs
+from zaffre.agent import machine
 from zaffre.agent.config import ConfigError
 from zaffre.agent.disk import is_locked
 from zaffre.agent.rundir import RunDir
@@ -24,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start.add_argument("--name", help="what the studio calls this node (default: the host's name)")
     start.add_argument("--slots", type=int, help=f"runs at the same time (default: {configs.DEFAULT_SLOTS})")
     start.add_argument("--dir", type=Path, help="where state and cache are kept (default: beside --config)")
+    start.add_argument("--label", action="append", dest="labels", metavar="K=V", help="what runs may ask for")
+    start.add_argument("--cpus", type=float, help="processors that are for runs (default: all)")
+    start.add_argument("--memory-gb", type=float, help="memory that is for runs (default: all)")
+    start.add_argument("--max-processes", type=int, help=f"of one run, with threads (default: {configs.MAX_PROCESSES})")
+    start.add_argument(
+        "--isolation", choices=machine.ISOLATIONS, help="how runs are kept apart (auto: bubblewrap where it works)"
+    )
     start.add_argument("--verbose", action="store_true", help="say more")
     status = words.add_parser("status", help="what this machine's node does")
     status.add_argument("--config", type=Path, metavar="FILE")
@@ -58,7 +66,16 @@ def _start(options: argparse.Namespace) -> int:
     )
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     config = configs.read_config(
-        file=options.config, join=options.join, name=options.name, slots=options.slots, folder=options.dir
+        file=options.config,
+        join=options.join,
+        name=options.name,
+        slots=options.slots,
+        folder=options.dir,
+        labels=options.labels,
+        cpus=options.cpus,
+        memory_gb=options.memory_gb,
+        isolation=options.isolation,
+        max_processes=options.max_processes,
     )
     return Node(config).serve()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import secrets
 import shutil
 import socket
@@ -13,10 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
+from zaffre.agent import machine
 from zaffre.agent.disk import read_json, write_json
 from zaffre.protocol import VERSION
 
 DEFAULT_SLOTS = 2
+#: Processes and threads of one run.
+MAX_PROCESSES = 4096
 #: What the SDK and the scoring server need in every environment that the node builds.
 SDK_REQUIREMENTS = ("urllib3>=1.26,<3", "uvicorn>=0.30")
 
@@ -35,6 +37,12 @@ class NodeConfig:
     slots: int = DEFAULT_SLOTS
     join_token: Optional[str] = None
     sdk_requirements: Tuple[str, ...] = SDK_REQUIREMENTS
+    labels: Tuple[Tuple[str, str], ...] = ()
+    #: Less than the machine has, when not all of it is for runs.
+    cpus: Optional[float] = None
+    memory_gb: Optional[float] = None
+    isolation: str = "auto"
+    max_processes: int = MAX_PROCESSES
 
     @property
     def state(self) -> Path:
@@ -86,10 +94,12 @@ def read_config(
     name: Optional[str] = None,
     slots: Optional[int] = None,
     folder: Optional[Path] = None,
+    **more: Any,
 ) -> NodeConfig:
     """The configuration from a node.json and the words of the command line, which win.
 
-    node.json holds url, token (an enrolment), and optionally name, slots, dir. Raises ConfigError.
+    node.json holds url, token (an enrolment), and optionally name, slots, dir, and what `more` may hold: labels (a list
+    of k=v), cpus, memory_gb, isolation, max_processes. Raises ConfigError.
     """
     told: Dict[str, Any] = {}
     if file is not None:
@@ -116,7 +126,34 @@ def read_config(
         slots=count,
         join_token=told.get("token"),
         sdk_requirements=tuple(told.get("sdk_requirements", SDK_REQUIREMENTS)),
+        **_shares({**told, **{key: value for key, value in more.items() if value is not None}}),
     )
+
+
+def _shares(told: Dict[str, Any]) -> Dict[str, Any]:
+    """What of this machine is for runs, and how they are kept apart. Raises ConfigError."""
+    found: Dict[str, Any] = {}
+    try:
+        labels = told.get("labels") or []
+        pairs = [f"{key}={value}" for key, value in labels.items()] if isinstance(labels, dict) else labels
+        found["labels"] = tuple(sorted(dict(map(machine.label, pairs)).items()))
+        for name in ("cpus", "memory_gb"):
+            if told.get(name) is not None:
+                found[name] = float(told[name])
+                if not 0 < found[name] < 1e6:
+                    raise ValueError(f"{name} is {told[name]!r}; it must be a number above 0.")
+        if told.get("max_processes") is not None:
+            found["max_processes"] = int(told["max_processes"])
+            if not 16 <= found["max_processes"] <= 2**22:
+                raise ValueError(f"max_processes is {told['max_processes']!r}; it must be from 16 to {2**22}.")
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from None
+    if len(found["labels"]) > machine.MAX_LABELS:
+        raise ConfigError(f"A node may have {machine.MAX_LABELS} labels.")
+    found["isolation"] = str(told.get("isolation") or "auto")
+    if found["isolation"] not in machine.ISOLATIONS:
+        raise ConfigError(f"isolation is {found['isolation']!r}; it must be one of {', '.join(machine.ISOLATIONS)}.")
+    return found
 
 
 def identity_path(config: NodeConfig) -> Path:
@@ -146,18 +183,24 @@ def keep_identity(config: NodeConfig, answer: Dict[str, Any]) -> Identity:
     return Identity(**known)
 
 
-def facts(config: NodeConfig) -> Dict[str, Any]:
-    """What the studio's people see of this machine."""
-    return {
-        "cpu": os.cpu_count() or 1,
-        "memory_gb": round(_memory_bytes() / 2**30, 1),
+def facts(config: NodeConfig, measured: Dict[str, Any]) -> Dict[str, Any]:
+    """What the studio's people see of this machine, and what runs are placed by.
+
+    {cpu, memory_gb, disk_free_gb, gpus: [{name, memory_gb}], pythons: ["3.11"], labels: {}, isolation, limits, address,
+    engines: [], version, slots, python, platform}; `measured` comes from `machine.measure`.
+    """
+    found = {
+        **measured,
         "disk_free_gb": round(shutil.disk_usage(str(config.folder)).free / 2**30, 1),
-        "python": platform.python_version(),
-        "platform": platform.platform(terse=True),
         "version": VERSION,
         "slots": config.slots,
-        "isolation": "none",
+        "labels": dict(config.labels),
     }
+    if config.cpus is not None:
+        found["cpu"] = config.cpus
+    if config.memory_gb is not None:
+        found["memory_gb"] = config.memory_gb
+    return found
 
 
 def load() -> Dict[str, float]:
@@ -176,13 +219,6 @@ def load() -> Dict[str, float]:
 def new_epoch() -> str:
     """The random name of one life of the agent."""
     return secrets.token_hex(12)
-
-
-def _memory_bytes() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return 0
 
 
 def _word(value: Any) -> str:

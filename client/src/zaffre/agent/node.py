@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Dict, List, Optional, Tuple
 
 from zaffre.agent import config as configs
-from zaffre.agent import sdk
+from zaffre.agent import machine, sdk
 from zaffre.agent.blobs import Blobs
 from zaffre.agent.board import Board
 from zaffre.agent.claims import Claims
@@ -61,6 +61,10 @@ class Node:
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, lambda *_: self.end.set())
         try:
+            self.machine = machine.measure(self.config.url, self.config.state, wish=self.config.isolation)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        try:
             identity = self._identity()
             self._build(identity)
             self._greet()
@@ -79,7 +83,7 @@ class Node:
         if not self.config.join_token:
             raise ConfigError("This machine is not enrolled yet: give --join URL TOKEN with an enrolment token.")
         door = Door(self.config.url, self.config.join_token)
-        body = {"name": self.config.name, "facts": configs.facts(self.config)}
+        body = {"name": self.config.name, "facts": configs.facts(self.config, self.machine.facts)}
         try:
             answer = door.insist("POST", f"{AGENT}/nodes/register", body, until=self.end.is_set).json()
         except Refused as error:
@@ -138,7 +142,7 @@ class Node:
             "epoch": self.epoch,
             "runs": [{"run": run, "attempt": attempt} for run, attempt in places],
             "replicas": [],
-            "facts": configs.facts(self.config),
+            "facts": configs.facts(self.config, self.machine.facts),
         }
         try:
             answer = self.door.insist(
