@@ -94,6 +94,19 @@ class OwnRun(APIView):
         return Response(queries.run_out(queries.own_run(run, actor=actor)))
 
 
+class SecretsIn(serializers.Serializer):
+    names = serializers.ListField(child=serializers.CharField(max_length=127))
+
+
+class OwnSecrets(APIView):
+    """Values for running code; asked by POST, so that nothing on the way keeps the answer."""
+
+    def post(self, request: Request, run: str) -> Response:
+        names = parse(SecretsIn, request.data)["names"]
+        found = services.read_secrets(run, actor=actor_of(request), names=names)
+        return Response({"secrets": found}, headers={"Cache-Control": "no-store"})
+
+
 class OwnChildren(APIView):
     """Runs that running code begins below its own."""
 

@@ -3,22 +3,25 @@
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from studio.kernel import paths
 from studio.kernel.errors import Invalid
 from workspace.forms import clean_name
-from zaffre.protocol import InputSpec, RunConfigBody
+from zaffre.protocol import ENV_SECRET_PREFIX, InputSpec, RunConfigBody
 
 MAX_WORDS = 1000
 MAX_WORD = 32 * 1024
 MAX_VARIABLES = 200
 MAX_INPUTS = 200
+MAX_SECRETS = 100
 MAX_RETRIES = 20
 MAX_DURATION = 30 * 24 * 3600
 MODES = ("download", "mount")
 DEFAULT_TARGET, DEFAULT_ENVIRONMENT = "local", "system"
 _KNOWN = set(RunConfigBody.__annotations__)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}\Z")
+_SECRET = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]{0,199}=)?[A-Za-z0-9][A-Za-z0-9_-]{0,126}\Z")
 _INPUT = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")
 
 
@@ -43,6 +46,7 @@ def parse_config(body: object) -> RunConfigBody:
         inputs=_inputs(body.get("inputs") or {}),
         max_duration_seconds=_whole(body.get("max_duration_seconds"), "max_duration_seconds", most=MAX_DURATION),
         max_retries=_whole(body.get("max_retries"), "max_retries", most=MAX_RETRIES, least=0) or 0,
+        secrets=_secrets(body.get("secrets") or [], body.get("environment_variables") or {}),
     )
 
 
@@ -123,6 +127,35 @@ def _inputs(value: object) -> dict[str, InputSpec]:
             raise Invalid(f"The input {name} is given as {' or '.join(MODES)}.", field="config.inputs")
         found[name] = InputSpec(dataset=_text(given.get("dataset"), f"inputs.{name}"), mode=mode)
     return found
+
+
+def _secrets(value: object, variables: object) -> list[str]:
+    """VARIABLE=name of each, also where a name was given alone. Whether they are there is asked at the submit."""
+    if not isinstance(value, (list, tuple)) or len(value) > MAX_SECRETS:
+        raise Invalid(f"secrets is a list of at most {MAX_SECRETS} names of secrets.", field="config.secrets")
+    taken = set(variables) if isinstance(variables, Mapping) else set()
+    found = []
+    for entry in value:
+        # What does not look like a name may be a value that somebody put in its place: it is not repeated.
+        if not isinstance(entry, str) or not _SECRET.match(entry):
+            raise Invalid(
+                "secrets holds names of secrets, or VARIABLE=name; one entry is neither.",
+                hint="The value of a secret is kept in the workspace's key vault, never in the configuration of a run.",
+                field="config.secrets",
+            )
+        variable, mark, name = entry.rpartition("=")
+        if not mark:
+            variable = ENV_SECRET_PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
+        if variable in taken:
+            raise Invalid(f"The variable {variable} is set twice.", field="config.secrets")
+        taken.add(variable)
+        found.append(f"{variable}={name}")
+    return found
+
+
+def secret_names(config: Mapping[str, Any]) -> list[str]:
+    """The secrets that a checked configuration names."""
+    return [entry.rpartition("=")[2] for entry in config.get("secrets") or []]
 
 
 def _whole(value: object, field: str, *, most: int, least: int = 1) -> int | None:

@@ -170,6 +170,7 @@ def failure(run: Mapping[str, Any]) -> dict[str, str] | None:
         ),
         "submitter_gone": (_("Who submitted it may not run it any more"), _("Let a member submit it again.")),
         "input_gone": (_("A dataset was deleted while it waited"), _("Choose another version with Clone & edit.")),
+        "secret_gone": (_("A secret that it names was deleted"), _("Restore it in the key vault, then submit again.")),
         "parent_ended": (_("The run above it ended first"), _("Look at why that one ended.")),
     }
     cause, advice = known.get(code, (_("It failed"), _("Read the log, correct what it says and submit again.")))

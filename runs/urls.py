@@ -35,6 +35,7 @@ agent_routes = [
     path("nodes/hello", agent_api.Hello.as_view(), name="node_hello"),
     path("nodes/renew", agent_api.Renew.as_view(), name="node_renew"),
     path("runs/<str:run>", agent_api.OwnRun.as_view(), name="own_run"),
+    path("runs/<str:run>/secrets", agent_api.OwnSecrets.as_view(), name="own_secrets"),
     path("runs/<str:run>/children", agent_api.OwnChildren.as_view(), name="own_children"),
     path("runs/<str:run>/end", agent_api.EndOfChild.as_view(), name="child_end"),
     path("runs/<str:run>/progress", agent_api.Progress.as_view(), name="run_progress"),

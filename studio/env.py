@@ -44,6 +44,11 @@ def envlist(name: str, default: str) -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
 
+def envkeys(prefix: str) -> dict[str, str]:
+    """{id: text} of the variables that begin with `prefix`."""
+    return {name.removeprefix(prefix): text for name, text in os.environ.items() if name.startswith(prefix) and text}
+
+
 def envsecret(name: str, file: Path) -> str:
     """Return the secret in variable `name`, in the file `<name>_FILE` names, or in `file`.
 

@@ -28,6 +28,7 @@ from studio.kernel.actors import SYSTEM
 from studio.kernel.jobs import OUTBOX_CHANNEL, enqueue
 from studio.kernel.models import IdempotencyKey, Outbox
 from workspace.compute import broker
+from workspace.secrets.services import purge
 from workspace.webhooks.services import redeliver
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ def jobs() -> list[Job]:
         Job("boards", lambda: tend(actor=SYSTEM), settings.SCAN_SECONDS),
         Job("webhooks", lambda: redeliver(actor=SYSTEM), 5.0),
         Job("cleaning", clean, 600.0, first=60.0),
+        Job("deleted secrets", lambda: purge(actor=SYSTEM), 3600.0, first=90.0),
         Job("recycle bin", lambda: enqueue("runs.empty_bin"), 3600.0, first=120.0),
         Job("files", lambda: enqueue("files.collect"), 3600.0, first=300.0),
     ]

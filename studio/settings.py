@@ -5,13 +5,17 @@ from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
-from studio.env import BadSetting, envbool, envfloat, envint, envlist, envsecret, envstr
+from studio.env import BadSetting, envbool, envfloat, envint, envkeys, envlist, envsecret, envstr
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(envstr("ZAFFRE_VAR") or BASE_DIR / "var")
 
 DEBUG = envbool("DEBUG", False)
 SECRET_KEY = envsecret("SECRET_KEY", VAR_DIR / "secret_key")
+#: Keys that encrypt what people entrust to the studio (docs/decisions/secrets.md): of the environment, and of a file.
+KEKS = envkeys("ZAFFRE_KEK_")
+KEY_RING = envstr("ZAFFRE_KEY_RING") or str(VAR_DIR / "keyring.json")
+ACTIVE_KEK = envstr("ZAFFRE_ACTIVE_KEK")
 PORT = envint("PORT", 8000)
 PUBLIC_URL = envstr("ZAFFRE_URL") or f"http://localhost:{PORT}"
 #: A second origin for what nodes show of users' files; empty: the same origin, in frames that have none.
@@ -38,6 +42,7 @@ INSTALLED_APPS = [
     "workspace.audit",
     "workspace.datasets",
     "workspace.environments",
+    "workspace.secrets",
     "workspace.compute",
     "workspace.webhooks",
     "runs.snapshots",
@@ -131,6 +136,8 @@ BLOB_NAMES = "studio.console.names.NAMES"
 #: How long a deleted run stays in the recycle bin.
 BIN_SECONDS = envfloat("ZAFFRE_RECYCLE_BIN", 7 * 24 * 3600)
 #: What is kept of one attempt's log: its beginning, and its end.
+#: How long a deleted secret can be restored.
+SECRET_BIN_SECONDS = envfloat("ZAFFRE_SECRET_BIN", 7 * 24 * 3600)
 LOG_HEAD_BYTES = envint("ZAFFRE_LOG_HEAD_BYTES", 256 * 1024**2)
 LOG_TAIL_BYTES = envint("ZAFFRE_LOG_TAIL_BYTES", 32 * 1024**2)
 

@@ -14,6 +14,7 @@ ROOMS = [
     "workspace.audit",
     "workspace.datasets",
     "workspace.environments",
+    "workspace.secrets",
     "workspace.compute",
     "workspace.webhooks",
     "runs.snapshots",

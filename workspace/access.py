@@ -30,6 +30,11 @@ ACTIONS: dict[str, set[str]] = {
     "dataset.delete": _WRITERS,
     "environment.read": _READERS,
     "environment.create": _WRITERS,
+    "secret.list": _WRITERS,
+    "secret.set": _WRITERS,
+    "secret.use": _WRITERS,
+    "secret.reveal": _OWNERS,
+    "secret.delete": _OWNERS,
     "compute.read": _READERS | {ADMIN},
     "compute.change": _OWNERS,
     "instance.use": _WRITERS,
@@ -71,11 +76,12 @@ RUN_TOKEN_ACTIONS = {
     "model.read",
     "model.create",
     "model.edit",
+    "secret.read",
 }
 #: What a node's token may do; which run or replica is matched by the function that is called.
 NODE_TOKEN_ACTIONS = {"node.claim", "node.renew", "replica.sync", "board.sync"}
 #: What the studio's own hand may do besides everything a member may.
-_KNOWN = set(ACTIONS) | NODE_TOKEN_ACTIONS
+_KNOWN = set(ACTIONS) | RUN_TOKEN_ACTIONS | NODE_TOKEN_ACTIONS
 
 
 def role_of(workspace: Workspace, *, actor: Actor) -> str | None:

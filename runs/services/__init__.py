@@ -16,6 +16,7 @@ from runs.services.hints import rehint
 from runs.services.interactive import end_interactive, reopen_interactive, start_interactive
 from runs.services.leases import greet, renew, report_progress
 from runs.services.reaper import reap
+from runs.services.secrets import read_secrets
 from runs.services.submit import require_submit, submit_run
 from runs.services.trash import MOST as MOST_IN_BIN
 from runs.services.trash import (
@@ -53,6 +54,7 @@ __all__ = [
     "greet",
     "purge_expired",
     "purge_run",
+    "read_secrets",
     "reap",
     "rehint",
     "rename_experiment",

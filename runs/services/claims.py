@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from runs.models import Attempt, Run, Status
+from runs.services import secrets
 from runs.services.telling import tell
 from studio.kernel import crypto, tokens
 from studio.kernel.actors import Actor
@@ -97,7 +98,7 @@ def _refusal(run: Run) -> tuple[str, str, str] | None:
     if gone:
         names = ", ".join(sorted(wanted[pk] for pk in gone))
         return Status.FAILED, "input_gone", f"The dataset {names} was deleted while the run waited."
-    return None
+    return secrets.refusal(run)
 
 
 def _turn_away(run: Run, status: str, code: str, reason: str) -> None:
@@ -145,7 +146,9 @@ def _iso(moment: Any) -> str | None:
 
 
 def _spec(attempt: Attempt) -> RunSpec:
-    rows = Run.objects.select_related("workspace", "experiment", "snapshot", "environment_version__environment")
+    rows = Run.objects.select_related(
+        "workspace", "experiment", "snapshot", "environment_version__environment", "submitted_by"
+    )
     run = rows.get(pk=attempt.run_id)
     environment = run.environment_version
     assert run.snapshot is not None and environment is not None, "a queued run has code and an environment"
@@ -174,5 +177,6 @@ def _spec(attempt: Attempt) -> RunSpec:
             for name, given in run.inputs.items()
         },
         desired=run.desired,
+        secrets=secrets.of_attempt(run, attempt),
         log={"head": settings.LOG_HEAD_BYTES, "tail": settings.LOG_TAIL_BYTES},
     )

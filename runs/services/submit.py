@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from runs import forms
-from runs.config import parse_config, require_script
+from runs.config import parse_config, require_script, secret_names
 from runs.models import Experiment, Run, Status
 from runs.queries import get_run_briefly
 from runs.services.hints import hint
@@ -16,12 +16,13 @@ from runs.snapshots import queries as snapshots
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.ids import pet_name, ulid
-from workspace.access import get_workspace
+from workspace.access import authorize, get_workspace
 from workspace.audit.services import record
 from workspace.compute import queries as compute
 from workspace.datasets import queries as datasets
 from workspace.environments import queries as environments
 from workspace.models import Workspace
+from workspace.secrets import queries as secrets
 from zaffre.protocol import RunConfigBody
 
 
@@ -52,6 +53,9 @@ def submit_run(
         raise Invalid("A submitted run needs the snapshot of its code.", field="snapshot")
     code = snapshots.resolve(workspace, snapshot)
     require_script(checked, [entry["path"] for entry in code.files])
+    if names := secret_names(checked):
+        authorize(workspace, actor=actor, action="secret.use")
+        secrets.resolve(workspace, names)
     group, number = open_experiment(workspace, experiment)
     run = Run.objects.create(
         id=ulid(),

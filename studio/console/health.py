@@ -12,6 +12,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
 from studio.kernel import events
+from studio.kernel.actors import SYSTEM
+from studio.kernel.keyring import BadRing
+from workspace.secrets.queries import missing_keys
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -74,9 +77,23 @@ def _blobs() -> str:
         return f"the store of files cannot be written ({error.strerror})"
 
 
+def _keys() -> str:
+    try:
+        missing = missing_keys(actor=SYSTEM)
+    except BadRing as problem:
+        return f"cannot be used: {problem}"
+    except DatabaseError as error:
+        return f"cannot be compared with the database ({type(error).__name__})"
+    if missing:
+        told = ", ".join(missing)
+        return f"lacks {told}, which secrets were encrypted with: give it back (ZAFFRE_KEK_<id> or ZAFFRE_KEY_RING)"
+    return ""
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
     "migrations": _migrations,
     "redis": _redis,
     "blobs": _blobs,
+    "key ring": _keys,
 }

@@ -40,6 +40,7 @@ GROUPS = (
         (
             Entry("compute", _("Compute"), "c", "targets", ("target",)),
             Entry("environments", _("Environments"), "v", "environments", ("environment",)),
+            Entry("keyvault", _("Key vault"), "k", below=("secret",), action="secret.list"),
             Entry("bin", _("Recycle bin"), "b", below=("bin_add", "bin_purge"), action="run.read"),
             Entry("settings", _("Members & settings"), "s", action="workspace.read"),
             Entry("activity", _("Activity"), "a", action="audit.read"),

@@ -64,7 +64,7 @@ def _indent(line: str) -> None:
 
 async def zaffre(plan: Plan, *words: str) -> Any:
     """Run one command as a user would, in the example's folder; return the JSON that it printed."""
-    env = environment({"ZAFFRE_VAR": str(plan.var)}, without=SERVER_SECRETS)
+    env = environment({"ZAFFRE_VAR": str(plan.var)}, hidden=SERVER_SECRETS)
     at = words.index("--") if "--" in words else len(words)
     argv = [str(Path(sys.executable).parent / "zaffre"), *words[:at], "--json", *words[at:]]
     say(f"$ zaffre {shlex.join(words)}")

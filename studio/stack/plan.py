@@ -1,18 +1,23 @@
 """Which programs make a studio, and where this one keeps its things."""
 
+import base64
+import json
 import os
 import secrets
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.stack.programs import Program, StackError, environment
+from studio.stack.programs import Program, StackError, environment, without
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENGINES, SERVERS, NODES = 0, 1, 2
 #: What a node must never see: it talks to the studio through its HTTP door only.
-SERVER_SECRETS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SECRET_KEY_FILE")
+SERVER_SECRETS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SECRET_KEY_FILE", "ZAFFRE_KEY_RING", "ZAFFRE_KEK_")
+#: What the gateway needs of them.
+_OF_THE_GATEWAY = {"REDIS_URL"}
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,19 @@ def secret_key(plan: Plan) -> None:
         out.write(secrets.token_urlsafe(48))
 
 
+def key_ring(plan: Plan) -> None:
+    """Make the ring of keys that encrypt secrets once, outside of the database, unless the environment gives one."""
+    file = plan.var / "keyring.json"
+    given = any(name.startswith("ZAFFRE_KEK_") and text for name, text in os.environ.items())
+    if given or os.environ.get("ZAFFRE_KEY_RING") or file.exists():
+        return
+    name = f"k{time.strftime('%Y%m%d', time.gmtime())}"
+    ring = {"active": name, "keys": {name: base64.b64encode(secrets.token_bytes(32)).decode()}}
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as out:
+        json.dump(ring, out, indent=1)
+
+
 def server_environment(plan: Plan, *, database_url: str, redis_url: str) -> dict[str, str]:
     """What web, worker, relay and `manage.py` need to know."""
     return environment(
@@ -130,7 +148,7 @@ def _reloading(plan: Plan, words: tuple[str, ...]) -> tuple[str, ...]:
 
 def gateway(plan: Plan, env: dict[str, str]) -> Program:
     words = _uvicorn("studio.gateway.app:app", plan.host, plan.gateway_port, plan)
-    allowed = {key: value for key, value in env.items() if key not in {"DATABASE_URL", "SECRET_KEY", "SECRET_KEY_FILE"}}
+    allowed = without(env, [name for name in SERVER_SECRETS if name not in _OF_THE_GATEWAY])
     return Program("gateway", words, env=allowed, cwd=ROOT, tier=SERVERS)
 
 
@@ -177,7 +195,7 @@ def relay(plan: Plan, env: dict[str, str]) -> Program:
 def node(plan: Plan) -> Program:
     """The one node of this host. Its environment holds none of the servers' secrets."""
     env = environment(
-        {"ZAFFRE_URL": plan.url, "ZAFFRE_VAR": str(plan.var), "PYTHONUNBUFFERED": "1"}, without=SERVER_SECRETS
+        {"ZAFFRE_URL": plan.url, "ZAFFRE_VAR": str(plan.var), "PYTHONUNBUFFERED": "1"}, hidden=SERVER_SECRETS
     )
     command = Path(sys.executable).parent / "zaffre"
     words = (str(command), "node", "start", "--config", str(plan.node_config))

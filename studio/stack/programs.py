@@ -49,10 +49,16 @@ def account_of(name: str) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def environment(extra: Mapping[str, str], *, without: Iterable[str] = ()) -> dict[str, str]:
+def environment(extra: Mapping[str, str], *, hidden: Iterable[str] = ()) -> dict[str, str]:
     """Our own environment with `extra` on top: installers need its certificates, engines its paths."""
-    hidden = set(without)
-    return {key: value for key, value in {**os.environ, **extra}.items() if key not in hidden}
+    return without({**os.environ, **extra}, hidden)
+
+
+def without(env: Mapping[str, str], hidden: Iterable[str]) -> dict[str, str]:
+    """The environment without some variables; a name that ends with `_` hides all that begin with it."""
+    names = set(hidden)
+    beginnings = tuple(name for name in names if name.endswith("_"))
+    return {key: value for key, value in env.items() if key not in names and not key.startswith(beginnings)}
 
 
 def spawn_options(program: Program) -> dict[str, Any]:

@@ -82,6 +82,7 @@ async def _run(plan: Plan) -> int:
 
 async def _start(plan: Plan, supervisor: Supervisor) -> None:
     plans.secret_key(plan)
+    plans.key_ring(plan)
     env = await _engines(plan, supervisor)
     # The gateway needs no database: it starts while the database is brought up to date.
     await supervisor.start(plans.gateway(plan, env))

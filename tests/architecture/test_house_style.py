@@ -109,7 +109,7 @@ def test_nothing_is_left_for_later():
 
 def test_every_setting_is_written_down():
     """Each variable of the environment that the studio reads stands in deploy/README.md."""
-    readers = ("envstr", "envbool", "envint", "envfloat", "envlist", "envsecret", "_yes_or_no")
+    readers = ("envstr", "envbool", "envint", "envfloat", "envlist", "envsecret", "envkeys", "_yes_or_no")
     asked = {
         call.args[0].value
         for name, module in python("studio")

@@ -13,6 +13,7 @@ PAGES = [
     ("/w/lab/data", 200, 200, 200, 404, 302),
     ("/w/lab/environments", 200, 200, 200, 404, 302),
     ("/w/lab/environments/system", 200, 200, 200, 404, 302),
+    ("/w/lab/keyvault", 200, 200, 403, 404, 302),
     ("/w/lab/settings", 200, 200, 200, 404, 302),
     ("/w/lab/activity", 200, 403, 403, 404, 302),
     ("/w/lab/find?q=a", 200, 200, 200, 404, 302),

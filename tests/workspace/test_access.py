@@ -28,6 +28,14 @@ WHO = [
     ("GET", "/datasets/iris/versions/1/files/a.csv", None, (200, 200, 200, 403, 404, 403, 401)),
     ("POST", "/datasets", {"name": "new", "files": "FILES"}, (201, 201, 403, 403, 404, 403, 401)),
     ("DELETE", "/datasets/iris", None, (204, 204, 403, 403, 404, 403, 401)),
+    # secrets
+    ("GET", "/secrets", None, (200, 200, 403, 403, 404, 403, 401)),
+    ("GET", "/secrets/db", None, (200, 200, 403, 403, 404, 403, 401)),
+    ("GET", "/secrets/db/value", None, (200, 403, 403, 403, 404, 403, 401)),
+    ("POST", "/secrets", {"name": "new", "value": "long enough"}, (201, 201, 403, 403, 404, 403, 401)),
+    ("PATCH", "/secrets/db", {"description": "of the lab"}, (200, 200, 403, 403, 404, 403, 401)),
+    ("DELETE", "/secrets/db", None, (204, 403, 403, 403, 404, 403, 401)),
+    ("POST", "/secrets/gone/restore", {}, (200, 403, 403, 403, 404, 403, 401)),
     # environments
     ("GET", "/environments", None, (200, 200, 200, 403, 404, 403, 401)),
     ("GET", "/environments/torch", None, (200, 200, 200, 403, 404, 403, 401)),
@@ -44,13 +52,16 @@ CELLS = [
 
 @pytest.fixture
 def furnished(lab, people, upload, api):
-    """The lab with a labeler, a dataset and an environment."""
+    """The lab with a labeler, a dataset, an environment and two secrets, one of them deleted."""
     people.lee = type(people.olga).objects.create_user(username="lee", password="a long enough password")
     Membership.objects.create(workspace=lab, user=people.lee, role=Role.LABELER)
     files = upload({"a.csv": b"a,b\n1,2\n"})
     olga = api("olga")
     assert olga.post(f"{LAB}/datasets", {"name": "iris", "files": files}, format="json").status_code == 201
     assert olga.post(f"{LAB}/environments", {"name": "torch", "spec": SPEC}, format="json").status_code == 201
+    for name in ("db", "gone"):
+        assert olga.post(f"{LAB}/secrets", {"name": name, "value": "of the lab"}, format="json").status_code == 201
+    assert olga.delete(f"{LAB}/secrets/gone").status_code == 204
     return files
 
 

@@ -117,6 +117,7 @@ ENV_EXPERIMENT = "ZAFFRE_EXPERIMENT"
 ENV_ATTEMPT = "ZAFFRE_ATTEMPT"
 ENV_SPOOL = "ZAFFRE_SPOOL"
 ENV_INPUT_PREFIX = "ZAFFRE_INPUT_"
+ENV_SECRET_PREFIX = "ZAFFRE_SECRET_"  # noqa: S105 - the beginning of names
 
 # --- paths ---------------------------------------------------------------------------------------
 API = "/api/v1"
@@ -156,6 +157,7 @@ class RunConfigBody(TypedDict, total=False):
     inputs: Dict[str, InputSpec]
     max_duration_seconds: Optional[int]
     max_retries: int
+    secrets: List[str]  # "VARIABLE=name"; of a name alone the studio makes ENV_SECRET_PREFIX and the name in capitals
 
 
 class EnvironmentSpec(TypedDict, total=False):
@@ -179,6 +181,7 @@ class RunSpec(TypedDict, total=False):
     environment: Dict[str, Any]  # name, version, spec
     inputs: Dict[str, Any]  # name -> {dataset, version, files}
     desired: str
+    secrets: Dict[str, str]  # name -> value, of those that the config names: never written into a log
     log: Dict[str, int]  # head, tail: how many bytes of the beginning and of the end are kept
 
 

@@ -62,6 +62,11 @@ def environment(job: Job) -> Dict[str, str]:
     chosen = (spec.get("config") or {}).get("environment_variables") or {}
     for name, value in chosen.items():
         env[str(name)] = f"{job.shop.sdk}:{value}" if name == "PYTHONPATH" else str(value)
+    secrets = spec.get("secrets") or {}
+    for entry in (spec.get("config") or {}).get("secrets") or []:
+        variable, _, name = entry.partition("=")
+        if name in secrets:
+            env[variable] = secrets[name]
     workspace, experiment = str(spec.get("workspace", "")), str(spec.get("experiment", ""))
     env.update(
         {

@@ -14,7 +14,19 @@ from typing import Any, List, Mapping, Optional
 from zaffre._version import VERSION
 from zaffre.errors import ZaffreError
 
-_NOUNS = ("login", "run", "dataset", "environment", "model", "endpoint", "compute", "workspace", "snapshot", "node")
+_NOUNS = (
+    "login",
+    "run",
+    "dataset",
+    "environment",
+    "model",
+    "endpoint",
+    "compute",
+    "workspace",
+    "snapshot",
+    "node",
+    "secret",
+)
 
 
 def main(words: Optional[List[str]] = None) -> int:

@@ -36,6 +36,9 @@ def add(nouns: Any) -> None:
     submit.add_argument("--environment", default="system", metavar="NAME[:V]", help="default: the node's own Python")
     submit.add_argument("--input", action="append", metavar="NAME=DATASET[:V]", help="give data to the script")
     submit.add_argument("--env", action="append", metavar="NAME=VALUE", help="a variable of the script")
+    submit.add_argument(
+        "--secret", action="append", metavar="[VARIABLE=]NAME", help="a secret of the key vault as a variable"
+    )
     submit.add_argument("--tag", action="append", metavar="NAME=VALUE")
     submit.add_argument("--name", help="what the run is called")
     submit.add_argument("--max-retries", type=int, default=0, metavar="N", help="new attempts after a lost node")
@@ -103,6 +106,7 @@ def _submit(options: argparse.Namespace) -> int:
         environment=options.environment,
         inputs=pairs(options.input, "--input"),
         environment_variables=pairs(options.env, "--env"),
+        secrets=options.secret,
         max_retries=options.max_retries,
         max_run_duration_seconds=options.max_duration,
         **what,

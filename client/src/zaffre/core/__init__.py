@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from zaffre.core.dataset import Dataset
     from zaffre.core.environment import Environment
     from zaffre.core.experiment import Experiment
+    from zaffre.core.keyvault import Keyvault
     from zaffre.core.model import Model
     from zaffre.core.run import Run
     from zaffre.core.runconfig import RunConfiguration
@@ -23,6 +24,7 @@ _PLACES = {
     "Dataset": "dataset",
     "Environment": "environment",
     "Experiment": "experiment",
+    "Keyvault": "keyvault",
     "Model": "model",
     "Run": "run",
     "RunConfiguration": "runconfig",
@@ -37,6 +39,7 @@ __all__ = [
     "Dataset",
     "Environment",
     "Experiment",
+    "Keyvault",
     "Model",
     "Run",
     "RunConfiguration",

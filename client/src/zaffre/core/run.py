@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, 
 from zaffre import protocol
 from zaffre.core.family import FamilyOfRun
 from zaffre.core.files_of_run import FilesOfRun
+from zaffre.core.keyvault import SecretsOfRun
 from zaffre.core.logs import Logs
 from zaffre.core.metrics_of_run import MetricsOfRun
 from zaffre.errors import ActivityFailedException, UserErrorException
@@ -30,7 +31,7 @@ __all__ = ["Run"]
 _TYPES = {"script": "azureml.scriptrun"}
 
 
-class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, Logs):
+class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
     """One run. Its status has the words of the Azure ML SDK: Queued, Running, Completed, Failed, Canceled…"""
 
     def __init__(self, experiment: "Experiment", run_id: str) -> None:

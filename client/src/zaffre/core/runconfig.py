@@ -28,6 +28,8 @@ class RunConfiguration:
         self.environment: "Union[str, Environment]" = "system"
         self.environment_variables: Dict[str, str] = {}
         self.inputs: Dict[str, Any] = {}
+        #: Names of secrets, or VARIABLE=name: variables of the script, hidden in its log.
+        self.secrets: List[str] = []
         self.max_run_duration_seconds: Optional[int] = None
         self.max_retries = 0
 
@@ -54,6 +56,7 @@ class RunConfiguration:
             "inputs": {name: _input(name, given) for name, given in self.inputs.items()},
             "max_duration_seconds": self.max_run_duration_seconds,
             "max_retries": int(self.max_retries),
+            "secrets": [str(name) for name in self.secrets],
         }
         return body
 

@@ -29,8 +29,10 @@ class ScriptRunConfig:
         inputs: Optional[Mapping[str, Any]] = None,
         environment_variables: Optional[Mapping[str, str]] = None,
         max_retries: Optional[int] = None,
+        secrets: Optional[Sequence[str]] = None,
     ) -> None:
         """`inputs` gives datasets to the script: {name: dataset, or "name:version"}; see `Run.input_datasets`.
+        `secrets` names those of the key vault that become variables of the script, as name or VARIABLE=name.
 
         Raises UserErrorException for both a script and a command, or neither.
         """
@@ -51,6 +53,7 @@ class ScriptRunConfig:
             made.max_run_duration_seconds = max_run_duration_seconds
         if max_retries is not None:
             made.max_retries = max_retries
+        made.secrets.extend(secrets or ())
         made.inputs.update(inputs or {})
         made.environment_variables.update(environment_variables or {})
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zaffre.core.dataset import FileDataset
     from zaffre.core.environment import Environment
     from zaffre.core.experiment import Experiment
+    from zaffre.core.keyvault import Keyvault
     from zaffre.core.model import Model
     from zaffre.core.webservice import Webservice
 
@@ -173,6 +174,12 @@ class Workspace:
         from zaffre.core.compute import ComputeTarget
 
         return {one.name: one for one in ComputeTarget.list(self)}
+
+    def get_default_keyvault(self) -> "Keyvault":
+        """The secrets of the workspace."""
+        from zaffre.core.keyvault import Keyvault
+
+        return Keyvault(self)
 
     @property
     def webservices(self) -> "Dict[str, Webservice]":
