@@ -48,6 +48,11 @@ _COLUMN = re.compile(
 )
 
 
+_WIDTH = re.compile(r"([0-9]{1,5}):")
+#: Pixels of the narrowest and the widest column.
+WIDTHS = (48, 1200)
+
+
 @dataclass(frozen=True)
 class Column:
     """`kind`: metric, param, tag, property or attribute; `part` of a metric: last, min, max, count, at_min, at_max."""
@@ -109,6 +114,22 @@ def parse_columns(text: str) -> tuple[Column, ...]:
     if len(found) > MOST_COLUMNS:
         raise _bad(f"A table has at most {MOST_COLUMNS} columns, and {len(found)} were asked for.")
     return tuple(dict.fromkeys(found))
+
+
+def parse_widths(text: str) -> dict[Column, int]:
+    """{column: pixels} of what `240:name,90:metrics.loss` says. Raises Invalid `bad_columns`."""
+    found: dict[Column, int] = {}
+    at = 0
+    while at < len(text):
+        width = _WIDTH.match(text, at)
+        match = _COLUMN.match(text, width.end()) if width else None
+        if width is None or match is None or (match.end() < len(text) and text[match.end()] != ","):
+            raise _bad(f"The widths cannot be read from {text[at : at + 40]!r} on.")
+        found[_column(match)] = min(max(int(width[1]), WIDTHS[0]), WIDTHS[1])
+        at = match.end() + 1
+    if len(found) > MOST_COLUMNS or len(text) > MOST_TEXT:
+        raise _bad(f"At most {MOST_COLUMNS} columns have a width.")
+    return found
 
 
 def parse_sort(text: str) -> Sort | None:

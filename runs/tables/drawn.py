@@ -26,6 +26,7 @@ class Drawing:
     def __init__(self, slug: str) -> None:
         self._runs = reverse("runs", args=[slug])
         self._experiments = cache(lambda name: reverse("experiment", args=[slug, name]))
+        self._below = _("Runs below {name}")
         self._marks = {"pinned": _("pinned"), "baseline": _("baseline")}
 
     def row(self, row: Mapping[str, Any], cells: Sequence[Cell], *, selected: bool) -> dict[str, Any]:
@@ -41,14 +42,19 @@ class Drawing:
 
     def _head(self, row: Mapping[str, Any], selected: bool) -> SafeString:
         name = row["name"]
+        fold = format_html(
+            '<button class="fold" type="button" aria-expanded="false" data-below aria-label="{}"></button>',
+            self._below.format(name=name),
+        )
         marks = format_html_join("", "<em>{}</em>", ((said,) for mark, said in self._marks.items() if row[mark]))
         return format_html(
             '<td class="pick"><input type="checkbox" value="{}" aria-label="{}"{}></td>'
-            '<td class="first dot-{}"><a class="name" href="{}/{}" title="{}">{}</a>{}</td>',
+            '<td class="first dot-{}">{}<a class="name" href="{}/{}" title="{}">{}</a>{}</td>',
             row["id"],
             name,
             format_html(" {}", "checked") if selected else "",
             row["colour"],
+            fold if row["children"] else "",
             self._runs,
             row["id"],
             name,

@@ -11,6 +11,7 @@ from django.db.models import (
     Avg,
     Count,
     DateTimeField,
+    Exists,
     F,
     FloatField,
     Func,
@@ -78,6 +79,7 @@ SHOWN = {
     "user": "who",
     "heard": "heard",
     "asked": "asked",
+    "children": "has_below",
 }
 DOCUMENTS = {"metric": "metrics", "param": "params", "tag": "tags", "property": "properties"}
 Row = dict[str, Any]
@@ -136,6 +138,8 @@ def chosen(place: Place, asked: Asked, *, actor: Actor) -> tuple[QuerySet[Run], 
         rows = rows.exclude(status=Status.FAILED)
     if asked.mine:
         rows = rows.filter(submitted_by_id=actor.user_id)
+    if asked.nest:
+        rows = rows.filter(parent__isnull=True)
     if asked.days:
         rows = rows.filter(created__gte=Now() - timedelta(days=asked.days))
     tree = parse_tree(asked.filter) if asked.filter else None
@@ -217,7 +221,7 @@ def runs_of(place: Place, ids: Sequence[str], *, actor: Actor) -> list[Run]:
 def groups(place: Place, asked: Asked, columns: Sequence[Column], *, actor: Actor) -> tuple[list[Group], bool]:
     """Runs in groups of those that have the same values, with their numbers in one; and whether there are more."""
     rows, tree = chosen(place, asked, actor=actor)
-    names = {f"group_{at}": _value(one) for at, one in enumerate(asked.groups)}
+    names = {f"group_{at}": value_in(one) for at, one in enumerate(asked.groups)}
     numbers = [one for one in columns if number_of(one) is not None and one not in asked.groups]
     work = AGGREGATES[asked.aggregate]
     made = {f"number_{at}": work(number_of(one)) for at, one in enumerate(numbers)}
@@ -282,7 +286,8 @@ def _keys(order: Order) -> list[Key]:
     return run_keys(order)
 
 
-def _value(column: Column) -> Any:
+def value_in(column: Column) -> Any:
+    """What a run has in a column that is no metric, as an expression."""
     if column.kind == "attribute":
         return value_of(Field("attribute", column.key))
     return member({"param": "params", "tag": "tags", "property": "properties"}[column.kind], column.key)
@@ -341,7 +346,7 @@ def _baseline(
 def _columns_of(columns: Sequence[Column], *, heard: bool = True) -> tuple[dict[str, str], dict[str, Any]]:
     """{name in a row: column}, and what of these is computed. What costs a join or much room only where it is shown.
 
-    `heard`: with the last sign of life of each run.
+    `heard`: with the last sign of life of each run, and whether there are runs below it.
     """
     shown = dict(SHOWN)
     last = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no")).values("last_seen")[:1]
@@ -349,6 +354,7 @@ def _columns_of(columns: Sequence[Column], *, heard: bool = True) -> tuple[dict[
         "who": Coalesce(NullIf(F("client_user"), Value("")), F("submitted_by__username")),
         "heard": Subquery(last) if heard else Value(None, DateTimeField()),
         "asked": Now(),
+        "has_below": _has_children() if heard else Value(False),
     }
     if any(one.kind == "property" for one in columns):
         shown["properties"] = "properties"
@@ -360,6 +366,10 @@ def _columns_of(columns: Sequence[Column], *, heard: bool = True) -> tuple[dict[
             annotated["made_in"] = value_of(Field("attribute", "environment"))
             shown["environment"] = "made_in"
     return shown, annotated
+
+
+def _has_children() -> Exists:
+    return Exists(Run.objects.filter(parent=OuterRef("pk"), deleted__isnull=True))
 
 
 def _row(found: Any, shown: dict[str, str]) -> Row:

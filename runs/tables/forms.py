@@ -1,12 +1,12 @@
 """What a table of runs is asked for, read from its address: what is shown, of which runs, in which order."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
 from runs.filters import parse_tree
 from runs.models import Status
-from runs.tables.columns import Column, Sort, parse_columns, parse_groups, parse_sort
+from runs.tables.columns import Column, Sort, parse_columns, parse_groups, parse_sort, parse_widths
 from studio.kernel.errors import Invalid
 
 MOST_QUERY = 20_000
@@ -16,7 +16,10 @@ SINCE = {"1d": 1, "7d": 7, "30d": 30, "90d": 90}
 AGGREGATES = ("mean", "min", "max", "std", "count")
 HIDDEN = ("failed",)
 #: Words of an address that a view keeps, in the order in which it says them.
-KEPT = ("filter", "status", "since", "mine", "hide", "archived", "columns", "order_by", "group", "aggregate")
+KEPT = (
+    *("filter", "status", "since", "mine", "hide", "archived", "nest"),
+    *("columns", "widths", "order_by", "group", "aggregate"),
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,12 @@ class Asked:
     hide: str = ""
     #: Archived runs instead of all others.
     archived: bool = False
+    #: Runs below others only where these are opened.
+    nest: bool = False
     #: Empty: those that say most about the rows.
     columns: tuple[Column, ...] = ()
+    #: {column: pixels} of those that somebody has dragged.
+    widths: Mapping[Column, int] = field(default_factory=dict)
     sort: Sort | None = None
     groups: tuple[Column, ...] = ()
     aggregate: str = AGGREGATES[0]
@@ -42,7 +49,7 @@ class Asked:
     @property
     def narrowed(self) -> bool:
         """Whether it shows less than all runs."""
-        return bool(self.filter or self.status or self.days or self.mine or self.hide or self.archived)
+        return bool(self.filter or self.status or self.days or self.mine or self.hide or self.archived or self.nest)
 
     @property
     def words(self) -> dict[str, str]:
@@ -54,7 +61,9 @@ class Asked:
             "mine": "1" if self.mine else "",
             "hide": self.hide,
             "archived": "1" if self.archived else "",
+            "nest": "1" if self.nest else "",
             "columns": ",".join(one.text for one in self.columns),
+            "widths": ",".join(f"{width}:{one.text}" for one, width in self.widths.items()),
             "order_by": self.sort.text if self.sort else "",
             "group": ",".join(one.text for one in self.groups),
             "aggregate": self.aggregate if self.groups and self.aggregate != AGGREGATES[0] else "",
@@ -79,8 +88,10 @@ def read(words: Mapping[str, str]) -> Asked:
         mine=said("mine") in ("1", "true"),
         hide=_one_of(said("hide"), HIDDEN, "hide"),
         archived=said("archived") in ("1", "true"),
+        nest=said("nest") in ("1", "true"),
         # A row begins with the run's name anyway.
         columns=tuple(one for one in parse_columns(said("columns")) if one != Column("attribute", "name")),
+        widths=parse_widths(said("widths")),
         sort=parse_sort(said("order_by")),
         groups=parse_groups(said("group")),
         aggregate=_one_of(said("aggregate"), AGGREGATES, "aggregate") or AGGREGATES[0],

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from runs.tables import api, views
+from runs.tables import api, heads, views
 
 _API, _PAGES = "workspaces/<str:ws>", "w/<str:ws>"
 
@@ -17,6 +17,8 @@ pages = [
     # Names of experiments may have slashes.
     path(f"{_PAGES}/experiments/<path:experiment>", views.runs, name="experiment"),
     path(f"{_PAGES}/runs", views.runs, name="runs"),
+    path(f"{_PAGES}/runs/head", heads.menu, name="runs_head"),
+    path(f"{_PAGES}/runs/narrow", heads.narrow, name="runs_narrow"),
     path(f"{_PAGES}/runs/export", views.download, name="runs_export"),
     path(f"{_PAGES}/views", views.save_view, name="view_save"),
     path(f"{_PAGES}/views/<int:view>", views.change_view, name="view_change"),

@@ -17,10 +17,11 @@ from runs.models import Status
 from runs.tables import export, finding, forms, queries, services
 from runs.tables.best import best_values
 from runs.tables.cells import cells, plain, version
-from runs.tables.columns import Column, Sort
+from runs.tables.columns import Column
 from runs.tables.drawn import Drawing
 from runs.tables.finding import Found, Place
 from runs.tables.forms import Asked
+from runs.tables.heads import heads, name_head, query_of
 from runs.tables.words import aggregates, label, picked, words
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
@@ -93,7 +94,8 @@ def _rows(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) ->
     many = counted is not None and counted > finding.MOST_COUNTED
     return {
         "rows": rows,
-        "heads": _heads(asked, found.columns, shown["view"], rows),
+        "heads": heads(asked, found.columns, shown["view"], rows),
+        "name_head": name_head(asked),
         **_columns(place, asked, found.columns),
         "strip": json.dumps(_drawn(found.columns)) if _drawn(found.columns) else "",
         "newer": found.newer,
@@ -118,24 +120,35 @@ def _best(found: Found) -> dict[tuple[str, Column], tuple[int, float]]:
 
 def _groups(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) -> dict[str, Any]:
     columns = asked.columns or finding.find(place, replace(asked, groups=(), sort=None), actor=actor).columns
-    found, more = finding.groups(place, asked, columns, actor=actor)
+    # One level at a time: what is inside a group is asked for when it is opened.
+    level = replace(asked, groups=asked.groups[:1])
+    found, more = finding.groups(place, level, columns, actor=actor)
     numbers = [one for one in columns if found and one in found[0].numbers]
     return {
         "grouped": True,
+        "levels": [label(one) for one in asked.groups],
         "rows": [
             {
-                "labels": [(label(column), value) for column, value in zip(asked.groups, one.values, strict=True)],
+                "labels": [(label(column), value) for column, value in zip(level.groups, one.values, strict=True)],
                 "count": one.count,
                 "numbers": [(one.numbers.get(column), column.key == "duration") for column in numbers],
-                "query": _query(replace(asked, filter=one.filter, groups=(), columns=columns)) if one.filter else "",
+                "query": _inside(asked, one, columns),
+                "runs_query": query_of(replace(asked, filter=one.filter, groups=())) if one.filter else "",
             }
             for one in found
         ],
-        "heads": _heads(asked, numbers, shown["view"], []),
+        "heads": heads(asked, numbers, shown["view"], []),
         **_columns(place, asked, columns),
         "count": len(found),
         "at_least": more,
     }
+
+
+def _inside(asked: Asked, group: finding.Group, columns: Sequence[Column]) -> str:
+    """Where what is in a group is: the groups of the next level, else its runs."""
+    if group.filter is None:
+        return ""
+    return query_of(replace(asked, filter=group.filter, groups=asked.groups[1:], columns=tuple(columns)))
 
 
 def _columns(place: Place, asked: Asked, columns: Sequence[Column]) -> dict[str, Any]:
@@ -150,38 +163,11 @@ def _columns(place: Place, asked: Asked, columns: Sequence[Column]) -> dict[str,
     }
 
 
-def _heads(asked: Asked, columns: Sequence[Column], view: Any, rows: Sequence[Any]) -> list[dict[str, Any]]:
-    """The heads of columns: what a click on one asks for, and in which order the table is by it."""
-    found = []
-    for at, one in enumerate(columns):
-        told = next((row["cells"][at].kind for row in rows if row["cells"][at].text), "text")
-        now = asked.sort if asked.sort and asked.sort.column == one else None
-        first = one.numeric or (one.kind == "attribute" and one.key in ("created", "started", "ended", "duration"))
-        if now is None:
-            then: Sort | None = Sort(one, first)
-        else:
-            then = Sort(one, not first) if now.descending == first else None
-        found.append(
-            {
-                "label": label(one),
-                "number": one.numeric or told in ("number", "duration"),
-                "order": None if now is None else "descending" if now.descending else "ascending",
-                "query": _query(replace(asked, sort=then), view) if one.sorts else "",
-            }
-        )
-    return found
-
-
 def _chips(asked: Asked, view: Any) -> list[tuple[str, str]]:
     """The parts of the filter, each with the address of the table without it."""
     parts = pieces(asked.filter)
     without = [" and ".join([*parts[:at], *parts[at + 1 :]]) for at in range(len(parts))]
-    return [(part, _query(replace(asked, filter=rest), view)) for part, rest in zip(parts, without, strict=True)]
-
-
-def _query(asked: Asked, view: Any = None) -> str:
-    words = {**asked.words, **({"view": view.pk} if view else {})}
-    return "?" + urlencode(words or {"view": ""})
+    return [(part, query_of(replace(asked, filter=rest), view)) for part, rest in zip(parts, without, strict=True)]
 
 
 def _wrong(error: Invalid, text: str) -> dict[str, Any]:

@@ -111,4 +111,11 @@ def words() -> dict[str, str]:
         "keys": _("Alt with the arrow keys moves a column."),
         "toomany": _("At most {most} runs are compared."),
         "all_runs": _("All runs of this group"),
+        "open": _("Open"),
+        "open_tab": _("Open in a new tab"),
+        "copy_id": _("Copy the id"),
+        "unfold": _("Show the runs below it"),
+        "fold": _("Put the runs below it away"),
+        "file": _("Save as {kind}"),
+        "menu_of": _("What can be done to {name}"),
     }

@@ -5,6 +5,9 @@ page again and replaces only the rows that say something else, so that focus, sc
 What is loaded later is lent the words and the wire: importing them would load this bundle a second time under its other
 name, that of the file that was built. */
 import { ask, bytes } from "../wire.js";
+import { copy } from "./small.js";
+import { Columns } from "./run-columns.js";
+import { replace } from "./run-rows.js";
 
 const SOON = 300; // many facts at once cost one look
 const BETWEEN = 1500; // the pause after a look
@@ -30,12 +33,17 @@ class RunTable extends HTMLElement {
     this.chosen = new Map(); // id to name
     this.whole = false;
     this.following = true;
+    this.opened = new Set(); // rows whose runs below them are shown
+    this.columns = new Columns(this);
     this.stop = new AbortController();
     const on = (target, type, work) => target.addEventListener(type, work, { signal: this.stop.signal });
     on(this, "click", (event) => this.click(event));
     on(this, "change", (event) => event.target.matches("td.pick input") && this.toggle(event.target.closest("tr")));
     on(this, "submit", (event) => this.submit(event));
     on(document, "keydown", (event) => this.key(event));
+    on(this, "contextmenu", (event) => this.menu(event));
+    on(this, "pointerdown", (event) => event.target.matches(".grip") && this.columns.drag(event));
+    on(this, "dblclick", (event) => event.target.matches(".grip") && this.columns.fit(event.target.closest("th")));
     on(document.body, "zaffre-runs", () => this.soon(SOON));
     on(document, "visibilitychange", () => !document.hidden && this.soon(0));
     this.remember();
@@ -48,12 +56,13 @@ class RunTable extends HTMLElement {
 
   disconnectedCallback() {
     this.stop.abort();
+    this.columns.stop();
     clearTimeout(this.timer);
     clearTimeout(this.polled);
   }
 
   get rows() {
-    return [...this.querySelectorAll("tbody[data-runs] > tr[id]")];
+    return [...this.querySelectorAll("tbody[data-runs] > tr[id^=r-]")];
   }
 
   // The selection.
@@ -153,6 +162,8 @@ class RunTable extends HTMLElement {
     else if (deed) this.deed(deed, at.closest("dialog"));
     else if (mark) this.mark(mark);
     else if (pick) import("./column-picker.js").then(({ open }) => open(this, pick, { ask, say }));
+    else if ("head" in at.dataset) import("./head-menu.js").then(({ open }) => open(this, at, this.columns));
+    else if ("below" in at.dataset) import("./run-nest.js").then(({ nest }) => nest(this, at));
     else if (expand) import("./run-groups.js").then(({ fold }) => fold(at, say));
   }
 
@@ -162,9 +173,24 @@ class RunTable extends HTMLElement {
     this.changed();
   }
 
+  /** The right button, or the key for it; with Shift the browser's own menu. */
+  menu(event) {
+    const row = event.target.closest("tbody[data-runs] > tr[id^=r-]");
+    if (!row || (event.button === 2 && event.shiftKey) || typing(event.target)) return;
+    event.preventDefault();
+    if (!this.chosen.has(row.id.slice(2))) {
+      this.chosen.clear();
+      this.toggle(row, true);
+    }
+    const byKey = event.button !== 2 && event.target.getBoundingClientRect;
+    import("./row-menu.js").then(({ open }) => open(this, row, byKey ? event.target : { x: event.clientX, y: event.clientY }, say));
+  }
+  copy = copy;
+
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]")) return;
-    const row = this.querySelector("tbody[data-runs] > tr[data-at]") || document.activeElement?.closest?.("tbody[data-runs] > tr[id]");
+    if (this.columns.key(event)) return event.preventDefault();
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open], :popover-open")) return;
+    const row = this.querySelector("tbody[data-runs] > tr[id^=r-][data-at]") || document.activeElement?.closest?.("tbody[data-runs] > tr[id^=r-]");
     if (event.key === "x" && row) this.toggle(row);
     else if (event.key === "X" && row) this.range(row);
     else if (event.key === "Escape" && this.chosen.size && !document.querySelector("details.drop[open]")) this.clear();
@@ -346,48 +372,16 @@ class RunTable extends HTMLElement {
       if (head(old) === undefined && head(now) !== undefined) {
         if (!typing(document.activeElement)) location.reload(); // what somebody types is worth more than being prompt
       } else if (!old.contains(document.activeElement) || head(now) === undefined) old.replaceWith(document.adoptNode(now));
-    } else this.replace(old.querySelector("tbody[data-runs]"), now.querySelector("tbody[data-runs]"));
+    } else replace(old.querySelector("tbody[data-runs]"), now.querySelector("tbody[data-runs]"));
     for (const name of ["count", "pages"]) {
       const [was, is] = [this.querySelector(`[data-part=${name}]`), fresh.querySelector(`[data-part=${name}]`)];
       if (was && is && !was.contains(document.activeElement) && !was.isEqualNode(is)) was.replaceWith(document.adoptNode(is));
     }
+    this.columns.show();
     this.paint();
+    if (this.opened.size) import("./run-nest.js").then(({ again }) => again(this));
     this.dispatchEvent(new CustomEvent("runs-read"));
   }
-
-  replace(was, now) {
-    const held = new Map([...was.rows].map((row) => [row.id, row]));
-    const rows = [...now.rows].map((row) => {
-      const same = held.get(row.id);
-      if (same && same.dataset.v !== row.dataset.v) mend(same, row);
-      return same || document.adoptNode(row);
-    });
-    const focused = document.activeElement;
-    for (const [place, row] of rows.entries()) if (was.rows[place] !== row) was.insertBefore(row, was.rows[place] || null);
-    while (was.rows.length > rows.length) was.lastElementChild.remove();
-    // A row that has moved has lost the focus.
-    if (focused !== document.activeElement && was.contains(focused)) focused.focus({ preventScroll: true });
-  }
-}
-
-/** Let a row say what a newer one says, cell by cell: what is equal stays, with its focus and its clocks. */
-function mend(row, newer) {
-  for (const name of ["data-v", "data-goes", "data-pin", "data-baseline"]) {
-    if (newer.hasAttribute(name)) row.setAttribute(name, newer.getAttribute(name));
-    else row.removeAttribute(name);
-  }
-  const fresh = [...newer.cells];
-  for (const [at, cell] of [...row.cells].entries()) {
-    // The first one is the box, which is the reader's own.
-    if (at && !alike(cell, fresh[at])) cell.replaceWith(document.adoptNode(fresh[at]));
-  }
-}
-
-function alike(cell, other) {
-  const [inner, newer] = [cell.firstElementChild, other.firstElementChild];
-  if (!inner?.localName.includes("-")) return cell.isEqualNode(other);
-  // Clocks write their own text.
-  return inner.localName === newer?.localName && ["at", "since", "until"].every((name) => inner.getAttribute(name) === newer.getAttribute(name));
 }
 
 customElements.define("run-table", RunTable);

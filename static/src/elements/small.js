@@ -46,7 +46,8 @@ class ForTime extends HTMLElement {
   }
 }
 
-async function copy(text) {
+/** Put a text on the clipboard, and say so. */
+export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {

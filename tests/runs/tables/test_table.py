@@ -135,7 +135,12 @@ def test_groups_with_their_numbers_and_their_runs(filled, browser):
     several = show(
         browser, group="tags.team,status", columns="metrics.loss", aggregate="max", filter="params.model is not null"
     )
-    assert re.search(r"<b title=\"completed\">", several) and ">5</td>" in several
+    # One level at a time: the next one is what opening a group asks for, and after the last one its runs.
+    assert re.search(r"<b title=\"x\">", several) and ">5</td>" in several and '<b title="completed' not in several
+    inside = show(browser, at=EXPERIMENT + re.search(r'data-expand="([^"]*)"', several)[1].replace("&amp;", "&"))
+    assert re.search(r"<b title=\"completed\">", inside) and ">5</td>" in inside and "data-runs" not in inside
+    last = show(browser, at=EXPERIMENT + re.search(r'data-expand="([^"]*)"', inside)[1].replace("&amp;", "&"))
+    assert names(last) == ["c", "b", "a"]
     with CaptureQueriesContext(connection) as asked:
         show(browser, group="params.model", columns="metrics.loss")
     assert len([one for one in asked if "GROUP BY" in one["sql"] and "runs_run" in one["sql"]]) == 1
