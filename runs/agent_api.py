@@ -41,6 +41,7 @@ class StepIn(serializers.Serializer):
 class ProgressIn(serializers.Serializer):
     state = serializers.CharField(max_length=20)
     step = StepIn(required=False, allow_null=True, default=None)
+    warnings = serializers.ListField(child=serializers.CharField(allow_blank=True), default=list, max_length=100)
 
 
 class ResultIn(serializers.Serializer):
@@ -128,7 +129,7 @@ class EndOfChild(APIView):
 class Progress(APIView):
     def post(self, request: Request, run: str) -> Response:
         body = parse(ProgressIn, request.data)
-        found = services.report_progress(run, actor=actor_of(request), state=body["state"], step=body["step"])
+        found = services.report_progress(run, actor=actor_of(request), **body)
         return Response({"status": found.status, "desired": found.desired, "valid_for": found.valid_for})
 
 

@@ -56,7 +56,7 @@ def _points_of(frame: bytes) -> tuple[int, int, str] | None:
 class FeedConsumer(Watcher):
     """/ws/w/<ws>/feed: {"t":"fact","topic":…} for whatever changes in the workspace."""
 
-    TOPICS = ("runs", "endpoints", "compute", "models")
+    TOPICS = ("runs", "endpoints", "compute", "models", "environments")
 
     async def watch(self) -> None:
         await db.run(watching.may_watch, self.names["ws"], actor=await self.who())

@@ -123,6 +123,8 @@ class Run(models.Model):
     latest = models.GeneratedField(
         expression=Func(F("metrics"), function="zaffre_latest"), output_field=UnreadJSON(), db_persist=True
     )
+    #: What people should know although the run went on, each once (services/warning.py).
+    warnings = models.JSONField(default=list)
     #: [{name, state, started, ended, note}] of the present attempt.
     steps = models.JSONField(default=list)
 

@@ -258,6 +258,7 @@ def run_out(run: Run) -> dict[str, Any]:
         "properties": run.properties,
         "metrics": run.metrics,
         "steps": run.steps,
+        "warnings": run.warnings,
         "parent": run.parent_id,
         "submitted_by": run.submitted_by.shown_name if run.submitted_by else None,
         "archived": run.archived,

@@ -79,7 +79,7 @@ RUN_TOKEN_ACTIONS = {
     "secret.read",
 }
 #: What a node's token may do; which run or replica is matched by the function that is called.
-NODE_TOKEN_ACTIONS = {"node.claim", "node.renew", "replica.sync", "board.sync"}
+NODE_TOKEN_ACTIONS = {"node.claim", "node.renew", "replica.sync", "board.sync", "environment.make"}
 #: What the studio's own hand may do besides everything a member may.
 _KNOWN = set(ACTIONS) | RUN_TOKEN_ACTIONS | NODE_TOKEN_ACTIONS
 

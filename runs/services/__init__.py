@@ -30,6 +30,7 @@ from runs.services.trash import (
     purge_run,
     restore_run,
 )
+from runs.services.warning import warn
 
 __all__ = [
     "MOST_IN_BIN",
@@ -68,4 +69,5 @@ __all__ = [
     "start_interactive",
     "submit_run",
     "tag_experiment",
+    "warn",
 ]

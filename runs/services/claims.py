@@ -21,6 +21,7 @@ from workspace.access import authorize, can
 from workspace.audit.services import record
 from workspace.compute.models import Node
 from workspace.datasets.models import DatasetVersion
+from workspace.environments import queries as environments
 from zaffre.protocol import DESIRED_RUN, HELD_STATES, QUEUED, RunSpec
 
 MAX_NONCE = 64
@@ -163,11 +164,7 @@ def _spec(attempt: Attempt) -> RunSpec:
         name=run.name,
         config=run.config,
         snapshot={"id": run.snapshot.pk, "files": run.snapshot.files},
-        environment={
-            "name": environment.environment.name,
-            "version": environment.version,
-            "spec": environment.spec,
-        },
+        environment=environments.as_spec(environment),
         inputs={
             name: {
                 "dataset": given["dataset"],

@@ -15,6 +15,7 @@ from runs.fencing import refuse_late
 from runs.models import Attempt, Run
 from runs.services.ending import give_up
 from runs.services.telling import tell
+from runs.services.warning import warn
 from runs.states import PROGRESS, before
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
@@ -97,8 +98,16 @@ def _renewed(node_id: str, runs: Sequence[Key]) -> dict[Key, dict[str, Any]]:
 
 
 @transaction.atomic
-def report_progress(run_id: str, *, actor: Actor, state: str, step: dict[str, Any] | None = None) -> Run:
+def report_progress(
+    run_id: str,
+    *,
+    actor: Actor,
+    state: str,
+    step: dict[str, Any] | None = None,
+    warnings: Sequence[str] = (),
+) -> Run:
     """An attempt tells that it is in `state` now, and how one of its steps goes; that renews its lease, too.
+    `warnings` are for people.
 
     Returns the run with `.valid_for`, the seconds of its lease. Repeating is harmless; going back raises Conflict
     `backward`. Raises Conflict `stale_attempt` or `final` for an attempt that lost its run.
@@ -110,6 +119,7 @@ def report_progress(run_id: str, *, actor: Actor, state: str, step: dict[str, An
     if not canceling and run.status not in before(state):
         raise Conflict(f"The run is {run.status} already, and not {state} again.", code="backward")
     changes: dict[str, Any] = {"steps": _with_step(run.steps, step)} if step else {}
+    new = [text for text in warnings if warn(run.pk, text)]
     if not canceling and run.status != state:
         changes["status"] = state
     told = step or {}
@@ -119,6 +129,7 @@ def report_progress(run_id: str, *, actor: Actor, state: str, step: dict[str, An
         changes["started"] = Coalesce("started", Now())
     if changes:
         Run.objects.filter(pk=run.pk).update(**changes)
+    if changes or new:
         tell(run, changes.get("status", run.status))
     return run
 

@@ -40,6 +40,7 @@ class FakeRun:
     artifacts: dict[str, str] = field(default_factory=dict)
     result: dict[str, Any] | None = None
     order: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 class FakeStudio:
@@ -65,6 +66,9 @@ class FakeStudio:
         self.away = False
         self.refuse_samples, self.refused_samples = False, 0
         self.cut: set[str] = set()
+        self.locks: dict[str, list[dict[str, str]]] = {}
+        self.builds: list[dict[str, Any]] = []
+        self.lock_reads = 0
         self.node_token = "node-" + secrets.token_hex(4)
         self.changed = threading.Condition(threading.RLock())
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -143,11 +147,33 @@ class FakeStudio:
             "name": run.id,
             "config": run.config,
             "snapshot": {"id": "s", "files": run.files},
-            "environment": {"name": "e", "version": 1, "spec": run.environment},
+            "environment": {"name": "e", "version": 1, "spec": run.environment, **self._kept(run)},
             "inputs": run.inputs,
             "desired": run.desired,
             "log": self.log_limits,
         }
+
+    def _kept(self, run: FakeRun) -> dict[str, Any]:
+        """Which version that is, and its locks, when a test gave it a number: {"version_id": 7, "kind": …}."""
+        number = run.environment.get("version_id")
+        if number is None:
+            return {}
+        refs = [{key: one[key] for key in ("python", "platform", "sha256")} for one in self.locks.get(str(number), [])]
+        return {"id": number, "lock": refs}
+
+    def _environments(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        _, number, what, *rest = path.split("/")
+        kept = self.locks.setdefault(number, [])
+        if what == "builds":
+            self.builds.append(body)
+            return 201, {"id": str(len(self.builds))}
+        if method == "GET":
+            self.lock_reads += 1
+            return 200, next(one for one in kept if one["sha256"] == rest[0])
+        sha256 = hashlib.sha256(body["requirements"].encode()).hexdigest()
+        if not any(one["python"] == body["python"] for one in kept):
+            kept.append({**body, "sha256": sha256})
+        return 200, next(one for one in kept if one["python"] == body["python"])
 
     def claim(self, body: dict[str, Any], wait: float) -> tuple[int, Any]:
         self.claims.append(body)
@@ -189,6 +215,8 @@ class FakeStudio:
                 run.lease_until = time.monotonic() + self.lease
                 runs.append({**one, "valid_for": self.lease, "desired": run.desired})
             return 200, {"runs": runs, "valid_for": self.lease}
+        if path.startswith("environments/"):
+            return self._environments(method, path, body)
         if path == "nodes/claim":
             return self.claim(body, float(query.get("wait", ["0"])[0]))
         if path == "replicas/sync":
@@ -235,6 +263,7 @@ class FakeStudio:
         if rest == "progress":
             run.status = run.status if run.status == "cancel_requested" else body["state"]
             run.steps.append(body.get("step") or {})
+            run.warnings += [text for text in body.get("warnings", []) if text not in run.warnings]
             return 200, {}
         if rest == "log/complete":
             whole = (body["length"], body["sha256"]) == (len(run.log), hashlib.sha256(run.log).hexdigest())

@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -10,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from zaffre.agent import environments as module
 from zaffre.agent import sdk
-from zaffre.agent.door import Stopped
-from zaffre.agent.environments import EnvironmentFailed, Environments, check_requirements
+from zaffre.agent.door import Door, Stopped
+from zaffre.agent.environments import Desk, EnvironmentFailed, Environments, check_requirements, installer
 
 
 def make_wheel(folder: Path, name: str, version: str, needs: str = "") -> None:
@@ -50,19 +51,19 @@ def wheels(tmp_path, monkeypatch) -> Path:
 def builds(monkeypatch) -> list[str]:
     """The installer's commands, each as it is run."""
     done: list[str] = []
-    real = module._install
+    real = installer.install
 
     def counting(argv, **more):
         done.append(" ".join(argv[1:3]).removesuffix(" --quiet"))
         return real(argv, **more)
 
-    monkeypatch.setattr(module, "_install", counting)
+    monkeypatch.setattr(installer, "install", counting)
     return done
 
 
 def provide(environments: Environments, *requirements: str):
     spec = {"kind": "pip", "python": None, "requirements": list(requirements)}
-    return environments.provide(spec, until=lambda: False, say=lambda _: None)
+    return environments.provide({"spec": spec}, until=lambda: False, say=lambda _: None)
 
 
 def run(python: str, code: str) -> str:
@@ -108,16 +109,18 @@ def test_a_missing_package_is_named(wheels, tmp_path):
     said: list[str] = []
     spec = {"kind": "pip", "requirements": ["zfalpha", "zfgamma>=3"]}
     with pytest.raises(EnvironmentFailed) as failed:
-        Environments(tmp_path / "cache").provide(spec, until=lambda: False, say=said.append)
+        Environments(tmp_path / "cache").provide({"spec": spec}, until=lambda: False, say=said.append)
     assert "zfgamma" in str(failed.value)
     assert "zfgamma" in "".join(said)
     assert not [path for path in (tmp_path / "cache" / "environments").iterdir() if path.is_dir()]
 
 
-def test_a_python_that_is_not_here_is_explained_and_not_downloaded(wheels, tmp_path):
+def test_a_python_that_is_not_here_gets_the_nearest_and_a_warning(wheels, tmp_path):
     spec = {"kind": "pip", "python": "3.4", "requirements": []}
-    with pytest.raises(EnvironmentFailed, match=r"3\.4"):
-        Environments(tmp_path / "cache").provide(spec, until=lambda: False, say=lambda _: None)
+    found = Environments(tmp_path / "cache").provide({"spec": spec}, until=lambda: False, say=lambda _: None)
+    (warning,) = found.warnings
+    assert warning.startswith("Python 3.4 was asked for and is not to be had here: Python 3.")
+    assert run(found.python, "import sys; print(sys.version_info[:2] != (3, 4))") == "True"
 
 
 def test_a_half_made_build_is_not_taken_for_a_whole_one(wheels, builds, tmp_path):
@@ -131,9 +134,43 @@ def test_a_half_made_build_is_not_taken_for_a_whole_one(wheels, builds, tmp_path
     assert not list(place.parent.glob(f".{place.name}-*"))
 
 
+def test_what_is_used_least_goes_when_the_disk_is_full_and_never_what_is_in_use(wheels, tmp_path):
+    environments = Environments(tmp_path / "cache", limit_gb=0)
+    owner = tmp_path / "attempt"
+    owner.mkdir()
+    spec = {"kind": "pip", "requirements": ["zfbeta"]}
+    busy = environments.provide({"spec": spec}, until=lambda: False, say=lambda _: None, owner=owner)
+    idle = provide(environments, "zfalpha")
+    assert Path(busy.python).exists() and Path(idle.python).exists(), "what was just built went, or what is in use"
+    provide(environments)
+    assert Path(busy.python).exists() and not Path(idle.python).exists()
+    owner.rmdir()  # the attempt is over, whatever happened to it
+    kept = [one.key for one in environments.shelf.kept()]
+    assert len(kept) == 2 and len(environments.shelf.make_room()) == 2 and environments.shelf.kept() == []
+    assert provide(environments, "zfalpha").built
+
+
+def test_the_one_used_last_stays_the_longest(wheels, tmp_path):
+    environments = Environments(tmp_path / "cache")
+    first, second = provide(environments, "zfalpha"), provide(environments, "zfbeta")
+    os.utime(next(environments.folder.glob(f".{Path(second.bin).parent.name}.used")), (1, 1))
+    provide(environments, "zfalpha")
+    assert [one.key for one in environments.shelf.kept()] == [Path(one.bin).parent.name for one in (first, second)]
+    small = Environments(tmp_path / "cache", limit_gb=(environments.shelf.kept()[0].size + 1) / 1e9)
+    assert small.shelf.make_room() == [Path(second.bin).parent.name]
+
+
+def test_files_are_shared_with_the_installers_cache(wheels, tmp_path):
+    found = provide(Environments(tmp_path / "cache"), "zfbeta")
+    module = next(Path(found.bin).parent.glob("lib/*/site-packages/zfbeta.py"))
+    assert module.stat().st_nlink > 1
+
+
 def test_building_stops_when_nobody_wants_it_any_more(wheels, tmp_path):
     with pytest.raises(Stopped):
-        module._install([sys.executable, "-c", "import time; time.sleep(600)"], until=lambda: True, say=lambda _: None)
+        installer.install(
+            [sys.executable, "-c", "import time; time.sleep(600)"], until=lambda: True, say=lambda _: None
+        )
 
 
 @pytest.mark.parametrize(
@@ -175,3 +212,75 @@ def test_a_run_uses_the_packages_it_asked_for(studio, bring_agent, wheels, tmp_p
     assert b"zfalpha==1.0" in studio.blobs[found.artifacts["logs/requirements.txt"]]
     files = {"train.py": script, "logs": "a file"}
     assert studio.wait_final(studio.submit(files, environment=environment)).status == "completed"
+
+
+def test_a_version_is_resolved_once_and_built_from_its_lock_everywhere(studio, bring_agent, wheels, tmp_path):
+    """The second node has never seen it, and by now the index has a newer package: it gets the same."""
+    bring_agent(studio)
+    environment = {"kind": "pip", "requirements": ["zfalpha"], "version_id": 7}
+    script = "import zfbeta; print('beta', zfbeta.VERSION)"
+    assert b"beta 1.5" in studio.wait_final(studio.submit({"train.py": script}, environment=environment)).log
+    (lock,) = studio.locks["7"]
+    assert (
+        lock["platform"] == "any" and "zfbeta==1.5" in lock["requirements"] and "--hash=sha256:" in lock["requirements"]
+    )
+    assert studio.builds[0]["status"] == "succeeded" and studio.builds[0]["packages"] >= 2
+    assert studio.builds[0]["size"] > 0 and "zfalpha" in studio.builds[0]["log"] and studio.builds[0]["seconds"] > 0
+    make_wheel(wheels, "zfbeta", "2.0")
+    elsewhere = Environments(tmp_path / "elsewhere", desk=Desk(Door(studio.url, studio.node_token)))
+    wanted = {"id": 7, "spec": environment, "lock": [{key: lock[key] for key in ("python", "platform", "sha256")}]}
+    found = elsewhere.provide(wanted, until=lambda: False, say=lambda _: None)
+    assert run(found.python, "import zfbeta; print(zfbeta.VERSION)") == "1.5"
+    fresh = elsewhere.provide({"spec": environment}, until=lambda: False, say=lambda _: None)
+    assert run(fresh.python, "import zfbeta; print(zfbeta.VERSION)") == "2.0", "the index has no newer one: no proof"
+
+
+def test_the_second_use_of_a_lock_asks_neither_the_index_nor_the_studio(studio, wheels, builds, tmp_path):
+    environments = Environments(tmp_path / "cache", desk=Desk(Door(studio.url, studio.node_token)))
+    wanted = {"id": 9, "spec": {"kind": "pip", "requirements": ["zfalpha"]}, "lock": []}
+    assert environments.provide(wanted, until=lambda: False, say=lambda _: None).built
+    (lock,) = studio.locks["9"]
+    wanted["lock"] = [{key: lock[key] for key in ("python", "platform", "sha256")}]
+    assert builds == ["pip compile", "venv", "pip install"]
+    reads = []
+    for _ in range(2):
+        again = Environments(tmp_path / "cache", desk=Desk(Door(studio.url, studio.node_token)))
+        assert not again.provide(wanted, until=lambda: False, say=lambda _: None).built
+        reads.append(studio.lock_reads)
+    assert len(builds) == 3, "a use from the cache started an installer"
+    assert reads == [1, 1], "a lock that the node has was fetched again"
+
+
+def test_whoever_reports_later_uses_the_first_lock(studio, wheels, tmp_path):
+    first = Environments(tmp_path / "a", desk=Desk(Door(studio.url, studio.node_token)))
+    wanted = {"id": 8, "spec": {"kind": "pip", "requirements": ["zfalpha"]}, "lock": []}
+    first.provide(wanted, until=lambda: False, say=lambda _: None)
+    make_wheel(wheels, "zfbeta", "2.0")
+    # Claimed before there was a lock: it resolves, too, and is given the first one's.
+    second = Environments(tmp_path / "b", desk=Desk(Door(studio.url, studio.node_token)))
+    found = second.provide(wanted, until=lambda: False, say=lambda _: None)
+    assert "zfbeta==1.5" in found.lock and run(found.python, "import zfbeta; print(zfbeta.VERSION)") == "1.5"
+
+
+def test_a_file_that_is_another_one_than_the_lock_says_is_refused(studio, wheels, tmp_path):
+    environments = Environments(tmp_path / "cache", desk=Desk(Door(studio.url, studio.node_token)))
+    wanted = {"id": 5, "spec": {"kind": "pip", "requirements": ["zfbeta"]}, "lock": []}
+    environments.provide(wanted, until=lambda: False, say=lambda _: None)
+    (lock,) = studio.locks["5"]
+    lock["requirements"] = re.sub(r"sha256:[0-9a-f]{64}", "sha256:" + "0" * 64, lock["requirements"])
+    lock["sha256"] = hashlib.sha256(lock["requirements"].encode()).hexdigest()
+    wanted["lock"] = [lock]
+    with pytest.raises(EnvironmentFailed, match="is another one than when this version was resolved"):
+        environments.provide(wanted, until=lambda: False, say=lambda _: None)
+    assert studio.builds[-1]["status"] == "failed" and studio.builds[-1]["package"] == "zfbeta"
+    lock["sha256"] = "1" * 64
+    with pytest.raises(EnvironmentFailed, match="came damaged"):
+        environments.provide(wanted, until=lambda: False, say=lambda _: None)
+
+
+def test_a_warning_about_the_python_is_told_to_the_studio(studio, bring_agent, wheels):
+    bring_agent(studio)
+    environment = {"kind": "pip", "python": "3.6.2", "requirements": ["zfbeta"]}
+    found = studio.wait_final(studio.submit({"train.py": "print('ran')"}, environment=environment))
+    assert found.status == "completed" and b"Warning: Python 3.6 was asked for" in found.log
+    assert [text for text in found.warnings if "3.6" in text]

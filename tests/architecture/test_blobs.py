@@ -32,6 +32,8 @@ OTHERS = {
     "loggedmodels.LoggedModel.params",
     "loggedmodels.LoggedModel.tags",
     "registry.Model.tags",
+    "environments.EnvironmentBuild.digest",
+    "environments.EnvironmentLock.sha256",
     "environments.EnvironmentVersion.digest",
     "environments.EnvironmentVersion.spec",
     "kernel.IdempotencyKey.body",
@@ -48,6 +50,7 @@ OTHERS = {
     "runs.Run.properties",
     "runs.Run.steps",
     "runs.Run.tags",
+    "runs.Run.warnings",
     "webhooks.Webhook.events",
     # Nodes by their id.
     "tensorboards.Board.avoid",

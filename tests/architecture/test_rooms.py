@@ -34,6 +34,10 @@ WITHOUT_ACTOR = {
     "registry/queries.py:resolve",
     "runs/services/submit.py:open_experiment",
     # Rows that the caller has chosen for its actor.
+    "runs/services/warning.py:warn",
+    "workspace/environments/queries.py:as_spec",
+    "workspace/environments/services/reporting.py:forget_old",
+    "workspace/environments/services/telling.py:tell",
     "runs/queries.py:shown",
     "runs/services/children.py:close_children",
     "runs/tensorboards/queries.py:can_show",

@@ -1,11 +1,14 @@
 """Reading environments."""
 
+from typing import Any
+
 from django.db.models import QuerySet
 
 from studio.kernel.actors import Actor
-from studio.kernel.errors import NotFound
-from workspace.access import get_workspace
-from workspace.environments.models import Environment, EnvironmentVersion
+from studio.kernel.errors import Forbidden, NotFound, Unauthenticated
+from workspace.access import authorize, get_workspace
+from workspace.environments.models import Environment, EnvironmentLock, EnvironmentVersion
+from workspace.environments.recipe import SYSTEM as SYSTEM_KIND
 from workspace.models import Workspace
 from workspace.references import find_version
 
@@ -39,6 +42,43 @@ def get_version(slug: str, name: str, version: int | None = None, *, actor: Acto
     if found is None:
         raise NotFound(f"The environment {name} has no version {version}.")
     return found
+
+
+def version_for_node(version_id: int, *, actor: Actor) -> EnvironmentVersion:
+    """Return a version of the node's own workspace. Raises NotFound for any other, Forbidden for who is no node."""
+    if actor.kind == "anonymous":
+        raise Unauthenticated("Send a node token in the Authorization header.")
+    if actor.kind != "node":
+        raise Forbidden("This address takes the token of a node.")
+    rows = EnvironmentVersion.objects.select_related("environment__workspace").filter(pk=version_id)
+    version = rows.filter(environment__workspace=actor.workspace_id or 0).first()
+    if version is None:
+        raise NotFound("There is no such version of an environment.")
+    authorize(version.environment.workspace, actor=actor, action="environment.make")
+    return version
+
+
+def lock_for_node(version_id: int, sha256: str, *, actor: Actor) -> EnvironmentLock:
+    """Return a lock of a version by its hash. Raises as `version_for_node`."""
+    lock = version_for_node(version_id, actor=actor).locks.filter(sha256=sha256[:64]).first()
+    if lock is None:
+        raise NotFound("This version has no such lock.")
+    return lock
+
+
+def as_spec(version: EnvironmentVersion) -> dict[str, Any]:
+    """What a node needs of a version that the caller has opened: id, name, version, spec, and which locks it has.
+
+    The locks themselves are fetched by the nodes that lack them.
+    """
+    locks = version.locks.order_by("pk").values("python", "platform", "sha256")
+    return {
+        "id": version.pk,
+        "name": version.environment.name,
+        "version": version.version,
+        "spec": version.spec,
+        "lock": [] if version.spec["kind"] == SYSTEM_KIND else list(locks),
+    }
 
 
 def resolve(workspace: Workspace, reference: str) -> EnvironmentVersion:

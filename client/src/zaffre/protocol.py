@@ -166,6 +166,14 @@ class EnvironmentSpec(TypedDict, total=False):
     requirements: List[str]
 
 
+class LockRef(TypedDict, total=False):
+    """Names what a version was resolved to; nodes fetch the text by its hash."""
+
+    python: str  # 3.11
+    platform: str  # any, or one such as linux-x86_64
+    sha256: str
+
+
 class RunSpec(TypedDict, total=False):
     """What a claim hands to a node: all it needs to run one attempt."""
 
@@ -178,7 +186,7 @@ class RunSpec(TypedDict, total=False):
     name: str
     config: RunConfigBody
     snapshot: Dict[str, Any]  # id, files
-    environment: Dict[str, Any]  # name, version, spec
+    environment: Dict[str, Any]  # id, name, version, spec, lock: [LockRef]
     inputs: Dict[str, Any]  # name -> {dataset, version, files}
     desired: str
     secrets: Dict[str, str]  # name -> value, of those that the config names: never written into a log

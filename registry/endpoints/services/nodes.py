@@ -15,6 +15,7 @@ from runs.forms import clean_text
 from studio.kernel.actors import Actor
 from workspace.compute.addresses import believable
 from workspace.compute.queries import node_of
+from workspace.environments import queries as environments
 from zaffre.protocol import ReplicaSpec
 
 MAX_REASON = 1000
@@ -115,16 +116,11 @@ def _named(replica: Replica) -> ReplicaSpec:
 
 def _in_full(replica: Replica) -> ReplicaSpec:
     deployment, version = replica.deployment, replica.deployment.model_version
-    environment = deployment.environment_version
     return ReplicaSpec(
         **_named(replica),
         workspace=deployment.endpoint.workspace.slug,
         model={"name": version.model.name, "version": version.version, "files": version.files},
         code={"snapshot": deployment.code_id, "files": deployment.code.files},
         entry_script=deployment.entry_script,
-        environment={
-            "name": environment.environment.name,
-            "version": environment.version,
-            "spec": environment.spec,
-        },
+        environment=environments.as_spec(deployment.environment_version),
     )

@@ -2,7 +2,7 @@
 import htmx from "htmx.org";
 import { LiveSocket } from "../live-socket.js";
 
-const TOPICS = ["runs", "endpoints", "compute", "models", "reports"];
+const TOPICS = ["runs", "endpoints", "compute", "models", "reports", "environments"];
 const QUIET = 700; // many facts at once cost one look
 
 class LiveFeed extends HTMLElement {

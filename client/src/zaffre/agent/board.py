@@ -51,11 +51,11 @@ class Board(Service):
 
     def prepare(self) -> Optional[Dict[str, Any]]:
         """Environment and event files; from then on a thread keeps the files up to date."""
-        spec = (self.spec.get("environment") or {}).get("spec") or {}
+        wanted = self.spec.get("environment") or {}
         logs = self.folder / "logs"
         mirror = Mirror(logs, self._fetch, tails=True)
         try:
-            found = self.shop.environments.provide(spec, until=self._stop.is_set, say=self.say)
+            found = self.shop.environments.provide(wanted, until=self._stop.is_set, say=self.say, owner=self.folder)
             self._step(FILES)
             self._update(mirror, self._ask(), first=True)
         except Stopped:

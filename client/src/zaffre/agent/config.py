@@ -19,6 +19,7 @@ from zaffre.protocol import VERSION
 DEFAULT_SLOTS = 2
 #: Processes and threads of one run.
 MAX_PROCESSES = 4096
+DEFAULT_ENVIRONMENTS_GB = 20.0
 #: What the SDK and the scoring server need in every environment that the node builds.
 SDK_REQUIREMENTS = ("urllib3>=1.26,<3", "uvicorn>=0.30")
 
@@ -43,6 +44,8 @@ class NodeConfig:
     memory_gb: Optional[float] = None
     isolation: str = "auto"
     max_processes: int = MAX_PROCESSES
+    #: Built environments take so much of the disk; beyond it the least recently used ones go.
+    environments_gb: float = DEFAULT_ENVIRONMENTS_GB
 
     @property
     def state(self) -> Path:
@@ -99,7 +102,8 @@ def read_config(
     """The configuration from a node.json and the words of the command line, which win.
 
     node.json holds url, token (an enrolment), and optionally name, slots, dir, and what `more` may hold: labels (a list
-    of k=v), cpus, memory_gb, isolation, max_processes. Raises ConfigError.
+    of k=v), cpus, memory_gb, isolation, max_processes, environments_gb.
+    Raises ConfigError.
     """
     told: Dict[str, Any] = {}
     if file is not None:
@@ -126,6 +130,7 @@ def read_config(
         slots=count,
         join_token=told.get("token"),
         sdk_requirements=tuple(told.get("sdk_requirements", SDK_REQUIREMENTS)),
+        environments_gb=_gigabytes(told.get("environments_gb", DEFAULT_ENVIRONMENTS_GB)),
         **_shares({**told, **{key: value for key, value in more.items() if value is not None}}),
     )
 
@@ -154,6 +159,12 @@ def _shares(told: Dict[str, Any]) -> Dict[str, Any]:
     if found["isolation"] not in machine.ISOLATIONS:
         raise ConfigError(f"isolation is {found['isolation']!r}; it must be one of {', '.join(machine.ISOLATIONS)}.")
     return found
+
+
+def _gigabytes(told: Any) -> float:
+    if isinstance(told, bool) or not isinstance(told, (int, float)) or not 0 <= told <= 1e6:
+        raise ConfigError(f"environments_gb is {told!r}; it must be a number of gigabytes, such as 20.")
+    return float(told)
 
 
 def identity_path(config: NodeConfig) -> Path:

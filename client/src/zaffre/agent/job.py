@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from zaffre.agent import supervisors
 from zaffre.agent.clock import now
@@ -68,6 +68,8 @@ class Job:
     resumed: bool = False
     python: str = ""
     path_first: str = ""
+    #: Told with every report of progress; the studio keeps each once.
+    warnings: List[str] = field(default_factory=list)
     launched: bool = False
     child: Optional[subprocess.Popen[bytes]] = None
     pump: Optional[LogPump] = None
@@ -158,9 +160,16 @@ class Job:
         except Stopped:
             raise (Dropped if self.dropped.is_set() else Left) from None
 
+    def warn(self, text: str) -> None:
+        """Say something that people should know although the attempt goes on: in the log, and on the run's page."""
+        self.say(f"Warning: {text}\n")
+        self.warnings.append(text)
+
     def progress(self, state: str, step: Optional[Dict[str, Any]] = None) -> None:
         """Tell how far the attempt is. A refusal that is no fencing is without effect (a step told twice)."""
         body: Dict[str, Any] = {"state": state}
+        if self.warnings:
+            body["warnings"] = list(self.warnings)
         if step is not None:
             body["step"] = step
         # The lease counts from the first try: an earlier moment is a safe one.

@@ -17,7 +17,7 @@ from zaffre.agent.claims import Claims
 from zaffre.agent.config import ConfigError, Identity, NodeConfig
 from zaffre.agent.disk import try_lock
 from zaffre.agent.door import Door, DoorError, Refused, Stopped, rest
-from zaffre.agent.environments import Environments
+from zaffre.agent.environments import Desk, Environments
 from zaffre.agent.hints import Hints
 from zaffre.agent.job import Workshop
 from zaffre.agent.jobs import Jobs
@@ -99,7 +99,12 @@ class Node:
         socket_folder(self.config.state)  # refuses now, and not at the first run
         self.door = Door(self.config.url, identity.token)
         self.blobs = Blobs(self.config.cache / "blobs")
-        self.environments = Environments(self.config.cache, extras=self.config.sdk_requirements)
+        self.environments = Environments(
+            self.config.cache,
+            extras=self.config.sdk_requirements,
+            desk=Desk(self.door),
+            limit_gb=self.config.environments_gb,
+        )
         self.shop = Workshop(
             identity=identity,
             door=self.door,

@@ -27,7 +27,7 @@ class Replica(Service):
         """Environment, model and code."""
         try:
             found = self.shop.environments.provide(
-                (self.spec.get("environment") or {}).get("spec") or {}, until=self._stop.is_set, say=self.say
+                self.spec.get("environment") or {}, until=self._stop.is_set, say=self.say, owner=self.folder
             )
             place = package.provide(
                 self.config.cache, self.shop.blobs, self.spec, door=self.shop.door, until=self._stop.is_set

@@ -204,6 +204,7 @@ def _facts(found: Dict[str, Any]) -> str:
             ("experiment", f"{found['experiment']} #{found['number']}"),
             ("status", found["status"]),
             ("reason", reason.get("message")),
+            ("warnings", " | ".join(found.get("warnings") or [])),
             ("exit code", found.get("exit_code")),
             ("script", " ".join(str(word) for word in words if word)),
             ("target", found.get("target")),

@@ -162,6 +162,7 @@ class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
             "properties": {**properties, **(found.get("properties") or {})},
             "inputDatasets": [{"name": name, **given} for name, given in (found.get("inputs") or {}).items()],
             "runDefinition": {**config, "environment": found.get("environment")},
+            "warnings": [{"source": "zaffre", "message": text} for text in found.get("warnings") or []],
             "submittedBy": found.get("submitted_by"),
         }
         reason = found.get("reason")

@@ -16,7 +16,9 @@ class Environment(Step):
         job = self.job
         wanted = job.spec.get("environment") or {}
         try:
-            found = job.shop.environments.provide(wanted.get("spec") or {}, until=job.interrupted, say=job.say)
+            found = job.shop.environments.provide(
+                wanted, until=job.interrupted, say=job.say, owner=job.place.path, run=job.run
+            )
         except Stopped:
             job.check()
             raise
@@ -25,6 +27,8 @@ class Environment(Step):
         except OSError as error:
             raise StepFailed("environment_failed", f"The environment could not be made: {error}") from error
         job.python, job.path_first = found.python, found.bin
+        for text in found.warnings:
+            job.warn(text)
         self.note = f"{wanted.get('name') or 'system'}: {found.note}"
         if found.lock:
             self._write_down(found.lock)

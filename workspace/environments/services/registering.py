@@ -7,13 +7,13 @@ from django.db import transaction
 
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Conflict
-from studio.kernel.events import publish
 from workspace import forms
 from workspace.access import get_workspace
 from workspace.audit.services import record
 from workspace.environments import recipe
 from workspace.environments.curated import CURATED
 from workspace.environments.models import Environment, EnvironmentVersion
+from workspace.environments.services.telling import tell
 from workspace.models import Workspace
 from zaffre.protocol import EnvironmentSpec
 
@@ -84,5 +84,5 @@ def _add_version(
         target=f"{name}:{version.version}",
         fields={"digest": digest},
     )
-    publish(f"ws.{workspace.slug}", t="fact", topic="environments", name=name, version=version.version)
+    tell(version)
     return version

@@ -1,0 +1,64 @@
+"""What environments are on a node: what one is asked for with, and what comes out of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Dict, List, Tuple
+
+from zaffre.agent.environments.installer import EnvironmentFailed
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Exact packages with the hashes of their files. `platform` is `any` when it counts for every machine."""
+
+    python: str
+    platform: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def packages(self) -> List[str]:
+        """One `name==version` for each package, without hashes and markers."""
+        lines = (line.split(" ;")[0].rstrip(" \\") for line in self.text.splitlines())
+        return [line for line in lines if line and not line.startswith((" ", "#"))]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A ready environment: its interpreter, the first folder for PATH, and whether it had to be built."""
+
+    python: str
+    bin: str
+    built: bool
+    note: str
+    #: The exact versions in it, one a line; empty where nobody knows them.
+    lock: str = ""
+    #: What is other than it was asked for, for people.
+    warnings: Tuple[str, ...] = ()
+    #: Of what was built just now: seconds, size in bytes, packages, digest.
+    facts: Dict[str, object] = field(default_factory=dict)
+
+
+def check_requirements(found: object) -> List[str]:
+    """The requirement lines of a specification. Raises EnvironmentFailed for what is no plain requirement.
+
+    Options of installers and paths of this machine are refused: they would read files of the node.
+    """
+    if not isinstance(found, (list, tuple)):
+        raise EnvironmentFailed("The requirements of this environment are no list.")
+    lines = []
+    for line in found:
+        text = str(line).strip()
+        odd = text.startswith(("-", ".", "/", "~")) or "\n" in text or "\r" in text or "file:" in text.lower()
+        if odd:
+            raise EnvironmentFailed(
+                f"{text[:80]!r} is no package requirement. Write a name with a version, like numpy==2.1.0."
+            )
+        if text and not text.startswith("#"):
+            lines.append(text)
+    return lines
