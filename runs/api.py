@@ -9,7 +9,9 @@ from rest_framework.views import APIView
 
 from runs import children, completion, queries, services
 from runs.models import Run
-from runs.shapes import ChildrenIn, EndIn, RunPatch
+from runs.origins.known import origin_out
+from runs.reproducing import reproduce
+from runs.shapes import ChildrenIn, EndIn, ReproduceIn, RunPatch
 from runs.tables import finding, forms
 from runs.tables.best import best_values
 from runs.tables.cells import plain
@@ -64,7 +66,8 @@ class Runs(APIView):
         def make() -> tuple[dict[str, Any], int]:
             body = parse(RunIn, request.data)
             run = _begin(ws, request, body)
-            return queries.run_in_full(queries.get_run(ws, run.pk, actor=actor_of(request))), 201
+            found = queries.get_run(ws, run.pk, actor=actor_of(request))
+            return queries.run_in_full(found) | origin_out(found), 201
 
         return once(request, make)
 
@@ -117,7 +120,8 @@ class Complete(APIView):
 
 class RunDetail(APIView):
     def get(self, request: Request, ws: str, run: str) -> Response:
-        return Response(queries.run_in_full(queries.get_run(ws, run, actor=actor_of(request))))
+        found = queries.get_run(ws, run, actor=actor_of(request))
+        return Response(queries.run_in_full(found) | origin_out(found))
 
     def patch(self, request: Request, ws: str, run: str) -> Response:
         actor = actor_of(request)
@@ -135,6 +139,18 @@ class RunDetail(APIView):
 class Cancel(APIView):
     def post(self, request: Request, ws: str, run: str) -> Response:
         return Response(queries.run_out(services.cancel_run(ws, run, actor=actor_of(request))), status=202)
+
+
+class Reproduce(APIView):
+    def post(self, request: Request, ws: str, run: str) -> Response:
+        """The same once more; {target} may be another one."""
+
+        def make() -> tuple[dict[str, Any], int]:
+            target = parse(ReproduceIn, request.data)["target"]
+            made = reproduce(ws, run, actor=actor_of(request), target=target)
+            return queries.run_in_full(queries.get_run(ws, made.pk, actor=actor_of(request))), 201
+
+        return once(request, make)
 
 
 class End(APIView):

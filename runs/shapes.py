@@ -30,6 +30,10 @@ class ChildrenIn(serializers.Serializer):
         return {"children": attrs.get("children") or [{}] * attrs.get("count", 0)}
 
 
+class ReproduceIn(serializers.Serializer):
+    target = serializers.CharField(default="", allow_blank=True)
+
+
 class EndIn(serializers.Serializer):
     status = serializers.CharField()
     message = serializers.CharField(default="", allow_blank=True)

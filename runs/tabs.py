@@ -16,6 +16,8 @@ from runs.compare import queries as comparing
 from runs.compare.rows import delta, number
 from runs.lineage import queries as lineage
 from runs.models import Run, Status
+from runs.origins.known import origin_out
+from runs.origins.queries import REPRODUCES, agreement
 from runs.snapshots import browsing
 from runs.snapshots import queries as snapshots
 from runs.tables.columns import columns
@@ -77,6 +79,21 @@ def overview(ws: str, row: Run, told: Mapping[str, Any], *, actor: Actor) -> dic
     # By the relation and not by its class: models are built on runs, and not the other way round.
     shown["logged"] = row.logged_models.filter(deleted__isnull=True).order_by("created") if row.has_lineage else []
     shown["commit_url"] = commit_url(told["git"])
+    return shown | origin(ws, row, actor=actor)
+
+
+def origin(ws: str, row: Run, *, actor: Actor) -> dict[str, Any]:
+    """The identical run before this one, and whether this one's numbers are those of the run that it reproduces."""
+    shown: dict[str, Any] = {"origin": origin_out(row)}
+    if row.properties.get(REPRODUCES):
+        try:
+            found = agreement(ws, row.pk, actor=actor)
+        except NotFound:
+            return shown  # the other one was deleted
+        names = {"code": _("code"), "environment": _("environment"), "data": _("data"), "words": _("words")}
+        found["same"] = [(names[what], same) for what, same in found["same"].items()]
+        found["metrics"] = [{**one, "delta": delta(one["second"], one["first"])} for one in found["metrics"]]
+        shown["agreement"] = found
     return shown
 
 
@@ -131,7 +148,12 @@ def snapshot(ws: str, row: Run, given: Mapping[str, str], *, actor: Actor) -> di
     if entry is None:
         raise NotFound(f"The snapshot has no file {path[:200]!r}.")
     text = snapshots.get_text(ws, row.snapshot.pk, path, actor=actor)
-    return shown | {"nodes": browsing.tree(files, path), "file": entry, "text": text}
+    return shown | {
+        "nodes": browsing.tree(files, path),
+        "file": entry,
+        "text": text,
+        "patch": getattr(row, "patch", None),
+    }
 
 
 def _code_between(ws: str, row: Run, other: Run, view: str, *, actor: Actor) -> dict[str, Any]:

@@ -27,6 +27,7 @@ api_routes = [
     path(f"{_RUNS}/complete", api.Complete.as_view(), name="run_complete"),
     path(f"{_RUNS}/<str:run>", api.RunDetail.as_view(), name="run"),
     path(f"{_RUNS}/<str:run>/cancel", api.Cancel.as_view(), name="run_cancel"),
+    path(f"{_RUNS}/<str:run>/reproduce", api.Reproduce.as_view(), name="run_reproduce"),
     path(f"{_RUNS}/<str:run>/end", api.End.as_view(), name="run_end"),
     path(f"{_RUNS}/<str:run>/children", api.Children.as_view(), name="run_children"),
 ]
@@ -52,5 +53,6 @@ pages = [
     path(f"{_PAGE}/baseline", views.baseline, name="run_baseline"),
     path(f"{_PAGE}/rename", views.rename, name="run_rename"),
     path(f"{_PAGE}/again", views.submit_again, name="run_again"),
+    path(f"{_PAGE}/reproduce", views.reproduce_run, name="run_reproduce"),
     path(f"{_PAGE}/<str:tab>", views.run, name="run_tab"),
 ]

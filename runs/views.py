@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from runs import cloning, outputs, queries, services, tabs
 from runs.bin.queries import get_binned
+from runs.reproducing import reproduce
 from runs.tables import services as tables
 from runs.tables.queries import marks_of
 from runs.tensorboards.panel import panel
@@ -144,6 +145,19 @@ def submit_again(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
             properties={cloning.CLONED_FROM: row.pk},
         ),
         said=_("A new run was submitted."),
+        to=lambda made: _there(ws, made.pk),
+        back=_there(ws, run),
+    )
+
+
+@require_POST
+@signed_in
+def reproduce_run(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
+    """The run once more, with the versions that it had; its page says whether the numbers agree."""
+    return post(
+        request,
+        lambda: reproduce(ws, run, actor=request.actor),
+        said=_("A run that does the same again was submitted. Its page will say whether the numbers agree."),
         to=lambda made: _there(ws, made.pk),
         back=_there(ws, run),
     )

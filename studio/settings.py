@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "runs.lineage",
     "runs.tables",
     "runs.reports",
+    "runs.origins",
     "runs.bin",
     "runs.tensorboards",
     "registry",

@@ -21,6 +21,7 @@ ROOMS = [
     # Before the run's own: what is said of many runs begins like the address of one.
     "runs.tables",
     "runs.bin",
+    "runs.origins",
     "runs",
     "runs.metrics",
     "runs.logs",

@@ -16,6 +16,7 @@ from runs.compare import choice as choices
 from runs.compare import code, queries, rows, shown
 from runs.compare.choice import Choice
 from runs.compare.queries import Comparison
+from runs.origins.known import patches
 from runs.queries import list_runs
 from runs.tensorboards.queries import can_show
 from studio.kernel.actors import Actor
@@ -178,7 +179,13 @@ def _images(ws: str, choice: Choice, comparison: Comparison, *, actor: Actor) ->
 def _code(ws: str, choice: Choice, comparison: Comparison, *, actor: Actor) -> dict[str, Any]:
     one, other = two_of(choice, comparison)
     view = "unified" if choice.word("view") == "unified" else "split"
-    told: dict[str, Any] = {"one": one, "other": other, "view": view, "git": _git(one, other)}
+    told: dict[str, Any] = {
+        "one": one,
+        "other": other,
+        "view": view,
+        "git": _git(one, other),
+        "patches": patches([one, other]),
+    }
     told["views"] = [(name, choice.query(view=name)) for name in ("split", "unified")]
     told["swap"] = choice.query(a=other.id, b=one.id)
     if not (one.snapshot and other.snapshot):

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from runs import forms
 from runs.models import Run, Status
+from runs.origins import keeping as origins
 from runs.queries import get_run_as_told
 from runs.services.beginning import Words, begin_all, prepared
 from runs.services.submit import open_experiment
@@ -45,6 +46,7 @@ def start_interactive(
     begun.run.snapshot = snapshots.resolve(workspace, snapshot) if snapshot else None
     begun.run.git = forms.clean_git(git or {})
     begin_all([(begun, number)])
+    origins.remember(begun.run, git=git or {})
     return begun.run
 
 

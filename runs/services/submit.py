@@ -9,6 +9,7 @@ from django.utils import timezone
 from runs import forms
 from runs.config import parse_config, require_script, secret_names
 from runs.models import Experiment, Run, Status
+from runs.origins import keeping as origins
 from runs.queries import get_run_briefly
 from runs.services.hints import hint
 from runs.services.telling import tell
@@ -76,6 +77,7 @@ def submit_run(
         submitted_by_id=actor.user_id,
         queued_at=timezone.now(),
     )
+    origins.remember(run, git=git or {})
     record(actor=actor, workspace=workspace, action="run.submit", target=run.pk, fields={"experiment": group.name})
     hint(run.pk, target_id=target.pk, attempt=1)
     tell(run, Status.QUEUED)

@@ -22,6 +22,9 @@ OTHERS = {
     # The digest of a list whose files stand in the row's list.
     "datasets.DatasetVersion.digest",
     "snapshots.Snapshot.digest",
+    # The digest of what decides a result, and the paths of files whose changes were not sent.
+    "origins.Likeness.digest",
+    "origins.Patch.left_out",
     # The hash of a log, which lies in the database.
     "logs.Log.sha256",
     # What a client says of data that lies elsewhere.

@@ -255,3 +255,53 @@ def test_git_does_not_start_programs_of_the_repository(code):
     git(code, "config", "core.fsmonitor", str(hook))
     assert git_facts(code)["commit"]
     assert not (code / "started").exists()
+
+
+@pytest.fixture
+def repository(code):
+    git(code, "init", "-q")
+    put(code, "train.py", "lib/model.py")
+    git(code, "add", ".")
+    git(code, "commit", "-qm", "first")
+    return code
+
+
+def test_changes_since_the_commit_travel_along(repository, tmp_path):
+    assert "diff" not in git_facts(repository), "nothing was changed"
+    (repository / "train.py").write_text("changed\n")
+    (repository / "lib" / "model.py").unlink()
+    (repository / "new.py").write_text("the snapshot holds it\n")
+    facts = git_facts(repository)
+    assert facts["left_out"] == []
+    patch = tmp_path / "changes.diff"
+    patch.write_text(facts["diff"])
+    git(repository, "checkout", "-q", ".")
+    git(repository, "apply", str(patch))
+    assert (repository / "train.py").read_text() == "changed\n"
+    assert not (repository / "lib" / "model.py").exists()
+
+
+def test_changes_too_large_are_named(repository):
+    (repository / "train.py").write_text("x\n" * 400_000)
+    (repository / "lib" / "model.py").write_text("small\n")
+    facts = git_facts(repository)
+    assert facts["left_out"] == ["train.py"]
+    assert "+small" in facts["diff"] and "train.py" not in facts["diff"]
+
+
+def test_changes_stay_here_for_who_wants_it(repository, monkeypatch):
+    (repository / "train.py").write_text("changed\n")
+    assert "diff" not in git_facts(repository, diff=False)
+    monkeypatch.setenv("ZAFFRE_GIT_DIFF", "0")
+    facts = git_facts(repository)
+    assert facts["dirty"] is True and "diff" not in facts
+
+
+def test_a_diff_starts_no_program_of_the_repository(repository, tmp_path):
+    sign = tmp_path / "sign"
+    git(repository, "config", "diff.external", f"touch {sign}")
+    git(repository, "config", "diff.evil.textconv", f"touch {sign}; cat")
+    (repository / ".gitattributes").write_text("*.py diff=evil\n")
+    (repository / "train.py").write_text("changed\n")
+    assert "+changed" in git_facts(repository)["diff"]
+    assert not sign.exists()

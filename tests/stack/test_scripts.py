@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import stat
 import time
 import zipfile
@@ -183,3 +184,16 @@ Run.get_context().upload_file("sent/own.bin", "own.bin")
         got = studio.ask("GET", f"{studio.ws}/runs/{run}/artifacts/{name}").body
         want = b"".join(hashlib.sha256(seed + bytes([n])).digest() * 32768 for n in range(70)) + b"end"
         assert hashlib.sha256(got).digest() == hashlib.sha256(want).digest(), name
+
+
+def test_a_run_is_reproduced_by_the_command(studio):
+    script = (
+        "import random\nfrom zaffre.core import Run\nrandom.seed(7)\nRun.get_context().log('luck', random.random())\n"
+    )
+    run = studio.submit({"train.py": script})
+    studio.wait_for(run, "completed")
+    told = studio.zaffre("run", "reproduce", run, "--json")
+    assert told.returncode == 0, told.stderr
+    found = json.loads(told.stdout)
+    assert found["agrees"] is True and found["other"]["id"] == run
+    assert [(one["key"], one["verdict"]) for one in found["metrics"]] == [("luck", "equal")]

@@ -7,6 +7,7 @@ import argparse
 import sys
 from typing import Any, Dict, List
 
+from zaffre.cli import reproduce
 from zaffre.cli.common import (
     age,
     amount,
@@ -73,6 +74,7 @@ def add(nouns: Any) -> None:
     delete = _one(verb(verbs, "delete", _delete, "Put a run and what is below it into the recycle bin."))
     delete.add_argument("--forever", action="store_true", help="remove it from the bin, too: it cannot be restored")
     delete.add_argument("--yes", action="store_true", help="do not ask")
+    reproduce.add(verbs)
     _one(verb(verbs, "restore", _restore, "Take a deleted run out of the recycle bin."))
     archive = _one(verb(verbs, "archive", _archive, "Hide a run from the lists; it stays as it is."))
     archive.add_argument("--undo", action="store_true", help="show it again")
@@ -115,6 +117,7 @@ def _submit(options: argparse.Namespace) -> int:
     run = Experiment(space, options.experiment).submit(
         config, tags=pairs(options.tag, "--tag"), display_name=options.name
     )
+    reproduce.hint(run)
     if options.follow:
         note(f"Run {run.id} · {run.get_portal_url()}")
         return _follow(options, run)

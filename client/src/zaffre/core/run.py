@@ -76,6 +76,23 @@ class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
 
         return current_run(allow_offline=allow_offline)
 
+    def reproduce(self, compute_target: Optional[str] = None) -> "Run":
+        """Submit the same code, environment, data and words once more; elsewhere if a target is named.
+
+        Returns the new run. Whether its numbers agree says its `agreement()`. Raises Refused for a run without code.
+        """
+        made = self.client.post(f"{self.address}/reproduce", {"target": compute_target or ""})
+        return Run.from_json(self.experiment, made)
+
+    def agreement(self, other: "Optional[Run]" = None, *, close: float = 1e-6) -> Dict[str, Any]:
+        """Whether the numbers are those of `other`, by default of the run that this one reproduces.
+
+        {same: {code, environment, data, words}, metrics: [{key, first, second, relative, verdict}], agrees}; `first` is
+        the other's, `agrees` is None before both have ended. Numbers agree up to a relative difference of `close`.
+        """
+        asked = {"with": other.id} if other is not None else {}
+        return dict(self.client.get(f"{self.address}/agreement", close=repr(close), **asked))
+
     # --- what it is ------------------------------------------------------------------------------
     @property
     def known(self) -> Dict[str, Any]:
