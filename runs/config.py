@@ -8,7 +8,16 @@ from typing import Any
 from studio.kernel import paths
 from studio.kernel.errors import Invalid
 from workspace.forms import clean_name
-from zaffre.protocol import ENV_SECRET_PREFIX, InputSpec, RunConfigBody
+from zaffre.protocol import (
+    BACKENDS,
+    DISTRIBUTIONS,
+    ENV_SECRET_PREFIX,
+    INPUT_WORD,
+    DistributionSpec,
+    HistorySpec,
+    InputSpec,
+    RunConfigBody,
+)
 
 MAX_WORDS = 1000
 MAX_WORD = 32 * 1024
@@ -17,6 +26,8 @@ MAX_INPUTS = 200
 MAX_SECRETS = 100
 MAX_RETRIES = 20
 MAX_DURATION = 30 * 24 * 3600
+MAX_NODES, MAX_PROCESSES = 256, 256
+MAX_WATCHED = 20
 MODES = ("download", "mount")
 DEFAULT_TARGET, DEFAULT_ENVIRONMENT = "local", "system"
 _KNOWN = set(RunConfigBody.__annotations__)
@@ -36,7 +47,7 @@ def parse_config(body: object) -> RunConfigBody:
         raise Invalid("A run has either a script or a command.", field="config.script")
     if script is not None:
         script = paths.clean(_text(script, "script").removeprefix("./"))
-    return RunConfigBody(
+    checked = RunConfigBody(
         script=script,
         command=_words(command, "command") if command else None,
         arguments=_words(body.get("arguments") or [], "arguments"),
@@ -48,6 +59,24 @@ def parse_config(body: object) -> RunConfigBody:
         max_retries=_whole(body.get("max_retries"), "max_retries", most=MAX_RETRIES, least=0) or 0,
         secrets=_secrets(body.get("secrets") or [], body.get("environment_variables") or {}),
     )
+    _add_what_is_said(checked, body)
+    _require_inputs(checked)
+    return checked
+
+
+def _add_what_is_said(checked: RunConfigBody, body: Mapping[str, object]) -> None:
+    """The fields that most runs do not have: they are there only when they say something."""
+    if again := _whole(body.get("max_user_retries"), "max_user_retries", most=MAX_RETRIES, least=0):
+        checked["max_user_retries"] = again
+    nodes = _whole(body.get("node_count"), "node_count", most=MAX_NODES) or 1
+    if nodes > 1:
+        checked["node_count"] = nodes
+    if body.get("distribution") or nodes > 1:
+        checked["distribution"] = _distribution(body.get("distribution") or {"kind": "multiprocess"}, nodes)
+    if "distribution" in checked:
+        raise Invalid("This studio starts a run as one process on one node.", field="config.distribution")
+    if body.get("history"):
+        checked["history"] = _history(body["history"])
 
 
 def require_script(config: RunConfigBody, files: list[str]) -> None:
@@ -156,6 +185,59 @@ def _secrets(value: object, variables: object) -> list[str]:
 def secret_names(config: Mapping[str, Any]) -> list[str]:
     """The secrets that a checked configuration names."""
     return [entry.rpartition("=")[2] for entry in config.get("secrets") or []]
+
+
+def _distribution(value: object, nodes: int) -> DistributionSpec:
+    field = "config.distribution"
+    if not isinstance(value, Mapping):
+        raise Invalid("distribution is an object such as {kind, processes_per_node}.", field=field)
+    kind = value.get("kind") or "multiprocess"
+    if kind not in DISTRIBUTIONS:
+        raise Invalid(f"The kind of a distribution is one of {', '.join(DISTRIBUTIONS)}.", field=field)
+    processes = _whole(value.get("processes_per_node"), "distribution", most=MAX_PROCESSES) or 1
+    found = DistributionSpec(kind=kind, processes_per_node=processes)
+    if kind == "pytorch":
+        backend = str(value.get("backend") or "nccl").lower()
+        if backend not in BACKENDS:
+            raise Invalid(f"The backend of a distribution is one of {', '.join(BACKENDS)}.", field=field)
+        found["backend"] = backend
+    if kind == "mpi" and nodes > 1:
+        raise Invalid(
+            "MPI starts its processes on one node here: mpirun would have to reach the others by ssh.",
+            hint="Ask for one node with more processes, or take the kind multiprocess or pytorch.",
+            field=field,
+        )
+    if servers := _whole(value.get("parameter_servers"), "distribution", most=MAX_NODES, least=0):
+        if kind != "tensorflow" or servers >= nodes:
+            raise Invalid("Parameter servers are of TensorFlow, and fewer than its nodes.", field=field)
+        found["parameter_servers"] = servers
+    return found
+
+
+def _history(value: object) -> HistorySpec:
+    field = "config.history"
+    if not isinstance(value, Mapping):
+        raise Invalid("history is an object such as {output_collection, directories_to_watch}.", field=field)
+    folders = value.get("directories_to_watch")
+    folders = ["logs"] if folders is None else folders
+    if not isinstance(folders, (list, tuple)) or len(folders) > MAX_WATCHED:
+        raise Invalid(f"directories_to_watch is a list of at most {MAX_WATCHED} folders.", field=field)
+    try:
+        watched = [paths.clean(_text(one, "history").removeprefix("./").rstrip("/")) for one in folders]
+    except Invalid as error:
+        raise Invalid(f"A folder to watch is one of the run's own. {error.message}", field=field) from None
+    return HistorySpec(
+        output_collection=value.get("output_collection") is not False, directories_to_watch=list(dict.fromkeys(watched))
+    )
+
+
+def _require_inputs(checked: RunConfigBody) -> None:
+    """Raise Invalid for a word that stands for an input which the run does not have."""
+    words = [*checked["arguments"], *(checked["command"] or ()), *checked["environment_variables"].values()]
+    for word in words:
+        name = word.removeprefix(INPUT_WORD)
+        if name != word and name not in checked["inputs"]:
+            raise Invalid(f"{word} stands for an input that the run does not have.", field="config.inputs")
 
 
 def _whole(value: object, field: str, *, most: int, least: int = 1) -> int | None:

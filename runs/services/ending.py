@@ -34,6 +34,9 @@ from zaffre.protocol import (
 
 MAX_TAIL, MAX_REASON, MAX_CODE = 8000, 3000, 40
 TIMEOUT, LOST, PREEMPTED = "timeout", "worker_lost", "preempted"
+SCRIPT_FAILED = "script_failed"
+#: Ends that are the script's own, which a node reports.
+SCRIPTS_OWN = (SCRIPT_FAILED, "script_killed")
 
 
 @transaction.atomic
@@ -105,6 +108,10 @@ def report_result(
     if code in states.RETRIED and not canceling and _may_again(run, attempt, code):
         return _again(run, code, free=code == PREEMPTED)
     timed_out = run.reason_code == TIMEOUT
+    if not (canceling or timed_out) and (failed := _failed_and_may_again(run, code, exit_code)):
+        told = forms.clean_text(message, MAX_REASON // 2) or "The script ended badly."
+        why = f"Attempt {run.attempt_no} failed. {told}"
+        return _again(run, code or SCRIPT_FAILED, free=True, pauses=failed, why=why)
     status = states.outcome(canceling=canceling, timed_out=timed_out, reason=code, exit_code=exit_code)
     changes: dict[str, Any] = {**facts, "log_tail": forms.clean_text(log_tail, MAX_TAIL)}
     if status == COMPLETED:
@@ -124,10 +131,19 @@ def _may_again(run: Run, attempt: Attempt, code: str) -> bool:
     return attempt.launched is None or run.retries_used < run.max_retries
 
 
-def _again(run: Run, code: str, *, free: bool) -> str:
+def _failed_and_may_again(run: Run, code: str, exit_code: int | None) -> int:
+    """How many attempts have failed by themselves, if the submitter wants another one after so many; else 0."""
+    if not (code in SCRIPTS_OWN or (not code and exit_code)):
+        return 0
+    most = (run.config or {}).get("max_user_retries") or 0
+    failed = Attempt.objects.filter(run=run, reason_code__in=["", *SCRIPTS_OWN]).exclude(ended=None).count()
+    return failed if failed <= most else 0
+
+
+def _again(run: Run, code: str, *, free: bool, pauses: int = 0, why: str = "") -> str:
     """Queue the run for another attempt after a growing pause; `free` costs none of its retries."""
     retries = run.retries_used + (0 if free else 1)
-    seconds = states.pause(max(1, retries))
+    seconds = states.pause(max(1, retries, pauses))
     Run.objects.filter(pk=run.pk).update(
         status=Status.QUEUED,
         retries_used=retries,
@@ -136,7 +152,7 @@ def _again(run: Run, code: str, *, free: bool) -> str:
         started=None,
         steps=[],
         reason_code=code,
-        reason=f"Attempt {run.attempt_no} was lost; the next one starts after a pause.",
+        reason=f"{why or f'Attempt {run.attempt_no} was lost.'} The next attempt starts after a pause.",
     )
     close_children(run)  # the next attempt begins its own
     hint(run.pk, target_id=run.target_id or 0, attempt=run.attempt_no + 1)

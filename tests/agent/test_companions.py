@@ -119,7 +119,7 @@ class Job:
     run, address = "RUN", "/run"
 
     def __init__(self, folder) -> None:
-        self.door = Door()
+        self.door, self.spec = Door(), {}
         self.place = type("Place", (), {"path": folder, "work": folder / "work"})()
 
     def over(self) -> bool:
@@ -196,3 +196,25 @@ def test_gpus_are_read_where_there_are_some(monkeypatch):
         "gpu_1_memory_usage_megabytes": 20_000,
         "gpu_1_memory_usage_percentage": 25,
     }
+
+
+def test_the_folders_that_a_run_names_are_watched_and_kept(studio, bring_agent, tmp_path):
+    studio.settings["look"] = 0.2
+    bring_agent(studio)
+    script = """
+import os, sys, time
+for folder in ("boards", "logs", "outputs"):
+    os.makedirs(folder, exist_ok=True)
+    open(folder + "/a", "w").write(open(sys.argv[1] + "/part").read())
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.05)
+"""
+    history = {"output_collection": False, "directories_to_watch": ["boards"]}
+    words = ["DatasetConsumptionConfig:my-data", str(tmp_path / "enough")]
+    inputs = {"my-data": {"part": "mine"}}
+    run = studio.submit({"train.py": script}, arguments=words, inputs=inputs, history=history)
+    studio.wait(lambda: "boards/a" in run.artifacts, "what is watched")
+    assert studio.blobs[run.artifacts["boards/a"]] == b"mine"
+    (tmp_path / "enough").touch()
+    studio.wait_final(run)
+    assert (run.status, set(run.artifacts)) == ("completed", {"boards/a"})

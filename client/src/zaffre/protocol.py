@@ -107,6 +107,10 @@ STEPS = ("queued", "snapshot", "environment", "data", "running", "outputs")
 WAKE_TASK = "zaffre.wake"  # args: run id, attempt, ticket
 SYNC_TASK = "zaffre.sync"  # no args
 
+# --- runs of many processes ----------------------------------------------------------------------
+DISTRIBUTIONS = ("pytorch", "mpi", "tensorflow", "multiprocess")
+BACKENDS = ("nccl", "gloo")
+
 # --- environment variables of a run ------------------------------------------------------------
 ENV_URL = "ZAFFRE_URL"
 ENV_TOKEN = "ZAFFRE_TOKEN"  # noqa: S105 - the name of a variable
@@ -118,6 +122,8 @@ ENV_ATTEMPT = "ZAFFRE_ATTEMPT"
 ENV_SPOOL = "ZAFFRE_SPOOL"
 ENV_INPUT_PREFIX = "ZAFFRE_INPUT_"
 ENV_SECRET_PREFIX = "ZAFFRE_SECRET_"  # noqa: S105 - the beginning of names
+#: A word or variable of a run's config that is this and the name of an input becomes the path of its folder.
+INPUT_WORD = "DatasetConsumptionConfig:"
 
 # --- paths ---------------------------------------------------------------------------------------
 API = "/api/v1"
@@ -147,6 +153,22 @@ class InputSpec(TypedDict, total=False):
     mode: str  # download | mount
 
 
+class DistributionSpec(TypedDict, total=False):
+    """How the processes of a run belong together: who launches them, and what they are told of each other."""
+
+    kind: str  # one of DISTRIBUTIONS
+    processes_per_node: int
+    backend: str  # nccl | gloo, of pytorch
+    parameter_servers: int  # of tensorflow: the last of its nodes
+
+
+class HistorySpec(TypedDict, total=False):
+    """What is kept of a run's folder."""
+
+    output_collection: bool
+    directories_to_watch: List[str]
+
+
 class RunConfigBody(TypedDict, total=False):
     script: Optional[str]
     command: Optional[List[str]]
@@ -158,6 +180,10 @@ class RunConfigBody(TypedDict, total=False):
     max_duration_seconds: Optional[int]
     max_retries: int
     secrets: List[str]  # "VARIABLE=name"; of a name alone the studio makes ENV_SECRET_PREFIX and the name in capitals
+    max_user_retries: int
+    node_count: int
+    distribution: DistributionSpec
+    history: HistorySpec
 
 
 class EnvironmentSpec(TypedDict, total=False):

@@ -15,7 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, BinaryIO, Deque, Dict, List, Tuple
 
 from zaffre.agent.door import DoorError, Refused
-from zaffre.agent.outputs import regular_files
+from zaffre.agent.outputs import regular_files, watched
 from zaffre.agent.usage import Meter
 from zaffre.protocol import SYSTEM_PREFIX
 
@@ -116,12 +116,13 @@ class Sampler(Companion):
 
 
 class LogFolder(Companion):
-    """Sends files of logs/ that changed since they were sent; what is written last is collected at the end."""
+    """Sends changed files of the watched folders (logs/); what is written last is collected at the end."""
 
     name = "logs"
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
+        self._folders = watched(job.spec)
         self._sent: Dict[str, Tuple[int, int, int]] = {}
         self._due: Dict[str, float] = {}
 
@@ -130,7 +131,7 @@ class LogFolder(Companion):
         left_out: List[str] = []
         files = size = 0
         try:
-            for path, handle, _ in regular_files(root, ("logs",), left_out):
+            for path, handle, _ in regular_files(root, self._folders, left_out):
                 with os.fdopen(handle, "rb") as file:
                     facts = os.fstat(file.fileno())
                     mark = (facts.st_ino, facts.st_size, facts.st_mtime_ns)

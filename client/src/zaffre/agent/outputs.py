@@ -17,7 +17,7 @@ from zaffre.protocol import PACK_BELOW, UPLOAD_FROM_BYTES, FileEntry
 if TYPE_CHECKING:
     from zaffre.agent.job import Job
 
-FOLDERS = ("outputs", "logs")
+OUTPUTS, LOGS = "outputs", "logs"
 MOST_FILES = 20_000
 MOST_BYTES = 64 * 2**30
 _PER_QUESTION = 1000
@@ -33,8 +33,21 @@ class Collected:
     left_out: List[str] = field(default_factory=list)
 
 
+def watched(spec: Dict[str, Any]) -> Tuple[str, ...]:
+    """The folders whose files are sent while the code writes them."""
+    told = (spec.get("config") or {}).get("history") or {}
+    return tuple(told.get("directories_to_watch", [LOGS]))
+
+
+def collected(spec: Dict[str, Any]) -> Tuple[str, ...]:
+    """The folders whose files are kept when the code has ended."""
+    told = (spec.get("config") or {}).get("history") or {}
+    first = (OUTPUTS,) if told.get("output_collection", True) else ()
+    return (*first, *[folder for folder in watched(spec) if folder not in first])
+
+
 def upload(job: Job) -> Collected:
-    """Make the files of outputs/ and logs/ artifacts of the run. Raises Dropped and Left as `job.ask`."""
+    """Make the files of `collected` artifacts of the run. Raises Dropped and Left as `job.ask`."""
     done = Collected()
     try:
         root = os.open(str(job.place.work), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -42,7 +55,7 @@ def upload(job: Job) -> Collected:
         return done
     try:
         group: List[FileEntry] = []
-        for entry in _entries(root, done):
+        for entry in _entries(root, collected(job.spec), done):
             group.append(entry)
             if len(group) >= _PER_QUESTION:
                 _send(job, root, group, done)
@@ -54,9 +67,9 @@ def upload(job: Job) -> Collected:
     return done
 
 
-def _entries(root: int, done: Collected) -> Iterator[FileEntry]:
+def _entries(root: int, folders: Tuple[str, ...], done: Collected) -> Iterator[FileEntry]:
     total = count = 0
-    for path, handle, size in regular_files(root, FOLDERS, done.left_out):
+    for path, handle, size in regular_files(root, folders, done.left_out):
         with os.fdopen(handle, "rb") as file:
             if count >= MOST_FILES or total + size > MOST_BYTES:
                 done.left_out.append(path)

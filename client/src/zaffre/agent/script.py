@@ -27,7 +27,7 @@ _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 def command(job: Job) -> List[str]:
     """The words to execute. Raises StepFailed when the configuration names none."""
     config = job.spec.get("config") or {}
-    words = [str(word) for word in config.get("command") or []]
+    words = [with_input(job, str(word)) for word in config.get("command") or []]
     if words:
         return [job.python if words[0] in ("python", "python3") else words[0], *words[1:]]
     script = config.get("script")
@@ -35,7 +35,15 @@ def command(job: Job) -> List[str]:
         raise StepFailed("launch_failed", "The run names neither a script nor a command.")
     if not (job.place.work / script).is_file():
         raise StepFailed("launch_failed", f"The script {script!r} is not in the snapshot.")
-    return [job.python, str(script), *[str(word) for word in config.get("arguments") or []]]
+    return [job.python, str(script), *[with_input(job, str(word)) for word in config.get("arguments") or []]]
+
+
+def with_input(job: Job, word: str) -> str:
+    """The word, or the folder of the input that it stands for."""
+    if not word.startswith(protocol.INPUT_WORD):
+        return word
+    name = word[len(protocol.INPUT_WORD) :]
+    return str(job.place.inputs / name) if name in (job.spec.get("inputs") or {}) else word
 
 
 def base_environment(*, home: str, tmp: str, path_first: str, sdk: str) -> Dict[str, str]:
@@ -60,8 +68,9 @@ def environment(job: Job) -> Dict[str, str]:
     place, url, spec = job.place, job.door.url, job.spec
     env = base_environment(home=str(place.home), tmp=str(place.tmp), path_first=job.path_first, sdk=job.shop.sdk)
     chosen = (spec.get("config") or {}).get("environment_variables") or {}
-    for name, value in chosen.items():
-        env[str(name)] = f"{job.shop.sdk}:{value}" if name == "PYTHONPATH" else str(value)
+    for name, given in chosen.items():
+        value = with_input(job, str(given))
+        env[str(name)] = f"{job.shop.sdk}:{value}" if name == "PYTHONPATH" else value
     secrets = spec.get("secrets") or {}
     for entry in (spec.get("config") or {}).get("secrets") or []:
         variable, _, name = entry.partition("=")

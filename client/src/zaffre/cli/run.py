@@ -1,21 +1,19 @@
-"""zaffre run submit, list, show, logs, cancel, download, resend, delete, restore, archive, tensorboard,
-export-tensorboard"""
+"""zaffre run list, show, logs, cancel, download, resend, delete, restore, archive, tensorboard, export-tensorboard,
+and the verbs of run_submit.py"""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict
 
-from zaffre.cli import reproduce
+from zaffre.cli import reproduce, run_submit
 from zaffre.cli.common import (
     age,
     amount,
     facts,
     note,
     noun,
-    pairs,
-    parse_time,
     span,
     sure,
     table,
@@ -23,31 +21,12 @@ from zaffre.cli.common import (
     verb,
     workspace_of,
 )
-from zaffre.errors import UserErrorException
 from zaffre.protocol import SYSTEM_PREFIX
 
 
 def add(nouns: Any) -> None:
     verbs = noun(nouns, "run", "Run code on a compute target, and look at what it does.")
-    submit = verb(
-        verbs, "submit", _submit, "Send a folder and run a script of it: zaffre run submit … -- train.py --epochs 3"
-    )
-    submit.add_argument("--experiment", required=True, help="made by its first run")
-    submit.add_argument("--target", default="local", help="the compute target (default: local)")
-    submit.add_argument("--environment", default="system", metavar="NAME[:V]", help="default: the node's own Python")
-    submit.add_argument("--input", action="append", metavar="NAME=DATASET[:V]", help="give data to the script")
-    submit.add_argument("--env", action="append", metavar="NAME=VALUE", help="a variable of the script")
-    submit.add_argument(
-        "--secret", action="append", metavar="[VARIABLE=]NAME", help="a secret of the key vault as a variable"
-    )
-    submit.add_argument("--tag", action="append", metavar="NAME=VALUE")
-    submit.add_argument("--name", help="what the run is called")
-    submit.add_argument("--max-retries", type=int, default=0, metavar="N", help="new attempts after a lost node")
-    submit.add_argument("--max-duration", type=int, metavar="SECONDS", help="stop it after this time")
-    submit.add_argument("--source", default=".", metavar="DIR", help="the folder that is sent (default: this one)")
-    submit.add_argument("--command", action="store_true", help="the words are a command, not a script of the folder")
-    submit.add_argument("--follow", action="store_true", help="show its log until it ends")
-    submit.set_defaults(takes_script=True)
+    run_submit.add(verbs)
     listing = verb(verbs, "list", _list, "The newest runs.")
     listing.add_argument("--experiment")
     listing.add_argument("--status")
@@ -83,75 +62,6 @@ def add(nouns: Any) -> None:
 def _one(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("run", metavar="RUN", help="the id of the run")
     return parser
-
-
-# --- submitting --------------------------------------------------------------------------------------------
-
-
-def _submit(options: argparse.Namespace) -> int:
-    from zaffre.core.experiment import Experiment
-    from zaffre.core.script_run_config import ScriptRunConfig
-
-    words: List[str] = list(options.script or [])
-    if not words:
-        raise UserErrorException(
-            "What shall run?", hint="zaffre run submit --experiment first -- train.py --epochs 3", code="usage"
-        )
-    what: Dict[str, Any] = {"command": words}
-    if not options.command:
-        if words[0] in ("python", "python3") and len(words) > 1:
-            words = words[1:]
-        what = {"script": words[0], "arguments": words[1:]}
-    config = ScriptRunConfig(
-        options.source,
-        compute_target=options.target,
-        environment=options.environment,
-        inputs=pairs(options.input, "--input"),
-        environment_variables=pairs(options.env, "--env"),
-        secrets=options.secret,
-        max_retries=options.max_retries,
-        max_run_duration_seconds=options.max_duration,
-        **what,
-    )
-    space = workspace_of(options)
-    run = Experiment(space, options.experiment).submit(
-        config, tags=pairs(options.tag, "--tag"), display_name=options.name
-    )
-    reproduce.hint(run)
-    if options.follow:
-        note(f"Run {run.id} · {run.get_portal_url()}")
-        return _follow(options, run)
-    tell(options, run.known, lambda: f"Submitted run {run.id}\n{run.get_portal_url()}")
-    return 0
-
-
-def _follow(options: argparse.Namespace, run: Any) -> int:
-    """Show the log until the end: on stderr with --json, so that stdout holds one document."""
-    from zaffre import following
-    from zaffre.core.run import failure_text
-
-    out = sys.stderr if options.json else sys.stdout
-
-    def write(text: str) -> None:
-        out.write(text.encode(out.encoding or "utf-8", "replace").decode(out.encoding or "utf-8", "replace"))
-        out.flush()
-
-    try:
-        found = following.follow(
-            run.client, run.workspace.name, run.id, write=write, note=lambda text: note(f"· {text}")
-        )
-    except KeyboardInterrupt:
-        note(f"\nThe run goes on. To end it: zaffre run cancel {run.id}")
-        raise
-    took = span(found.get("started"), found.get("ended"))
-    if found["status"] == "failed":
-        reason = failure_text({**found, "log_tail": ""})  # the log was just shown
-        note(f"zaffre: {reason}")
-    else:
-        note(f"· {found['status']}" + (f" in {took}" if took and parse_time(found.get("ended")) else ""))
-    if options.json:
-        tell(options, found, lambda: "")
-    return 0 if found["status"] == "completed" else 1
 
 
 # --- looking -----------------------------------------------------------------------------------------------
@@ -239,7 +149,7 @@ def _input(name: str, given: Dict[str, Any]) -> str:
 def _logs(options: argparse.Namespace) -> int:
     run = _run(options)
     if options.follow:
-        return _follow(options, run)
+        return run_submit.follow(options, run)
     query = {"attempt": options.attempt} if options.attempt else {}
     if options.json:
         answer = run.client.call("GET", f"{run.address}/log", query=query)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
@@ -94,6 +95,14 @@ class FileDataset:
 
         return DatasetConsumptionConfig(name, self)
 
+    def as_mount(self) -> "DatasetConsumptionConfig":
+        """This dataset as an input that was not named: its name is made of which one it is."""
+        return self.as_named_input(f"input_{quick_digest(self.reference)}").as_mount()
+
+    def as_download(self) -> "DatasetConsumptionConfig":
+        """As `as_mount`."""
+        return self.as_named_input(f"input_{quick_digest(self.reference)}").as_download()
+
     def _space(self) -> "Workspace":
         if self._workspace is None:
             raise UserErrorException("This dataset is not registered.", hint="Call register(workspace, name) first.")
@@ -141,6 +150,11 @@ class Dataset:
         """The newest version of each dataset, by name."""
         found = workspace.client.get(f"{workspace.path}/datasets")["datasets"]
         return {one["name"]: FileDataset.from_json(workspace, one) for one in found}
+
+
+def quick_digest(text: str) -> str:
+    """Eight letters that stand for a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def local_files(place: Path) -> List[LocalFile]:

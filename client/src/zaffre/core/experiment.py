@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Union
 from urllib.parse import quote
@@ -51,14 +52,17 @@ class Experiment:
         if not isinstance(config, ScriptRunConfig):
             raise UserErrorException(f"A ScriptRunConfig is submitted, not a {type(config).__name__}.")
         space, folder = self.workspace, Path(config.source_directory)
-        run_config = config.run_config.as_body(space)
+        effective = config.effective()
+        if told := effective.ignored():
+            warnings.warn(" ".join(told), UserWarning, stacklevel=2)
+        run_config = effective.as_body(space)
         snapshot = make_snapshot(space.client, space.name, folder, script=run_config.get("script"))
         body: Dict[str, Any] = {
             "experiment": self.name,
             "snapshot": snapshot["id"],
             "config": run_config,
             "git": git_facts(folder),
-            "tags": _texts(tags),
+            "tags": _texts({**effective.tags, **(tags or {})}),
             "properties": _texts(properties),
         }
         if display_name:

@@ -1,79 +1,192 @@
-"""The run configuration behind a ScriptRunConfig."""
+"""The run configuration behind a ScriptRunConfig, and what is said of its parts."""
 
 from __future__ import annotations
 
-import shlex
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
 from zaffre.core.conda_dependencies import CondaDependencies
+from zaffre.core.environment import Environment
+from zaffre.core.runconfig_sections import (
+    Data,
+    DataLocation,
+    DataPath,
+    DataReferenceConfiguration,
+    Dataset,
+    DockerConfiguration,
+    HistoryConfiguration,
+    MpiConfiguration,
+    PyTorchConfiguration,
+    TensorflowConfiguration,
+)
 from zaffre.errors import UserErrorException
-from zaffre.protocol import InputSpec, RunConfigBody
+from zaffre.protocol import RunConfigBody
 
 if TYPE_CHECKING:
     from zaffre.core.compute import ComputeTarget
-    from zaffre.core.environment import Environment
     from zaffre.core.workspace import Workspace
 
-__all__ = ["CondaDependencies", "RunConfiguration"]
+__all__ = [
+    "CondaDependencies",
+    "Data",
+    "DataLocation",
+    "DataPath",
+    "DataReferenceConfiguration",
+    "Dataset",
+    "DockerConfiguration",
+    "HistoryConfiguration",
+    "MpiConfiguration",
+    "PyTorchConfiguration",
+    "RunConfiguration",
+    "TensorflowConfiguration",
+]
 
 
 class RunConfiguration:
-    """Target, environment, words, variables and inputs of a run; every attribute may be set."""
+    """What runs where, with what: every attribute may be set. `load` and `save` keep it in a file.
 
-    def __init__(self, script: Optional[str] = None, arguments: Optional[List[Any]] = None) -> None:
+    What the studio cannot honour stays in the file and is told when it is submitted (`ignored`).
+    """
+
+    def __init__(
+        self,
+        script: Optional[str] = None,
+        arguments: Optional[List[Any]] = None,
+        framework: Optional[str] = None,
+        communicator: Optional[str] = None,
+        conda_dependencies: Optional[CondaDependencies] = None,
+        *,
+        command: Union[str, List[str], None] = None,
+    ) -> None:
         self.script = script
-        self.command: Union[str, List[str], None] = None
+        self.command = command
         self.arguments: List[Any] = list(arguments or [])
-        self.target: "Union[str, ComputeTarget]" = "local"
-        self.environment: "Union[str, Environment]" = "system"
+        self.framework = framework or "Python"
+        self.communicator = communicator or "None"
+        self.node_count = 1
+        self.max_run_duration_seconds: Optional[int] = None
+        self.priority: Optional[int] = None
+        self.job_name: Optional[str] = None
+        self.auto_prepare_environment = True
         self.environment_variables: Dict[str, str] = {}
+        self.history = HistoryConfiguration()
+        self.mpi = MpiConfiguration()
+        self.pytorch = PyTorchConfiguration()
+        self.tensorflow = TensorflowConfiguration()
+        self.docker = DockerConfiguration(use_docker=False)
+        self.data: Dict[str, Any] = {}
+        self.data_references: Dict[str, Any] = {}
+        #: Datasets by the name under which the script finds them.
         self.inputs: Dict[str, Any] = {}
         #: Names of secrets, or VARIABLE=name: variables of the script, hidden in its log.
         self.secrets: List[str] = []
-        self.max_run_duration_seconds: Optional[int] = None
+        #: {cpus, memory_gb, gpus, labels} that one node must have room for.
+        self.resources: Dict[str, Any] = {}
+        #: {kind: pytorch, mpi, tensorflow or multiprocess, processes_per_node, backend}; None: as framework and
+        #: communicator say.
+        self.distribution: Optional[Dict[str, Any]] = None
+        #: New attempts after a lost node, and after a script that failed.
         self.max_retries = 0
+        self.max_user_retries = 0
+        self.tags: Dict[str, str] = {}
+        #: Keys of a file that mean nothing here; they are written again by `save`.
+        self.other: Dict[str, Any] = {}
+        self._target: "Union[str, ComputeTarget]" = "local"
+        self._environment: "Union[str, Environment, None]" = None
+        if conda_dependencies is not None:
+            environment = Environment(_UNNAMED)
+            environment.python.conda_dependencies = conda_dependencies
+            self._environment = environment
 
+    # --- what may be given in more than one form ---------------------------------------------------------------
+    @property
+    def target(self) -> "Union[str, ComputeTarget]":
+        """The name of a compute target, or the target."""
+        return self._target
+
+    @target.setter
+    def target(self, given: Any) -> None:
+        name = given if isinstance(given, str) else getattr(given, "name", None)
+        if not isinstance(name, str) or not name:
+            raise UserErrorException(f"A compute target is given by its name or as a ComputeTarget, not {given!r:.60}.")
+        self._target = given
+
+    @property
+    def environment(self) -> "Union[str, Environment]":
+        """Name, name:version, or an Environment; one whose parts may be set when none was given."""
+        if self._environment is None:
+            self._environment = Environment(_UNNAMED)
+        return self._environment
+
+    @environment.setter
+    def environment(self, given: Any) -> None:
+        if not isinstance(given, (str, Environment)) or given == "":
+            raise UserErrorException(f"An environment is given by its name or as an Environment, not {given!r:.60}.")
+        self._environment = given
+
+    # --- its file ----------------------------------------------------------------------------------------------
+    @staticmethod
+    def load(path: str, name: Optional[str] = None) -> "RunConfiguration":
+        """Read `name`.runconfig of the folder `path`, from its `.zaffre` or `.azureml`, or beside the code; without a
+        name, `path` is the file. Raises UserErrorException when it is not there or cannot be read."""
+        from zaffre.core.runconfig_file import load
+
+        return load(path, name)
+
+    def save(self, path: Optional[str] = None, name: Optional[str] = None) -> str:
+        """Write `.azureml/<name>.runconfig` below the folder `path` (`.zaffre/` if the folder has that and no
+        `.azureml`), or the file `path` if it ends so; returns its path. Raises UserErrorException."""
+        from zaffre.core.runconfig_file import save
+
+        return save(self, path, name)
+
+    @staticmethod
+    def delete(path: str, name: str) -> None:
+        """Remove the file that `load` would read. Raises UserErrorException when there is none."""
+        from zaffre.core.runconfig_file import find
+
+        find(path, name).unlink()
+
+    # --- submitting --------------------------------------------------------------------------------------------
     def as_body(self, workspace: "Workspace") -> RunConfigBody:
         """As the studio takes it; an environment that is not registered yet is registered.
 
-        Raises UserErrorException for arguments that a script cannot be given.
+        Raises UserErrorException for what cannot be meant.
         """
-        variables = dict(self.environment_variables)
-        environment = self.environment
-        if not isinstance(environment, str):
-            variables = {**environment.environment_variables, **variables}
-            if environment.version is None:
-                environment = environment.register(workspace)
-            environment = f"{environment.name}:{environment.version}"
-        command = shlex.split(self.command) if isinstance(self.command, str) else self.command
-        body: RunConfigBody = {
-            "script": self.script.replace("\\", "/") if self.script else None,
-            "command": [_word(word) for word in command] if command else None,
-            "arguments": [_word(word) for word in self.arguments],
-            "target": self.target if isinstance(self.target, str) else self.target.name,
-            "environment": environment,
-            "environment_variables": {str(key): str(value) for key, value in variables.items()},
-            "inputs": {name: _input(name, given) for name, given in self.inputs.items()},
-            "max_duration_seconds": self.max_run_duration_seconds,
-            "max_retries": int(self.max_retries),
-            "secrets": [str(name) for name in self.secrets],
-        }
-        return body
+        from zaffre.core.runconfig_body import body
+
+        return body(self, workspace)
+
+    def ignored(self) -> List[str]:
+        """A sentence for each part of the configuration that will not be honoured."""
+        from zaffre.core.runconfig_body import ignored
+
+        return ignored(self)
+
+    def distribute(self, config: Any) -> None:
+        """Take over an MpiConfiguration, PyTorchConfiguration or TensorflowConfiguration. Raises UserErrorException."""
+        if isinstance(config, MpiConfiguration):
+            self.mpi, self.communicator, self.node_count = config, "OpenMpi", config.node_count
+        elif isinstance(config, PyTorchConfiguration):
+            self.pytorch, self.framework, self.node_count = config, "PyTorch", config.node_count
+            self.communicator = config.communication_backend
+        elif isinstance(config, TensorflowConfiguration):
+            self.tensorflow, self.framework, self.communicator = config, "TensorFlow", "ParameterServer"
+            self.node_count = config.worker_count + config.parameter_server_count
+        else:
+            raise UserErrorException(
+                f"distributed_job_config is no {type(config).__name__}.",
+                hint="Give an MpiConfiguration, a PyTorchConfiguration or a TensorflowConfiguration.",
+            )
+        self.distribution = None
+
+    def need(self, resources: Mapping[str, Any]) -> None:
+        """Ask for a part of a node: {cpus, memory_gb, gpus, labels}."""
+        self.resources.update(resources)
+
+    def __repr__(self) -> str:
+        what = self.script or self.command
+        return f"RunConfiguration({what!r}, target={getattr(self.target, 'name', self.target)!r})"
 
 
-def _word(word: Any) -> str:
-    if isinstance(word, (str, int, float)):
-        return str(word)
-    raise UserErrorException(
-        f"The argument {word!r} is neither a text nor a number.",
-        hint="Give datasets in `inputs`; the script finds them in Run.get_context().input_datasets.",
-    )
-
-
-def _input(name: str, given: Any) -> InputSpec:
-    if isinstance(given, str):
-        return {"dataset": given, "mode": "download"}
-    reference, mode = getattr(given, "reference", None), getattr(given, "mode", "download")
-    if not isinstance(reference, str):
-        raise UserErrorException(f"The input {name} is no dataset.", hint="Give a registered Dataset or its name.")
-    return {"dataset": reference, "mode": mode}
+#: What an environment is called that was never named.
+_UNNAMED = "unnamed"
