@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from runs import children, completion, queries, services
+from runs import children, completion, queries, services, waiting
 from runs.models import Run
 from runs.origins.known import origin_out
 from runs.reproducing import reproduce
@@ -67,7 +67,8 @@ class Runs(APIView):
             body = parse(RunIn, request.data)
             run = _begin(ws, request, body)
             found = queries.get_run(ws, run.pk, actor=actor_of(request))
-            return queries.run_in_full(found) | origin_out(found), 201
+            shown = queries.run_in_full(found) | origin_out(found)
+            return {**shown, "warnings": [*shown["warnings"], *waiting.warnings_of(shown)]}, 201
 
         return once(request, make)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from runs.asking import clean_priority, clean_resources
 from studio.kernel import paths
 from studio.kernel.errors import Invalid
 from workspace.forms import clean_name
@@ -77,6 +78,10 @@ def _add_what_is_said(checked: RunConfigBody, body: Mapping[str, object]) -> Non
         raise Invalid("This studio starts a run as one process on one node.", field="config.distribution")
     if body.get("history"):
         checked["history"] = _history(body["history"])
+    if asked := clean_resources(body.get("resources") or {}):
+        checked["resources"] = asked
+    if priority := clean_priority(body.get("priority")):
+        checked["priority"] = priority
 
 
 def require_script(config: RunConfigBody, files: list[str]) -> None:

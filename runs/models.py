@@ -80,6 +80,13 @@ class Run(models.Model):
     attempt_no = models.PositiveIntegerField(default=0)
     retries_used = models.PositiveIntegerField(default=0)
     max_retries = models.PositiveIntegerField(default=0)
+    #: What it asks of each node, as numbers that a claim can compare; all 0 when it takes a slot.
+    cpus = models.FloatField(default=0, db_default=0)
+    memory_mb = models.PositiveIntegerField(default=0, db_default=0)
+    gpus = models.PositiveSmallIntegerField(default=0, db_default=0)
+    wanted_labels = models.JSONField(default=dict, db_default={})
+    #: The higher one starts first. As it is now: `config` says what was asked for at submit.
+    priority = models.SmallIntegerField(default=0, db_default=0)
     #: Earliest time of the next attempt: the growing pause between retries.
     not_before = models.DateTimeField(null=True)
     exit_code = models.IntegerField(null=True)
@@ -138,7 +145,8 @@ class Run(models.Model):
             models.Index(fields=["workspace", "-id"], name="runs_newest"),
             models.Index(fields=["experiment", "-id"], name="runs_newest_of_experiment"),
             models.Index("experiment", Coalesce("started", "created").desc(), "id", name="runs_begun_of_experiment"),
-            models.Index(fields=["target", "id"], condition=Q(status="queued"), name="runs_waiting"),
+            # The order in which the runs of a target start.
+            models.Index(fields=["target", "-priority", "id"], condition=Q(status="queued"), name="runs_waiting"),
             models.Index(fields=["workspace", "deleted"], condition=Q(deleted__isnull=False), name="runs_in_bin"),
         ]
 
@@ -175,4 +183,8 @@ class Attempt(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "no"], name="attempt_once")]
-        indexes = [models.Index(fields=["lease_until"], condition=Q(ended__isnull=True), name="attempts_held")]
+        indexes = [
+            models.Index(fields=["lease_until"], condition=Q(ended__isnull=True), name="attempts_held"),
+            # What a node has given away; of all that it ever ran, few attempts go on.
+            models.Index(fields=["node"], condition=Q(ended__isnull=True), name="attempts_of_node"),
+        ]

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Now
 
+from runs import waiting
 from runs.family import may_meet
 from runs.filters import parse_tree
 from runs.models import Attempt, Experiment, Run, Status
@@ -15,7 +16,6 @@ from studio.kernel import tokens
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, NotFound, Unauthenticated
 from workspace.access import get_workspace
-from workspace.compute.queries import capacity
 from zaffre.protocol import FINAL_STATES, HELD_STATES, QUEUED
 
 MOST = 1000
@@ -266,6 +266,7 @@ def run_out(run: Run) -> dict[str, Any]:
         "queued_at": run.queued_at,
         "started": run.started,
         "ended": run.ended,
+        "priority": run.priority,
         "queue": None,
         "url": f"{settings.PUBLIC_URL}/w/{run.workspace.slug}/runs/{run.pk}",
     }
@@ -275,7 +276,7 @@ def run_in_full(run: Run) -> dict[str, Any]:
     """`run_out`, and why the run waits when it does: {position, code, message}. Some statements more."""
     shown = run_out(run)
     if run.status == QUEUED and run.target is not None:
-        shown["queue"] = _queue(run)
+        shown["queue"] = waiting.why(run, now=getattr(run, "asked", None))
     return shown
 
 
@@ -284,25 +285,6 @@ def _reachable(run: Run) -> bool | None:
     if run.status not in HELD_STATES or heard is None:
         return None
     return bool((run.asked - heard).total_seconds() < settings.UNREACHABLE_SECONDS)  # type: ignore[attr-defined]
-
-
-def _queue(run: Run) -> dict[str, Any]:
-    position = 1 + Run.objects.filter(target=run.target_id, status=QUEUED, pk__lt=run.pk).count()
-    asked = getattr(run, "asked", None)
-    if run.not_before and asked and run.not_before > asked:
-        seconds = (run.not_before - asked).total_seconds()
-        return {"position": position, "code": "retry_pause", "message": f"{run.reason} It is tried in {seconds:.0f} s."}
-    place = capacity(run.target_id or 0)
-    name = run.target.name if run.target else ""
-    if not place.online:
-        message = f"No node of {name} is online. It starts as soon as one is."
-        return {"position": position, "code": "waiting_for_node", "message": message}
-    before = f", {position - 1} before it" if position > 1 else ""
-    message = f"All {place.slots} slots of {name} are busy{before}."
-    busy = Attempt.objects.filter(node__target=run.target_id, ended__isnull=True).count()
-    if busy < place.slots:
-        return {"position": position, "code": "starting", "message": f"A node of {name} takes it in a moment."}
-    return {"position": position, "code": "no_capacity", "message": message}
 
 
 def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:

@@ -222,6 +222,8 @@ PATIENCE_SECONDS = envfloat("ZAFFRE_PATIENCE", 3600)
 SCAN_SECONDS = envfloat("ZAFFRE_SCAN", 2)
 GRACE_SECONDS = envfloat("ZAFFRE_GRACE", 10)
 RECHECK_SECONDS = envfloat("ZAFFRE_RECHECK", 10)
+#: A run that has found no room for so long is kept a node free.
+HOLD_SECONDS = envfloat("ZAFFRE_HOLD", 120)
 
 #: After so long without anybody who looks, a TensorBoard is stopped.
 TENSORBOARD_IDLE_SECONDS = envfloat("ZAFFRE_TENSORBOARD_IDLE", 1200)

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from runs import waiting
 from runs.models import Attempt, Run, Status
 from runs.services import secrets
 from runs.services.telling import tell
@@ -22,7 +23,7 @@ from workspace.audit.services import record
 from workspace.compute.models import Node
 from workspace.datasets.models import DatasetVersion
 from workspace.environments import queries as environments
-from zaffre.protocol import DESIRED_RUN, HELD_STATES, QUEUED, RunSpec
+from zaffre.protocol import DESIRED_RUN, HELD_STATES, QUEUED, LimitsSpec, RunSpec
 
 MAX_NONCE = 64
 #: Runs that one claim ends because they must not start: the node's other calls wait for its lock meanwhile.
@@ -31,25 +32,33 @@ MOST_TURNED_AWAY = 100
 
 @transaction.atomic
 def claim_run(*, actor: Actor, nonce: str, run_id: str = "", ticket: str = "") -> RunSpec | None:
-    """Give the node an attempt: of the run that a hint named (with its ticket), or of the oldest that waits.
+    """Give the node an attempt of the run that is to start next and has room on it: by priority, then age.
 
-    None when nothing waits or the node is full. A repeat with the same nonce gets the same answer, as long
-    as the attempt lives: the first one may have been lost on the way. Raises Conflict `taken` for a named run
-    that is not to be had, Forbidden for anybody but a node.
+    None when nothing waits or nothing has room. A hint names the run that it was about, with its ticket: that one, or
+    what comes before it. A repeat with the same nonce gets the same answer, as long as the attempt lives: the first
+    one may have been lost on the way. Raises Conflict `taken` for a hint that is over or leads to nothing, Forbidden
+    for anybody but a node.
     """
     node = _lock_node(actor)
     authorize(node.target.workspace, actor=actor, action="node.claim")
     nonce = nonce[:MAX_NONCE]
     if nonce and (known := _claimed_before(node, nonce)):
         return _spec(known)
-    run = None
-    if node.draining is None and Attempt.objects.filter(node=node, ended__isnull=True).count() < node.slots:
-        run = _pick(node, run_id, ticket)
+    if run_id:
+        _require_ticket(node, run_id, ticket)
+    run = _pick(node) if node.draining is None else None
     if run is None:
         if run_id:
-            raise Conflict("This run is not to be claimed: it was taken, canceled or hinted at anew.", code="taken")
+            raise Conflict("This node has no room for what waits.", code="taken")
         return None
     return _spec(_begin(run, node, nonce))
+
+
+def _require_ticket(node: Node, run_id: str, ticket: str) -> None:
+    rows = Run.objects.filter(pk=run_id, target=node.target_id, status=QUEUED, desired=DESIRED_RUN)
+    kept = rows.values_list("ticket_hash", flat=True).first()
+    if not (kept and ticket and hmac.compare_digest(kept, tokens.hash_secret(ticket))):
+        raise Conflict("This run is not to be claimed: it was taken, canceled or hinted at anew.", code="taken")
 
 
 def _lock_node(actor: Actor) -> Node:
@@ -70,20 +79,20 @@ def _claimed_before(node: Node, nonce: str) -> Attempt | None:
     return attempt
 
 
-def _pick(node: Node, run_id: str, ticket: str) -> Run | None:
-    rows = Run.objects.filter(target=node.target_id, status=QUEUED, desired=DESIRED_RUN).order_by("id")
-    rows = rows.filter(Q(not_before__isnull=True) | Q(not_before__lte=Now()))
-    if run_id:
-        rows = rows.filter(pk=run_id)
+def _pick(node: Node) -> Run | None:
+    """The first of the waiting runs that has room on this node, locked; None when the node is full or kept free."""
+    place = waiting.place_of(node)
+    fitting = waiting.fitting(place)
+    if fitting is None:
+        return None
+    rows = waiting.in_order(node.target_id).filter(fitting).select_related("workspace", "experiment")
     for _ in range(MOST_TURNED_AWAY):
         # Rows that another node is claiming in this moment are skipped, not waited for.
-        run = rows.select_for_update(skip_locked=True, of=("self",)).select_related("workspace", "experiment").first()
+        run = rows.select_for_update(skip_locked=True, of=("self",)).first()
         if run is None:
             return None
-        if run_id and not (ticket and hmac.compare_digest(run.ticket_hash, tokens.hash_secret(ticket))):
-            return None
         if (refusal := _refusal(run)) is None:
-            return run
+            return None if waiting.is_kept(place, target_id=node.target_id, ahead_of=run) else run
         _turn_away(run, *refusal)
     return None
 
@@ -175,5 +184,18 @@ def _spec(attempt: Attempt) -> RunSpec:
         },
         desired=run.desired,
         secrets=secrets.of_attempt(run, attempt),
+        limits=_limits(run),
         log={"head": settings.LOG_HEAD_BYTES, "tail": settings.LOG_TAIL_BYTES},
     )
+
+
+def _limits(run: Run) -> LimitsSpec:
+    """What the attempt may use: what it asked for, and no GPU that it did not. A run in a slot is not limited."""
+    if not (run.cpus or run.memory_mb or run.gpus):
+        return LimitsSpec()
+    found = LimitsSpec(gpus=run.gpus)
+    if run.cpus:
+        found["cpus"] = run.cpus
+    if run.memory_mb:
+        found["memory_mb"] = run.memory_mb
+    return found

@@ -74,6 +74,7 @@ def submit_run(
         tags=forms.clean_tags(tags or {}),
         properties=forms.clean_tags(properties or {}, noun="property"),
         max_retries=checked["max_retries"],
+        **_asked(checked),
         submitted_by_id=actor.user_id,
         queued_at=timezone.now(),
     )
@@ -106,6 +107,18 @@ def open_experiment(workspace: Workspace, name: str) -> tuple[Experiment, int]:
         if again:
             Experiment.objects.get_or_create(workspace=workspace, name=name)
     raise NotFound(f"The experiment {name} was deleted at this moment.", hint="Try again.")
+
+
+def _asked(config: RunConfigBody) -> dict[str, Any]:
+    """The columns by which a claim finds a run that fits its node."""
+    resources = config.get("resources", {})
+    return {
+        "cpus": resources.get("cpus", 0),
+        "memory_mb": round(resources.get("memory_gb", 0) * 1024),
+        "gpus": resources.get("gpus", 0),
+        "wanted_labels": resources.get("labels", {}),
+        "priority": config.get("priority", 0),
+    }
 
 
 def _inputs(workspace: Workspace, config: RunConfigBody) -> dict[str, dict[str, Any]]:

@@ -53,6 +53,7 @@ OTHERS = {
     "runs.Run.properties",
     "runs.Run.steps",
     "runs.Run.tags",
+    "runs.Run.wanted_labels",
     "runs.Run.warnings",
     "webhooks.Webhook.events",
     # Nodes by their id.

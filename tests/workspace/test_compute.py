@@ -283,10 +283,10 @@ def test_an_epoch_is_a_word(joined, epoch):
 def test_silence_makes_a_node_unreachable_and_a_word_brings_it_back(api, target, joined):
     actor = node_actor(joined)
     services.greet_node(actor=actor, epoch="one", facts=FACTS)
-    assert queries.capacity(target.pk) == queries.Capacity(online=1, slots=2)
+    assert [node.online for node in queries.nodes_of(target.pk)] == [True]
     long_ago = timezone.now() - timedelta(seconds=settings.UNREACHABLE_SECONDS + 1)
     Node.objects.update(last_seen=long_ago)
-    assert queries.capacity(target.pk) == queries.Capacity(online=0, slots=0)
+    assert [node.online for node in queries.nodes_of(target.pk)] == [False]
     assert not queries.is_online(Node.objects.get(), timezone.now())
     assert [node["online"] for node in api("rio").get(f"{URL}/local").json()["nodes"]] == [False]
     services.note_node(actor=actor, epoch="one", load={})

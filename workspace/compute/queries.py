@@ -1,6 +1,5 @@
 """Reading compute targets and nodes, and turning their tokens into actors."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,14 +19,6 @@ from workspace.references import no_such
 from zaffre.protocol import HELD_STATES, QUEUED
 
 READ = "compute.read"
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """What serves a target right now: nodes that are online, and the runs that they take at the same time."""
-
-    online: int
-    slots: int
 
 
 def _unreachable() -> timedelta:
@@ -109,11 +100,7 @@ def list_nodes(slug: str, name: str, *, actor: Actor) -> QuerySet[Node]:
     """Return the nodes of a target by name, each with `online` and `busy`, the runs that it has; removed ones are
     left out. Raises NotFound."""
     target = target_named(get_workspace(slug, actor=actor, action=READ), name)
-    shown = target.nodes.filter(removed__isnull=True)
-    busy = Count("attempts", filter=Q(attempts__ended__isnull=True))
-    return shown.annotate(online=ExpressionWrapper(_online(), output_field=BooleanField()), busy=busy).order_by(
-        "name", "pk"
-    )
+    return nodes_of(target.pk).annotate(busy=Count("attempts", filter=Q(attempts__ended__isnull=True)))
 
 
 def resolve(workspace: Workspace, name: str) -> ComputeTarget:
@@ -136,11 +123,10 @@ def resolve(workspace: Workspace, name: str) -> ComputeTarget:
     )
 
 
-def capacity(target_id: int) -> Capacity:
-    """What serves a target that the caller may see."""
-    rows = Node.objects.filter(_online(), target_id=target_id)
-    found = rows.aggregate(online=Count("pk"), slots=Coalesce(Sum("slots"), 0))
-    return Capacity(online=found["online"], slots=found["slots"])
+def nodes_of(target_id: int) -> QuerySet[Node]:
+    """The nodes of a target that the caller may see, each with `online`; removed ones are left out."""
+    rows = Node.objects.filter(target_id=target_id, removed__isnull=True)
+    return rows.annotate(online=ExpressionWrapper(_online(), output_field=BooleanField())).order_by("name", "pk")
 
 
 def node_of(*, actor: Actor, epoch: str, action: str) -> Node:

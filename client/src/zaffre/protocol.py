@@ -169,6 +169,23 @@ class HistorySpec(TypedDict, total=False):
     directories_to_watch: List[str]
 
 
+class ResourcesSpec(TypedDict, total=False):
+    """What a run needs of its node, where it says so; else it takes one of the node's slots."""
+
+    cpus: float
+    memory_gb: float
+    gpus: int
+    labels: Dict[str, str]
+
+
+class LimitsSpec(TypedDict, total=False):
+    """What an attempt may use of its node. A key that is missing limits nothing; `gpus` 0 means that none is seen."""
+
+    cpus: float
+    memory_mb: int
+    gpus: int
+
+
 class RunConfigBody(TypedDict, total=False):
     script: Optional[str]
     command: Optional[List[str]]
@@ -184,6 +201,8 @@ class RunConfigBody(TypedDict, total=False):
     node_count: int
     distribution: DistributionSpec
     history: HistorySpec
+    resources: ResourcesSpec
+    priority: int  # -100 to 100; the higher one starts first
 
 
 class EnvironmentSpec(TypedDict, total=False):
@@ -216,6 +235,7 @@ class RunSpec(TypedDict, total=False):
     inputs: Dict[str, Any]  # name -> {dataset, version, files}
     desired: str
     secrets: Dict[str, str]  # name -> value, of those that the config names: never written into a log
+    limits: LimitsSpec
     log: Dict[str, int]  # head, tail: how many bytes of the beginning and of the end are kept
 
 

@@ -48,6 +48,14 @@ class NodeConfig:
     environments_gb: float = DEFAULT_ENVIRONMENTS_GB
 
     @property
+    def most(self) -> int:
+        """Runs that may be here at once: those in slots, and those that say how many processors they need.
+
+        The studio, which knows what each was given, decides; this only ends the asking.
+        """
+        return max(self.slots, os.cpu_count() or 1)
+
+    @property
     def state(self) -> Path:
         return self.folder / "state"
 

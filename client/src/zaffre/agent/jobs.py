@@ -20,10 +20,13 @@ log = logging.getLogger("zaffre.agent")
 class Jobs:
     """What runs here. `changed` is called whenever a slot became free."""
 
-    def __init__(self, folder: Path, slots: int, *, changed: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, folder: Path, slots: int, *, most: int = 0, changed: Callable[[], object] = lambda: None
+    ) -> None:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.slots = slots
+        #: Runs that the node asks for: those in slots, and those that say what they need.
+        self.most = max(slots, most)
         self.changed = changed
         self._jobs: Dict[Key, Job] = {}
         self._lock = threading.Lock()
@@ -114,6 +117,9 @@ class Jobs:
 
     def _live(self, job: Job) -> None:
         try:
+            if job.spec.get("limits"):
+                execute(job)
+                return
             # Two claims may cross and bring one run more than there are slots: it waits, its lease is kept.
             while not self._room.acquire(timeout=0.5):
                 if job.over() or job.stopping.is_set():
@@ -142,7 +148,7 @@ class Jobs:
 
     def free(self) -> int:
         with self._lock:
-            return max(0, self.slots - len(self._jobs))
+            return max(0, self.most - len(self._jobs))
 
     def stop_all(self, *, seconds: float) -> None:
         """Orderly end: every code gets its grace period; what cannot be told in time stays on disk."""

@@ -112,7 +112,7 @@ class Node:
             environments=self.environments,
             sdk=str(sdk.provide(self.config.cache)),
         )
-        self.jobs = Jobs(self.config.state / "runs", self.config.slots, changed=self._freed)
+        self.jobs = Jobs(self.config.state / "runs", self.config.slots, most=self.config.most, changed=self._freed)
         self.replicas = Keeper(self.config, self.shop, Replica, epoch=self.epoch)
         self.boards = Keeper(self.config, self.shop, Board, epoch=self.epoch)
         self.leases = Leases(

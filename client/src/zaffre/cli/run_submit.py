@@ -179,6 +179,8 @@ def _send(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # told above, as lines for people
         run = Experiment(workspace_of(options), options.experiment).submit(made, display_name=options.name)
+    for text in run.known.get("warnings") or []:
+        note(f"zaffre: warning: {text}")
     reproduce.hint(run)
     if metadata:
         told_ids = {"run_id": run.id, "experiment_name": options.experiment, "workspace": run.workspace.name}

@@ -42,7 +42,7 @@ class Experiment:
         """Send the code as it is now, and queue a run of it, below the run `parent` if one is named.
 
         Raises UserErrorException when the script is missing or the folder too large, Refused for an unknown
-        target, environment or dataset.
+        target, environment or dataset. Warns of a run that no node of the target can take as it is.
         """
         from zaffre.core.run import Run
         from zaffre.core.script_run_config import ScriptRunConfig
@@ -69,7 +69,10 @@ class Experiment:
             body["name"] = display_name
         if parent:
             body["parent"] = parent
-        return Run.from_json(self, space.client.post(f"{space.path}/runs", body))
+        answer = space.client.post(f"{space.path}/runs", body)
+        for text in answer.get("warnings") or []:
+            warnings.warn(str(text), stacklevel=2)
+        return Run.from_json(self, answer)
 
     def start_logging(
         self,

@@ -1,0 +1,202 @@
+"""Runs that wait: in which order they start, which of them fits a node, and why one has not started yet.
+
+The thinking is in `workspace/compute/placement.py`; here are the rows that it thinks about. Callers have opened what
+they ask for.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from runs.models import Attempt, Run, Status
+from workspace.compute.models import Node
+from workspace.compute.placement import Capacity, Need, Place, Used, could_fit, fits, free, has_labels, reservations
+from workspace.compute.placement import capacity_of as capacity_of_facts
+from workspace.compute.queries import nodes_of
+from zaffre.protocol import DESIRED_RUN
+
+#: Takes one of a node's slots: it does not say what it needs.
+IN_SLOT = Q(cpus=0, memory_mb=0, gpus=0)
+#: Runs that are looked at for those that a node is to be kept free for: more than there are nodes to keep.
+LOOKED_AT = 50
+_NEED = ("pk", "cpus", "memory_mb", "gpus", "wanted_labels", "priority", "queued_at", "submitted_by_id")
+
+NO_CAPACITY, NOTHING_FITS, WAITING_FOR_NODE = "no_capacity", "nothing_fits", "waiting_for_node"
+STARTING, RETRY_PAUSE = "starting", "retry_pause"
+
+
+def in_order(target_id: int) -> QuerySet[Run]:
+    """The runs that may start on a target now, in the order in which they are to: priority, then age."""
+    ready = Q(not_before__isnull=True) | Q(not_before__lte=Now())
+    rows = Run.objects.filter(ready, target=target_id, status=Status.QUEUED, desired=DESIRED_RUN)
+    return rows.order_by("-priority", "id")
+
+
+def before(rows: QuerySet[Run], run: Run) -> QuerySet[Run]:
+    """Those of `in_order` that come before this one."""
+    return rows.filter(Q(priority__gt=run.priority) | Q(priority=run.priority, pk__lt=run.pk))
+
+
+def place_of(node: Node) -> Place:
+    """The node with what its live attempts were given. Exact only while its row is locked."""
+    held = Attempt.objects.filter(node=node, ended__isnull=True)
+    return Place(node.pk, capacity_of_facts(node.facts, node.slots), _used(held.aggregate(**_SUMS)), node.name)
+
+
+def places_of(nodes: Sequence[Node]) -> list[Place]:
+    """The same for several nodes, in one statement."""
+    held = Attempt.objects.filter(node__in=nodes, ended__isnull=True).values("node").annotate(**_SUMS)
+    used = {row["node"]: _used(dict(row)) for row in held}
+    return [
+        Place(node.pk, capacity_of_facts(node.facts, node.slots), used.get(node.pk, Used()), node.name)
+        for node in nodes
+    ]
+
+
+_SUMS = {
+    "cpu_sum": Sum("run__cpus"),
+    "memory_sum": Sum("run__memory_mb"),
+    "gpu_sum": Sum("run__gpus"),
+    "slot_sum": Count("pk", filter=Q(run__cpus=0, run__memory_mb=0, run__gpus=0)),
+}
+
+
+def _used(row: dict[str, Any]) -> Used:
+    return Used(row["cpu_sum"] or 0.0, row["memory_sum"] or 0, row["gpu_sum"] or 0, row["slot_sum"] or 0)
+
+
+def fitting(place: Place) -> Q | None:
+    """Which runs could begin on this node now, as SQL; None when nothing could. The same as `placement.fits`."""
+    left = free(place.capacity, place.used)
+    counted = ~IN_SLOT & Q(cpus__lte=left.cpus, memory_mb__lte=left.memory_mb, gpus__lte=left.gpus)
+    if left.slot:
+        found = IN_SLOT | counted
+    elif left.cpus < 0.001 and not left.memory_mb and not left.gpus:
+        return None
+    else:
+        found = counted
+    return found & Q(wanted_labels__contained_by=dict(place.capacity.labels))
+
+
+def is_kept(place: Place, *, target_id: int, ahead_of: Run) -> bool:
+    """Whether the node is kept free for a run that comes before `ahead_of` and has waited too long for a gap."""
+    long_ago = Now() - timedelta(seconds=settings.HOLD_SECONDS)
+    rows = before(in_order(target_id), ahead_of).filter(queued_at__lte=long_ago)
+    waiting = [need_of(row) for row in rows.values(*_NEED)[:LOOKED_AT]]
+    if not waiting:
+        return False
+    places = places_of(list(nodes_of(target_id).filter(Q(online=True, draining__isnull=True) | Q(pk=place.id))))
+    # All that were found have waited long enough.
+    return place.id in reservations(places, waiting, now=0.0, hold=0.0)
+
+
+def need_of(row: dict[str, Any]) -> Need:
+    """What a run asks for, of its columns. `since` is left 0: who needs it has its own clock."""
+    return Need(
+        cpus=row["cpus"],
+        memory_mb=row["memory_mb"],
+        gpus=row["gpus"],
+        labels=row["wanted_labels"],
+        run=row["pk"],
+        priority=row["priority"],
+        user=row["submitted_by_id"],
+    )
+
+
+def why(run: Run, *, now: datetime | None) -> dict[str, Any]:
+    """{position, code, message} of a queued run: a word for programs and a sentence for people."""
+    rows = Run.objects.filter(target=run.target_id, status=Status.QUEUED)
+    position = 1 + before(rows, run).count()
+    if run.not_before and now and run.not_before > now:
+        told = _("It is tried in %(seconds)d s.") % {"seconds": (run.not_before - now).total_seconds()}
+        return {"position": position, "code": RETRY_PAUSE, "message": f"{run.reason} {told}"}
+    code, message = explain(_need(run), nodes_of(run.target_id or 0), target=run.target.name if run.target else "")
+    if code == NO_CAPACITY and position > 1:
+        message += " " + ngettext("%(n)d run is before it.", "%(n)d runs are before it.", position - 1) % {
+            "n": position - 1
+        }
+    return {"position": position, "code": code, "message": message}
+
+
+def _need(run: Run) -> Need:
+    return need_of({key: getattr(run, key) for key in _NEED})
+
+
+def _takes_more(node: Node) -> bool:
+    return bool(getattr(node, "online", False)) and node.draining is None
+
+
+def explain(need: Need, nodes: Sequence[Node] | QuerySet[Node], *, target: str) -> tuple[str, str]:
+    """(code, sentence) of what such a run waits for on these nodes, which have `online`."""
+    places = {place.id: place for place in places_of(list(nodes))}
+    able = [node for node in nodes if could_fit(need, places[node.pk].capacity)]
+    if places and not able:
+        return NOTHING_FITS, nothing_fits(need, [place.capacity for place in places.values()], target=target)
+    online = [places[node.pk] for node in able if _takes_more(node)]
+    if not online and any(_takes_more(node) for node in nodes):
+        return WAITING_FOR_NODE, _("What it asks for has %(node)s, which is not online.") % {
+            "node": ", ".join(sorted(node.name for node in able)[:3])
+        }
+    if not online:
+        return WAITING_FOR_NODE, _("No node of %(target)s is online. It starts as soon as one is.") % {"target": target}
+    if any(fits(need, place) for place in online):
+        return STARTING, _("A node of %(target)s takes it in a moment.") % {"target": target}
+    if need.counted:
+        return NO_CAPACITY, _("It asks for %(need)s, and what %(target)s has of it is busy.") % {
+            "need": in_words(need),
+            "target": target,
+        }
+    slots = sum(place.capacity.slots for place in online)
+    told = ngettext("The %(n)d slot of %(target)s is busy.", "All %(n)d slots of %(target)s are busy.", slots)
+    return NO_CAPACITY, told % {"n": slots, "target": target}
+
+
+def nothing_fits(need: Need, capacities: Sequence[Capacity], *, target: str) -> str:
+    """What is asked and the best that is there, for a run that none of these machines can ever take."""
+    told = {"need": in_words(need), "target": target}
+    labelled = [one for one in capacities if has_labels(one, need)]
+    if not labelled:
+        words = ", ".join(f"{key}={value}" for key, value in sorted(need.labels.items()))
+        return _("It asks for %(labels)s; no node of %(target)s has that.") % {"labels": words, "target": target}
+    best = Need(
+        max(one.cpus for one in labelled),
+        max(one.memory_mb for one in labelled),
+        max(one.gpus for one in labelled),
+    )
+    short = {
+        name: getattr(need, name) for name in ("cpus", "memory_mb", "gpus") if getattr(need, name) > getattr(best, name)
+    }
+    if not short:
+        return _("It asks for %(need)s; no single node of %(target)s has all of it.") % told
+    there = " ".join(_word(name, getattr(best, name)) for name in short) if len(short) == 1 else in_words(best)
+    told = {"need": ", ".join(_word(name, value) for name, value in short.items()), "best": there, "target": target}
+    return _("It asks for %(need)s; the largest node of %(target)s has %(best)s.") % told
+
+
+def warnings_of(shown: dict[str, Any]) -> list[str]:
+    """What to tell at once who submitted a run, as `runs.queries.run_in_full` shows it; not kept with the run."""
+    queue = shown["queue"] or {}
+    if queue.get("code") != NOTHING_FITS:
+        return []
+    return [f"{queue['message']} " + _("It waits until such a node is attached.")]
+
+
+def in_words(need: Need) -> str:
+    """What is asked for, such as "2 CPUs, 8 GB, 1 GPU, zone=eu"; "a slot" when nothing is."""
+    words = [_word(name, getattr(need, name)) for name in ("cpus", "memory_mb", "gpus") if getattr(need, name)]
+    words += [f"{key}={value}" for key, value in sorted(need.labels.items())]
+    return ", ".join(words) or _("a slot")
+
+
+def _word(name: str, value: float) -> str:
+    if name == "memory_mb":
+        return f"{value / 1024:g} GB" if value >= 1024 or not value else f"{value:g} MB"
+    if name == "cpus":
+        return ngettext("%(n)s CPU", "%(n)s CPUs", 1 if value == 1 else 2) % {"n": f"{value:g}"}
+    return ngettext("%(n)d GPU", "%(n)d GPUs", int(value)) % {"n": value}
