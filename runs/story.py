@@ -164,6 +164,14 @@ def failure(run: Mapping[str, Any]) -> dict[str, str] | None:
         "preempted": (_("The node was stopped"), _("Submit again, with retries so that it goes on elsewhere.")),
         "supervisor_lost": (_("The process that watched the script was killed"), memory),
         "node_failed": (_("The node itself failed"), _("Look at the machine and its disk, then submit again.")),
+        "out_of_memory": (
+            _("It needed more memory than it asked for"),
+            _("Ask for more memory with Clone & edit, or let the script use less: smaller batches, fewer workers."),
+        ),
+        "too_many_processes": (
+            _("It wanted too many processes"),
+            _("See that the script does not start processes or threads without end, then submit again."),
+        ),
         "timeout": (
             _("It took longer than its limit"),
             _("Give it more time with Clone & edit, or let the script save its progress and go on from there."),

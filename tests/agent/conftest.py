@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,10 +23,11 @@ CLIENT = Path(__file__).resolve().parents[2] / "client" / "src"
 class AgentProcess:
     """`zaffre node start` as a process of its own."""
 
-    def __init__(self, studio: FakeStudio, folder: Path, slots: int) -> None:
+    def __init__(self, studio: FakeStudio, folder: Path, slots: int, more: dict[str, Any]) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         told = {"url": studio.url, "token": "invitation", "name": "n1", "slots": slots, "sdk_requirements": []}
+        told |= more
         (folder / "node.json").write_text(json.dumps(told))
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -89,11 +91,14 @@ def studio() -> Iterator[FakeStudio]:
 
 @pytest.fixture
 def bring_agent(tmp_path: Path) -> Iterator[Callable[..., AgentProcess]]:
-    """`bring_agent(studio)` starts an agent."""
+    """`bring_agent(studio)` starts an agent. Tests look at files outside of a run's: most want no isolation."""
     brought: list[AgentProcess] = []
 
-    def bring(studio: FakeStudio, *, slots: int = 2, **env: str) -> AgentProcess:
-        agent = AgentProcess(studio, tmp_path / f"node{len(brought)}", slots)
+    def bring(
+        studio: FakeStudio, *, slots: int = 2, isolation: str = "none", max_processes: int = 500, **env: str
+    ) -> AgentProcess:
+        more = {"isolation": isolation, "max_processes": max_processes}
+        agent = AgentProcess(studio, tmp_path / f"node{len(brought)}", slots, more)
         brought.append(agent)
         agent.start(**env)
         return agent

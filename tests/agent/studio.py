@@ -39,6 +39,7 @@ class FakeRun:
     samples: list[Any] = field(default_factory=list)
     artifacts: dict[str, str] = field(default_factory=dict)
     result: dict[str, Any] | None = None
+    limits: dict[str, Any] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -102,6 +103,7 @@ class FakeStudio:
         arguments: list[str] | None = None,
         environment: dict[str, Any] | None = None,
         inputs: dict[str, dict[str, str | bytes]] | None = None,
+        limits: dict[str, Any] | None = None,
         **config: Any,
     ) -> FakeRun:
         run = FakeRun(
@@ -110,6 +112,7 @@ class FakeStudio:
             files=self.keep(files),
             environment=environment or {"kind": "system"},
             inputs={name: {"files": self.keep(found)} for name, found in (inputs or {}).items()},
+            limits=limits or {},
         )
         with self.changed:
             self.runs[run.id] = run
@@ -150,6 +153,7 @@ class FakeStudio:
             "environment": {"name": "e", "version": 1, "spec": run.environment, **self._kept(run)},
             "inputs": run.inputs,
             "desired": run.desired,
+            "limits": run.limits,
             "log": self.log_limits,
         }
 

@@ -19,15 +19,20 @@ class UnsafePath(ValueError):
     """A path of a manifest that could leave its folder."""
 
 
-def write_json(path: Path, value: Any, *, mode: int = 0o600) -> None:
-    """Replace `path` with `value` as JSON: readers see the old or the new content, never half of it."""
+def write_json(path: Path, value: Any, *, mode: int = 0o600, sync: bool = True) -> None:
+    """Replace `path` with `value` as JSON: readers see the old or the new content, never half of it.
+
+    Without `sync` that holds for a killed process and not for a machine that loses its power: enough for what is
+    about processes, which such a machine loses, too.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(str(temporary), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(value, file)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(str(temporary), mode)
         os.replace(str(temporary), str(path))
     except OSError:

@@ -67,6 +67,12 @@ def visible(count: int, told: Optional[str] = None) -> List[str]:
     return [word.strip() for word in words.split(",") if word.strip() and word.strip() != "-1"]
 
 
+def too_few(count: int, shelf: "Shelf") -> str:
+    """Why a run that asks for `count` GPUs cannot start."""
+    free = len(shelf.free())
+    return f"The run asks for {count} GPUs; of the {len(shelf.names)} of this node {free} are free. Ask for fewer."
+
+
 class Shelf:
     """Which GPU is whose. Each is given to one holder at a time; threads may share it."""
 
@@ -75,10 +81,13 @@ class Shelf:
         self._taken: Dict[str, object] = {}
         self._lock = threading.Lock()
 
+    def free(self) -> List[str]:
+        return [name for name in self.names if name not in self._taken]
+
     def take(self, count: int, holder: object) -> Optional[Tuple[str, ...]]:
         """`count` GPUs for `holder` until it gives them back; None when so many are not free."""
         with self._lock:
-            free = [name for name in self.names if name not in self._taken]
+            free = self.free()
             if count > len(free):
                 return None
             taken = tuple(free[:count])

@@ -12,10 +12,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Protocol, Sequence, Set, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Sequence, Set
 
 _ROOT = Path("/sys/fs/cgroup")
 _NAME = "zaffre"
+_LEAF = "zaffre-agent"
 _PERIOD = 100_000
 _SECONDS = 5.0
 
@@ -95,7 +96,7 @@ class Group:
                         break
                     time.sleep(0.01)
 
-    def told(self) -> Dict[str, Union[int, Dict[str, str]]]:
+    def told(self) -> Dict[str, Any]:
         """What `Group.again` makes it from, for whoever must end it later."""
         return {"version": self.version, "folders": {name: str(folder) for name, folder in self.folders.items()}}
 
@@ -115,6 +116,9 @@ class Groups(Protocol):
 
     def make(self, name: str, limits: Limits) -> Group:
         """A new empty group with these limits. Raises OSError."""
+
+    def told(self) -> Dict[str, Any]:
+        """What `again` makes it from in another process."""
 
 
 class Version2:
@@ -143,6 +147,9 @@ class Version2:
             raise
         return group
 
+    def told(self) -> Dict[str, Any]:
+        return {"kind": self.kind, "home": str(self.home)}
+
     def _mkdir(self, folder: Path) -> None:
         folder.mkdir(mode=0o755, exist_ok=True)
 
@@ -152,12 +159,14 @@ class Version2:
 
         A group that hands controllers on may hold no process: who is alone in `parent` moves into a leaf first.
         """
+        if parent.name == _LEAF:
+            parent = parent.parent  # a former life of the agent has moved there
         here = {int(word) for word in _text(parent / "cgroup.procs").split()}
         if here == {os.getpid()}:
-            leaf = parent / f"{_NAME}-agent"
+            leaf = parent / _LEAF
             leaf.mkdir(mode=0o755, exist_ok=True)
             _put(leaf / "cgroup.procs", "0")
-        home = parent / f"{_NAME}-{os.getpid()}"
+        home = parent / _NAME
         _put(parent / "cgroup.subtree_control", "+memory +cpu +pids")
         home.mkdir(mode=0o755, exist_ok=True)
         _put(home / "cgroup.subtree_control", "+memory +cpu +pids")
@@ -189,6 +198,18 @@ class Version1:
             group.remove(0)
             raise
         return group
+
+    def told(self) -> Dict[str, Any]:
+        return {"kind": self.kind, "homes": {name: str(home) for name, home in self.homes.items()}}
+
+
+def again(told: Optional[Mapping[str, Any]]) -> Optional[Groups]:
+    """Where groups are made, as another process of this machine has found it."""
+    if not told:
+        return None
+    if told["kind"] == Version2.kind:
+        return Version2(Path(told["home"]))
+    return Version1({str(name): Path(home) for name, home in told["homes"].items()})
 
 
 def find(root: Path = _ROOT) -> Optional[Groups]:

@@ -14,11 +14,15 @@ from zaffre.protocol import AGENT, DESIRED_CANCEL, DESIRED_KILL
 
 if TYPE_CHECKING:
     import subprocess
+    from pathlib import Path
 
     from zaffre.agent.blobs import Blobs
     from zaffre.agent.config import Identity
+    from zaffre.agent.cord import Cord
     from zaffre.agent.environments import Environments
+    from zaffre.agent.gpus import Shelf
     from zaffre.agent.logpump import LogPump
+    from zaffre.agent.machine import Machine
     from zaffre.agent.rundir import RunDir
 
 Key = Tuple[str, int]
@@ -53,6 +57,12 @@ class Workshop:
     blobs: Blobs
     environments: Environments
     sdk: str
+    machine: Machine
+    shelf: Shelf
+    #: Of one run, with its threads.
+    max_processes: int
+    #: One run has the whole machine.
+    alone: bool
 
 
 @dataclass
@@ -72,6 +82,10 @@ class Job:
     warnings: List[str] = field(default_factory=list)
     launched: bool = False
     child: Optional[subprocess.Popen[bytes]] = None
+    cord: Optional[Cord] = None
+    #: What the environment's interpreter needs besides the system's folders.
+    prefixes: Tuple[Path, ...] = ()
+    gpus: Tuple[str, ...] = ()
     pump: Optional[LogPump] = None
     stop_reason: Optional[str] = None
     dropped: threading.Event = field(default_factory=threading.Event)

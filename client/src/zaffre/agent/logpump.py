@@ -43,10 +43,15 @@ class LogPump:
         self._all = True
         self._refused: Optional[str] = None
         self._end = threading.Event()
+        self._woken = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"log {job.run}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to send: look now."""
+        self._woken.set()
 
     def finish(self) -> None:
         """Send what is left (waiting for a studio that is away) and mark the log complete.
@@ -54,6 +59,7 @@ class LogPump:
         Call it when nothing writes the spool any more. Returns early when the attempt is dropped. Raises Left.
         """
         self._end.set()
+        self.wake()
         while self._thread.is_alive():
             self._thread.join(1.0)
         if self.job.leaving.is_set():
@@ -78,6 +84,7 @@ class LogPump:
     def leave(self) -> None:
         """Stop without sending the rest."""
         self._end.set()
+        self.wake()
         self._refused = self._refused or "left"
         if self._thread.is_alive():
             self._thread.join(15.0)
@@ -90,7 +97,8 @@ class LogPump:
             if not piece:
                 if ending:
                     return
-                self._end.wait(_PAUSE_SECONDS)
+                self._woken.wait(_PAUSE_SECONDS)
+                self._woken.clear()
                 continue
             try:
                 self._send(start, piece)

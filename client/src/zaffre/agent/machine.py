@@ -141,8 +141,8 @@ def measure(url: str, folder: Path, *, wish: str = "auto") -> Machine:
             "memory_gb": round(memory_bytes() / 2**30, 1),
             "python": platform.python_version(),
             "platform": platform.platform(terse=True),
-            "isolation": "none",
-            "limits": "none",
+            "isolation": kind,
+            "limits": limits(place),
             "address": address_towards(url),
         }
     )

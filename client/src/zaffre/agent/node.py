@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Dict, List, Optional, Tuple
 
 from zaffre.agent import config as configs
-from zaffre.agent import machine, sdk
+from zaffre.agent import gpus, machine, sdk
 from zaffre.agent.blobs import Blobs
 from zaffre.agent.board import Board
 from zaffre.agent.claims import Claims
@@ -18,6 +18,7 @@ from zaffre.agent.config import ConfigError, Identity, NodeConfig
 from zaffre.agent.disk import try_lock
 from zaffre.agent.door import Door, DoorError, Refused, Stopped, rest
 from zaffre.agent.environments import Desk, Environments
+from zaffre.agent.gpus import Shelf
 from zaffre.agent.hints import Hints
 from zaffre.agent.job import Workshop
 from zaffre.agent.jobs import Jobs
@@ -111,6 +112,10 @@ class Node:
             blobs=self.blobs,
             environments=self.environments,
             sdk=str(sdk.provide(self.config.cache)),
+            machine=self.machine,
+            shelf=Shelf(gpus.visible(len(self.machine.facts["gpus"]))),
+            max_processes=self.config.max_processes,
+            alone=self.config.slots == 1,
         )
         self.jobs = Jobs(self.config.state / "runs", self.config.slots, most=self.config.most, changed=self._freed)
         self.replicas = Keeper(self.config, self.shop, Replica, epoch=self.epoch)

@@ -35,6 +35,13 @@ def _prctl(option: int, value: int) -> bool:
 _libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
 
+def libc() -> ctypes.CDLL:
+    """The C library, for the few calls that Python does not have. Raises OSError where it is not Linux's."""
+    if _libc is None:
+        raise OSError("this needs Linux")
+    return _libc
+
+
 def become_subreaper() -> bool:
     """Adopt orphaned descendants, so that none leaves the tree. False where the system cannot do it."""
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)

@@ -40,7 +40,7 @@ class RunDir:
         return read_json(self.path / "spec.json")
 
     def keep_spec(self, spec: Dict[str, Any]) -> None:
-        write_json(self.path / "spec.json", spec)
+        write_json(self.path / "spec.json", spec, sync=False)
 
     @property
     def launch(self) -> Optional[Dict[str, Any]]:
@@ -48,7 +48,7 @@ class RunDir:
         return read_json(self.path / "launch.json")
 
     def keep_launch(self, launch: Dict[str, Any]) -> None:
-        write_json(self.path / "launch.json", launch)
+        write_json(self.path / "launch.json", launch, sync=False)
 
     def begin(self) -> bool:
         """Take the one right to execute this attempt; False when it was taken before."""
@@ -70,10 +70,17 @@ class RunDir:
 
     def keep_pid(self, name: str, pid: int, began: Optional[str]) -> None:
         """`supervisor.pid` and `main.pid`, for people and tests that clean up."""
-        write_json(self.path / f"{name}.pid", {"pid": pid, "began": began})
+        write_json(self.path / f"{name}.pid", {"pid": pid, "began": began}, sync=False)
 
     def pid(self, name: str) -> Optional[Dict[str, Any]]:
         return read_json(self.path / f"{name}.pid")
+
+    def keep(self, name: str, value: Any) -> None:
+        """A note of the supervisor for whoever comes after it."""
+        write_json(self.path / f"{name}.json", value, sync=False)
+
+    def kept(self, name: str) -> Optional[Any]:
+        return read_json(self.path / f"{name}.json")
 
     @property
     def result(self) -> Optional[Dict[str, Any]]:

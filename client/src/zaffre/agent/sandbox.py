@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 _SECONDS = 10.0
 #: Of /etc, what programs need; the rest may hold secrets of the machine.
@@ -69,6 +69,26 @@ class View:
     #: The numbers of its GPUs.
     gpus: Tuple[str, ...] = ()
 
+    def told(self) -> Dict[str, Any]:
+        """It as JSON."""
+        return {
+            "own": [str(path) for path in self.own],
+            "shared": [str(path) for path in self.shared],
+            "tmp": str(self.tmp) if self.tmp else None,
+            "gpus": list(self.gpus),
+        }
+
+
+def view_of(told: Mapping[str, Any]) -> View:
+    """The view that `told` spells, as `View.told` does."""
+    tmp = told.get("tmp")
+    return View(
+        own=tuple(map(Path, told["own"])),
+        shared=tuple(map(Path, told["shared"])),
+        tmp=Path(tmp) if tmp else None,
+        gpus=tuple(map(str, told["gpus"])),
+    )
+
 
 def binary() -> Optional[str]:
     return shutil.which("bwrap") if sys.platform.startswith("linux") else None
@@ -95,7 +115,7 @@ def words(bwrap: str, view: View) -> List[str]:
     for kind, paths in (("--ro-bind", view.shared), ("--bind", view.own)):
         for path in paths:
             said += [kind, str(path), str(path)]
-    return said
+    return [*said, "--remount-ro", "/"]
 
 
 def works(bwrap: str, folder: Path) -> bool:

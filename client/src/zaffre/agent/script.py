@@ -100,6 +100,12 @@ def environment(job: Job) -> Dict[str, str]:
             "MLFLOW_EXPERIMENT_NAME": experiment,
         }
     )
+    if job.shop.shelf.names:  # exactly its own, or none
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(job.gpus)
+    cpus = (spec.get("limits") or {}).get("cpus")
+    if cpus:
+        # Libraries would start a thread for each processor of the machine, and wait for each other within the share.
+        env.setdefault("OMP_NUM_THREADS", str(max(1, int(cpus))))
     for name in spec.get("inputs") or {}:
         env[input_variable(name)] = str(place.inputs / name)
         env[f"AZUREML_DATAREFERENCE_{name}"] = str(place.inputs / name)

@@ -7,20 +7,22 @@ users' code must end: when the lease was not renewed, when told to, or when the 
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import signal
 import socket
-import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
-from zaffre.agent import processes, talk
+from zaffre.agent import processes, spawn, talk
 from zaffre.agent.clock import now
+from zaffre.agent.cord import OUTPUT, READY, Cord
 from zaffre.agent.disk import try_lock
 from zaffre.agent.pipes import Pipes
+from zaffre.agent.quarters import Quarters
 from zaffre.agent.rundir import RunDir
 from zaffre.agent.spool import SpoolWriter
 
@@ -30,24 +32,39 @@ TERM_AT, KILL_AT = 0.65, 0.75
 DRAIN_SECONDS = 2.0
 #: The boot clock counts suspend and `select` does not: look this often.
 _LOOK_SECONDS = 1.0
+_TELL_SECONDS = 0.1
+
+
+class Unbegun(Exception):
+    """The code must not start. `message` for the result, None when there shall be none."""
+
+    def __init__(self, message: Optional[str]) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 class Supervisor:
     """One attempt from launch to its written result."""
 
-    def __init__(self, place: RunDir) -> None:
+    def __init__(self, place: RunDir, server: socket.socket, cord: Optional[Cord], *, warm: bool) -> None:
         launch = place.launch
         if launch is None:
             raise SystemExit(f"{place.path} holds no launch.json.")
-        self.place = place
-        self.launch = launch
+        self.place, self.launch = place, launch
+        self.server, self.cord = server, cord
+        self.in_place = warm and bool(launch.get("in_place"))
+        self.quarters: Optional[Quarters] = None
         self.renewed = float(launch["renewed"])
         self.valid_for = float(launch["valid_for"])
+        self.longest = float(launch.get("max_seconds") or 0)
         self.reason: Optional[str] = None
         self.kill_at: Optional[float] = None
         self.signaled = False
         self.ended = False
-        self.main: Optional[subprocess.Popen[bytes]] = None
+        self.message: Optional[str] = None
+        self.main: Optional[int] = None
+        self._told_at = 0.0
+        self._launched: Optional[float] = None
         self.status: Optional[int] = None
         self.output = SpoolWriter(place.output(launch.get("log")))
         self.pipes = Pipes(self.output)
@@ -65,7 +82,7 @@ class Supervisor:
         self.reason = self.reason or reason
         self.kill_at = end if self.kill_at is None else min(self.kill_at, end)
         if first and grace > 0 and self.main is not None and self.status is None:
-            processes.send(self.main.pid, signal.SIGTERM, group=True)
+            processes.send(self.main, signal.SIGTERM, group=True)
 
     def note_signal(self, *_: object) -> None:
         """A signal handler sets a flag, nothing more."""
@@ -76,6 +93,10 @@ class Supervisor:
         moment = now()
         if self.signaled and self.kill_at is None:
             self.stop("preempted", float(self.launch["grace"]))
+        if self._launched is not None and self.longest and moment >= self._launched + self.longest:
+            if self.reason is None:
+                self.message = f"It ran longer than its max_duration_seconds of {self.longest:g} s."
+            self.stop("timeout", float(self.launch["grace"]))
         if moment >= self.renewed + KILL_AT * self.valid_for:
             self.stop("fenced", 0)
         elif moment >= self.renewed + TERM_AT * self.valid_for and self.kill_at is None:
@@ -84,32 +105,62 @@ class Supervisor:
 
     def patience(self) -> float:
         ends = [self.renewed + TERM_AT * self.valid_for, self.renewed + KILL_AT * self.valid_for]
-        ends += [end for end in (self.kill_at, self.pipes.due()) if end is not None]
+        longest = self._launched + self.longest if self._launched is not None and self.longest else None
+        ends += [end for end in (self.kill_at, longest, self.pipes.due()) if end is not None]
         ahead = [end - now() for end in ends if end > now()]
         return max(0.01, min([_LOOK_SECONDS, *ahead]))
 
     # --- the process -----------------------------------------------------------------------
-    def start(self) -> None:
-        """Start users' code. Raises OSError when it cannot be started."""
+    def begin(self) -> bool:
+        """Prepare, wait until the agent lets the code begin, and start it.
+
+        False in the forked child that is to go on as the code. Raises OSError when it cannot be started, Unbegun when
+        it must not.
+        """
+        self.quarters = Quarters(self.place, self.launch)
+        self.quarters.ready()
+        if self.cord is not None:
+            self.cord.say(READY)
+            self._await_go(self.cord)
+        if self.look() or self.reason is not None:
+            raise Unbegun(message="Stopped before its code was started.")
+        self._launched = now()
+        return self._start()
+
+    def _await_go(self, cord: Cord) -> None:
+        while not self.look() and self.reason is None:
+            readable, _, _ = select.select([cord.fileno(), self.server.fileno()], [], [], self.patience())
+            if self.server.fileno() in readable:
+                self.serve(self.server)
+            if cord.fileno() in readable:
+                if cord.hear(0):
+                    return
+                # The agent has died before the code began: it is given to whoever comes next.
+                raise Unbegun(message=None)
+
+    def _start(self) -> bool:
+        """Fork users' code. False in the child that goes on in place."""
         out, err = self.pipes.make()
-        try:
-            self.main = subprocess.Popen(
-                self.launch["argv"],
-                cwd=self.launch["cwd"],
-                env=self.launch["env"],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-                preexec_fn=processes.limits_of_a_run(die_with=os.getpid()),
-            )
-        except BaseException:
-            self.pipes.close()
-            raise
-        finally:
-            os.close(out)
-            os.close(err)
-        self.place.keep_pid("main", self.main.pid, processes.began(self.main.pid))
+        group = self.quarters.group if self.quarters is not None else None
+        program = spawn.Program(
+            argv=self.launch["argv"],
+            env=self.launch["env"],
+            cwd=self.launch["cwd"],
+            stdout=out,
+            stderr=err,
+            entries=group.open_entries() if group is not None else (),
+            box=self.quarters.box if self.quarters is not None else None,
+            in_place=self.in_place,
+        )
+        self.main = spawn.start(program)
+        if self.main is None:
+            return False
+        os.close(out)
+        os.close(err)
+        if group is not None:
+            group.close_entries()
+        self.place.keep_pid("main", self.main, processes.began(self.main))
+        return True
 
     def reap(self) -> None:
         """Collect ended children, the adopted ones too."""
@@ -120,16 +171,19 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            if self.main is not None and pid == self.main.pid:
+            if pid == self.main:
                 self.status = status
-                self.main.returncode = os.waitstatus_to_exitcode(status)
+            elif self.quarters is not None:
+                self.quarters.reaped(pid)
 
     def end_all(self) -> None:
         """SIGKILL to the whole tree until nothing of it is left."""
-        main = self.main.pid if self.main is not None and self.status is None else None
+        main = self.main if self.status is None else None
 
         def find() -> "set[int]":
             found = processes.descendants(os.getpid())
+            if self.quarters is not None:
+                found |= self.quarters.pids()
             if not processes.LINUX and main is not None and self.status is None:
                 found.add(main)
             return found
@@ -137,10 +191,19 @@ class Supervisor:
         # A pid that was collected may be somebody else's by now; only where there is no tree to walk, and
         # once, the group is worth the risk.
         if self.main is not None and (self.status is None or not (processes.LINUX or self.ended)):
-            processes.send(self.main.pid, signal.SIGKILL, group=True)
+            processes.send(self.main, signal.SIGKILL, group=True)
+        if self.quarters is not None:
+            self.quarters.end()
         self.ended = True
         processes.end_all(find, reap=self.reap)
         self.reap()
+
+    def _tell_output(self) -> None:
+        """Whoever sends the log need not look for it; a few times a second are enough."""
+        moment = time.monotonic()
+        if self.cord is not None and moment - self._told_at > _TELL_SECONDS:
+            self._told_at = moment
+            self.cord.say(OUTPUT)
 
     # --- the life --------------------------------------------------------------------------
     def serve(self, server: socket.socket) -> None:
@@ -170,8 +233,9 @@ class Supervisor:
             "fence_in": self.renewed + TERM_AT * self.valid_for - now(),
         }
 
-    def run(self, server: socket.socket) -> Dict[str, Any]:
-        """Start, watch and end; returns the result to write."""
+    def run(self) -> Optional[Dict[str, Any]]:
+        """Start, watch and end; returns the result to write. None in the child that goes on as the code."""
+        self.started = time.time()
         wake, waker = os.pipe()
         for end in (wake, waker):
             os.set_blocking(end, False)
@@ -179,60 +243,89 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, self.note_signal)
-        started = time.time()
         if self.look():
-            return self._result(started, message="The lease was over before the code could start.")
+            return self._result(message="The lease was over before the code could start.")
         try:
-            self.start()
+            if not self.begin():
+                return None
         except OSError as error:
             message = f"{self.launch['argv'][0]} cannot be started: {error.strerror or error}"
             self.output.write((message + "\n").encode())
             self.reason = self.reason or "launch_failed"
-            return self._result(started, message=message)
-        self.selector.register(server, selectors.EVENT_READ)
+            self.pipes.close()
+            return self._result(message=message)
+        self.selector.register(self.server, selectors.EVENT_READ)
         self.selector.register(wake, selectors.EVENT_READ)
         self.pipes.register(self.selector)
-        self._watch(server, wake)
+        self._watch(wake)
+        self._note_trouble()
         self.end_all()
         self.pipes.drain()
         with suppress(OSError):
             self.output.sync()
-        return self._result(started)
+        return self._result()
 
-    def _watch(self, server: socket.socket, wake: int) -> None:
+    def unbegun(self, message: Optional[str]) -> Optional[Dict[str, Any]]:
+        """The result of code that was not started; None when nobody is to be told."""
+        return self._result(message=message) if message else None
+
+    def leave(self, address: Path) -> None:
+        """Whatever happened: nothing of the run lives on."""
+        self.end_all()
+        if self.quarters is not None:
+            self.quarters.remove()
+        self.server.close()
+        address.unlink(missing_ok=True)
+
+    def _note_trouble(self) -> None:
+        """A limit that was met ends the code, or is why it has ended."""
+        if self.reason is not None or self.quarters is None:
+            return
+        trouble = self.quarters.trouble()
+        if trouble is not None and (self.status is None or self.status != 0):
+            self.stop(trouble[0], 0)
+            self.message = trouble[1]
+
+    def _watch(self, wake: int) -> None:
         drain_until: Optional[float] = None
         while True:
             events = self.selector.select(self.patience() if drain_until is None else 0.05)
             # The lease comes before anything that is waiting: after a freeze nothing may run on.
+            self._note_trouble()
             if self.look():
                 return
             for key, _ in events:
-                if key.fileobj is server:
-                    self.serve(server)
+                if key.fileobj is self.server:
+                    self.serve(self.server)
                 elif key.fd == wake:
                     os.read(wake, 512)
             for ended in self.pipes.take([key.fd for key, _ in events]):
                 self.selector.unregister(ended)
+            if any(key.fileobj is not self.server and key.fd != wake for key, _ in events):
+                self._tell_output()
             self.reap()
             if self.status is not None:
                 drain_until = drain_until or time.monotonic() + DRAIN_SECONDS
                 if not self.pipes.open or time.monotonic() >= drain_until:
                     return
 
-    def _result(self, started: float, *, message: Optional[str] = None) -> Dict[str, Any]:
+    def _result(self, *, message: Optional[str] = None) -> Dict[str, Any]:
         code = os.waitstatus_to_exitcode(self.status) if self.status is not None else None
         return {
             "exit_code": code if code is not None and code >= 0 else None,
             "signal": -code if code is not None and code < 0 else None,
             "reason": self.reason,
-            "message": message,
-            "started": started,
+            "message": message or self.message,
+            "started": self.started,
             "ended": time.time(),
         }
 
 
-def main(folder: str) -> int:
-    """Supervise the attempt in `folder`; 0 when its result is written, 3 when somebody else has it."""
+def supervise(folder: str, cord: Optional[Cord] = None, *, warm: bool = False) -> Optional[int]:
+    """Supervise the attempt in `folder`; 0 when its result is written, 3 when it is not ours to execute.
+
+    None in the child that is to go on as the script, which only a warm parent has.
+    """
     place = RunDir(Path(folder))
     os.umask(0o077)
     lock = try_lock(place.lock)
@@ -244,17 +337,36 @@ def main(folder: str) -> int:
         return 3
     processes.become_subreaper()
     place.keep_pid("supervisor", os.getpid(), processes.began(os.getpid()))
-    supervisor = Supervisor(place)
-    address = Path(supervisor.launch["socket"])
-    with talk.listen(address) as server:
-        try:
-            place.keep_result(supervisor.run(server))
-        finally:
-            supervisor.end_all()
-            address.unlink(missing_ok=True)
+    launch = place.launch or {}
+    address = Path(str(launch.get("socket")))
+    server = talk.listen(address)
+    supervisor = Supervisor(place, server, cord, warm=warm)
+    # No `finally` from here to the fork: the child unwinds through these lines, and nothing of this is its to undo.
+    try:
+        result = supervisor.run()
+    except Unbegun as unbegun:
+        result = supervisor.unbegun(unbegun.message)
+        if result is None:
+            supervisor.leave(address)
+            return 3
+    except BaseException:
+        supervisor.leave(address)
+        raise
+    if result is None:
+        return None
+    try:
+        place.keep_result(result)
+    finally:
+        supervisor.leave(address)
     os.close(lock)
     return 0
 
 
+def main(words: List[str]) -> int:
+    """`supervise FOLDER [HANDLE]`: the handle is the supervisor's end of a cord."""
+    cord = Cord(socket.socket(fileno=int(words[1]))) if len(words) > 1 else None
+    return supervise(words[0], cord) or 0
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

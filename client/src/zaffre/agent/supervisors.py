@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from zaffre.agent import processes, talk
+from zaffre.agent import processes, quarters, talk
 from zaffre.agent.rundir import RunDir
 
 _PACKAGES = Path(__file__).resolve().parent.parent.parent
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
 
-def spawn(place: RunDir) -> "subprocess.Popen[bytes]":
-    """Start the supervisor of an attempt, in a session of its own."""
+def spawn(place: RunDir, cord: Optional[socket.socket] = None) -> "subprocess.Popen[bytes]":
+    """Start the supervisor of an attempt, in a session of its own, at the other end of the agent's cord."""
     env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     env["PYTHONPATH"] = str(_PACKAGES)
+    more = [str(cord.fileno())] if cord is not None else []
     with (place.path / "supervisor.log").open("ab") as said:
         return subprocess.Popen(
-            [sys.executable, "-m", "zaffre.agent.supervise", str(place.path)],
+            [sys.executable, "-m", "zaffre.agent.supervise", str(place.path), *more],
             cwd=str(place.path),
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
             start_new_session=True,
+            pass_fds=[cord.fileno()] if cord is not None else [],
         )
 
 
@@ -69,6 +72,9 @@ def clear(place: RunDir) -> bool:
     known = place.pid("main")
     if known and known["began"] and processes.began(known["pid"]) == known["began"]:
         processes.send(known["pid"], 9, group=True)
+    still = quarters.end_left(place)
     # Its own mark finds those that left the session; only a program that rewrote its environment hides.
     marks = {"ZAFFRE_RUN_ID": str(launch["run"]), "ZAFFRE_ATTEMPT": str(launch["attempt"])}
-    return processes.end_all(lambda: processes.marked(marks), seconds=10)
+    done = processes.end_all(lambda: processes.marked(marks) | still(), seconds=10)
+    quarters.remove_left(place)
+    return done

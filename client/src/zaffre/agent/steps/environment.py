@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zaffre.agent import sandbox
 from zaffre.agent.door import Stopped
 from zaffre.agent.environments import EnvironmentFailed
 from zaffre.agent.job import StepFailed
@@ -29,6 +30,7 @@ class Environment(Step):
         job.python, job.path_first = found.python, found.bin
         for text in found.warnings:
             job.warn(text)
+        job.prefixes = tuple(sandbox.prefixes_of(found.python))
         self.note = f"{wanted.get('name') or 'system'}: {found.note}"
         if found.lock:
             self._write_down(found.lock)

@@ -1,11 +1,14 @@
-"""Step launch: a supervisor takes the lease and starts the code."""
+"""Step launch: a supervisor takes the lease, prepares the run's quarters and, when all is told, starts the code."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Any, Dict
 
-from zaffre.agent import supervisors
+from zaffre.agent import cord, gpus, sandbox, supervisors
 from zaffre.agent.job import Dropped, StepFailed
+from zaffre.agent.quarters import view_of_run
 from zaffre.agent.rundir import socket_path
 from zaffre.agent.script import command, environment
 from zaffre.agent.steps.step import Step
@@ -20,9 +23,25 @@ class Launch(Step):
         job = self.job
         if job.resumed:
             job.launched = True
+            job.gpus = tuple((job.place.launch or {}).get("gpus") or ())
+            job.shop.shelf.keep(job.gpus, job.key)
             self._catch_up()
             return
         job.check()
+        self._take_gpus()
+        job.place.keep_launch(self._launch())
+        job.cord, theirs = cord.pair()
+        with theirs:
+            job.child = supervisors.spawn(job.place, theirs)
+        self._await_ready()
+        job.launched = True
+        self._catch_up()
+        job.cord.say(cord.GO)
+
+    def _launch(self) -> Dict[str, Any]:
+        """All that a supervisor needs to know."""
+        job, shop = self.job, self.job.shop
+        config = job.spec.get("config") or {}
         launch = {
             "run": job.run,
             "attempt": job.attempt,
@@ -30,24 +49,43 @@ class Launch(Step):
             "env": environment(job),
             "cwd": str(job.place.work),
             "log": job.spec.get("log"),
-            "grace": job.shop.identity.grace,
+            "grace": shop.identity.grace,
             "renewed": job.renewed_at,
             "valid_for": job.valid_for,
             "socket": str(socket_path(job.place.path.parent.parent, job.run, job.attempt)),
+            "limits": {**(job.spec.get("limits") or {}), "processes": shop.max_processes},
+            "max_seconds": config.get("max_duration_seconds"),
+            "gpus": list(job.gpus),
         }
-        job.place.keep_launch(launch)
-        child = supervisors.spawn(job.place)
-        end = time.monotonic() + _START_SECONDS
-        while supervisors.ask(job.place, op="status") is None and job.place.result is None:
-            if child.poll() is not None and job.place.result is None:
-                said = (job.place.path / "supervisor.log").read_text(errors="replace")[-600:]
-                raise StepFailed("launch_failed", f"The supervisor of the run ended with {child.returncode}. {said}")
-            if time.monotonic() > end:
-                raise StepFailed("launch_failed", f"The supervisor of the run did not answer for {_START_SECONDS:g} s.")
-            time.sleep(0.05)
-        job.child = child
-        job.launched = True
-        self._catch_up()
+        if shop.machine.groups is not None:
+            launch["groups"] = shop.machine.groups.told()
+        if shop.machine.isolation == "bubblewrap":
+            shared = [Path(shop.sdk), *job.prefixes]
+            launch["bwrap"] = sandbox.binary()
+            launch["view"] = view_of_run(job.place, shared=shared, gpus=job.gpus).told()
+        return launch
+
+    def _take_gpus(self) -> None:
+        """GPUs of its own; a machine of one slot is all for its run."""
+        job, shelf = self.job, self.job.shop.shelf
+        asked = (job.spec.get("limits") or {}).get("gpus")
+        count = len(shelf.names) if not asked and job.shop.alone else int(asked or 0)
+        taken = shelf.take(count, job.key)
+        if taken is None:
+            raise StepFailed("launch_failed", gpus.too_few(count, shelf))
+        job.gpus = taken
+
+    def _await_ready(self) -> None:
+        """Until the supervisor has taken the attempt and prepared everything, or has said why it cannot."""
+        job, end = self.job, time.monotonic() + _START_SECONDS
+        assert job.cord is not None and job.child is not None, "the supervisor was just spawned"
+        heard = job.cord.hear(end - time.monotonic())
+        if heard == b"" and job.place.result is None:
+            code = job.child.wait(_START_SECONDS)
+            said = (job.place.path / "supervisor.log").read_text(errors="replace")[-600:]
+            raise StepFailed("launch_failed", f"The supervisor of the run ended with {code}. {said}")
+        if heard is None:
+            raise StepFailed("launch_failed", f"The supervisor of the run did not answer for {_START_SECONDS:g} s.")
 
     def _catch_up(self) -> None:
         """Hand over what came in between: a renewal, a cancel, a drop."""
@@ -60,5 +98,9 @@ class Launch(Step):
             supervisors.stop(job.place, reason=job.stop_reason or "canceled")
 
     def stop(self) -> None:
-        if self.job.place.launch is not None and self.job.place.result is None:
-            supervisors.kill(self.job.place, reason="dropped")
+        job = self.job
+        if job.place.launch is not None and job.place.result is None:
+            supervisors.kill(job.place, reason="dropped")
+        if job.cord is not None:
+            job.cord.close()
+        job.shop.shelf.give_back(job.key)

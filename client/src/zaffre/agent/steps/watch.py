@@ -11,6 +11,8 @@ from zaffre.agent.job import Dropped
 from zaffre.agent.steps.step import Step
 
 _LOOK_SECONDS = 0.1
+#: A dropped attempt is ended by who drops it; this is how late its thread may notice.
+_QUIET_SECONDS = 1.0
 
 
 class Watch(Step):
@@ -38,11 +40,19 @@ class Watch(Step):
                     supervisors.clear(job.place)
                     job.place.keep_result(_vanished())
                 break
-            time.sleep(_LOOK_SECONDS)
+            self._rest()
         if job.dropped.is_set():
             raise Dropped
         if job.child is not None:
             job.child.wait()
+
+    def _rest(self) -> None:
+        """Until the supervisor says something; without a cord (another agent started it) look now and then."""
+        job = self.job
+        if job.cord is None or job.cord.hear(_QUIET_SECONDS) == b"":
+            time.sleep(_LOOK_SECONDS)
+        elif job.pump is not None:
+            job.pump.wake()
 
 
 def _vanished() -> Dict[str, Any]:
