@@ -28,6 +28,7 @@ from studio.kernel.actors import SYSTEM
 from studio.kernel.jobs import OUTBOX_CHANNEL, enqueue
 from studio.kernel.models import IdempotencyKey, Outbox
 from workspace.compute import broker
+from workspace.environments.services import give_up_builds
 from workspace.secrets.services import purge
 from workspace.webhooks.services import redeliver
 
@@ -79,6 +80,7 @@ def jobs() -> list[Job]:
         Job("hints", lambda: rehint(actor=SYSTEM), settings.SCAN_SECONDS, first=settings.SCAN_SECONDS),
         Job("endpoints", lambda: tick(actor=SYSTEM), settings.SCAN_SECONDS),
         Job("boards", lambda: tend(actor=SYSTEM), settings.SCAN_SECONDS),
+        Job("builds", lambda: give_up_builds(actor=SYSTEM), 15.0),
         Job("webhooks", lambda: redeliver(actor=SYSTEM), 5.0),
         Job("cleaning", clean, 600.0, first=60.0),
         Job("deleted secrets", lambda: purge(actor=SYSTEM), 3600.0, first=90.0),

@@ -30,6 +30,7 @@ ACTIONS: dict[str, set[str]] = {
     "dataset.delete": _WRITERS,
     "environment.read": _READERS,
     "environment.create": _WRITERS,
+    "environment.build": _WRITERS,
     "secret.list": _WRITERS,
     "secret.set": _WRITERS,
     "secret.use": _WRITERS,

@@ -47,7 +47,7 @@ class Deployment(models.Model):
     model_version = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, related_name="deployments")
     code = models.ForeignKey(Snapshot, on_delete=models.RESTRICT, related_name="+")
     entry_script = models.CharField(max_length=300)
-    environment_version = models.ForeignKey(EnvironmentVersion, on_delete=models.RESTRICT, related_name="+")
+    environment_version = models.ForeignKey(EnvironmentVersion, on_delete=models.RESTRICT, related_name="deployments")
     target = models.ForeignKey(ComputeTarget, on_delete=models.RESTRICT, related_name="deployments")
     replicas_wanted = models.PositiveIntegerField(default=1)
     traffic = models.PositiveIntegerField(default=0)  # percent

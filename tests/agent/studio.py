@@ -70,6 +70,8 @@ class FakeStudio:
         self.locks: dict[str, list[dict[str, str]]] = {}
         self.builds: list[dict[str, Any]] = []
         self.lock_reads = 0
+        self.wanted_builds: list[dict[str, Any]] = []
+        self.build_reports: list[dict[str, Any]] = []
         self.node_token = "node-" + secrets.token_hex(4)
         self.changed = threading.Condition(threading.RLock())
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -219,6 +221,11 @@ class FakeStudio:
                 run.lease_until = time.monotonic() + self.lease
                 runs.append({**one, "valid_for": self.lease, "desired": run.desired})
             return 200, {"runs": runs, "valid_for": self.lease}
+        if path == "builds/sync":
+            self.build_reports += body["builds"]
+            ended = {one["id"] for one in body["builds"] if one["status"] != "running"}
+            self.wanted_builds = [one for one in self.wanted_builds if one["id"] not in ended]
+            return 200, {"builds": self.wanted_builds[:1]}
         if path.startswith("environments/"):
             return self._environments(method, path, body)
         if path == "nodes/claim":

@@ -15,6 +15,7 @@ import pytest
 from zaffre.agent import sdk
 from zaffre.agent.door import Door, Stopped
 from zaffre.agent.environments import Desk, EnvironmentFailed, Environments, check_requirements, installer
+from zaffre.agent.environments.reasons import explain
 
 
 def make_wheel(folder: Path, name: str, version: str, needs: str = "") -> None:
@@ -284,3 +285,93 @@ def test_a_warning_about_the_python_is_told_to_the_studio(studio, bring_agent, w
     found = studio.wait_final(studio.submit({"train.py": "print('ran')"}, environment=environment))
     assert found.status == "completed" and b"Warning: Python 3.6 was asked for" in found.log
     assert [text for text in found.warnings if "3.6" in text]
+
+
+def built(studio) -> dict:
+    ended = lambda: [one for one in studio.build_reports if one["status"] != "running"]  # noqa: E731
+    return studio.wait(ended, "the build's end")[0]
+
+
+def test_a_build_that_somebody_asks_for_is_made_and_its_log_told(studio, bring_agent, wheels):
+    spec = {"kind": "pip", "requirements": ["zfalpha"]}
+    studio.wanted_builds.append({"id": "B1", "environment": {"id": 3, "name": "e", "spec": spec, "lock": []}})
+    bring_agent(studio)
+    told = studio.wait(lambda: [one for one in studio.build_reports if one["status"] != "running"], "the build's end")[
+        0
+    ]
+    assert (told["id"], told["status"]) == ("B1", "succeeded") and told["packages"] >= 2 and told["size"] > 0
+    assert "Building an environment" in told["log"] and told["log"].endswith("packages.\n")
+    assert studio.builds == [], "it was reported twice"
+    assert studio.locks["3"]
+
+
+def test_a_build_that_fails_says_which_package_and_which_line(studio, bring_agent, wheels):
+    spec = {"kind": "pip", "requirements": ["zfalpha", "zfbeta==9"]}
+    studio.wanted_builds.append({"id": "B2", "environment": {"id": 4, "name": "e", "spec": spec, "lock": []}})
+    bring_agent(studio)
+    told = studio.wait(lambda: [one for one in studio.build_reports if one["status"] != "running"], "the build's end")[
+        0
+    ]
+    assert (told["status"], told["package"], told["line"]) == ("failed", "zfbeta", "zfbeta==9")
+    assert "Line 2 of the requirements asks for it: zfbeta==9." in told["reason"]
+
+
+def test_building_anew_replaces_what_nobody_uses(wheels, builds, tmp_path):
+    environments = Environments(tmp_path / "cache")
+    wanted = {"spec": {"kind": "pip", "requirements": ["zfbeta"]}}
+    owner = tmp_path / "attempt"
+    owner.mkdir()
+    first = environments.provide(wanted, until=lambda: False, say=lambda _: None, owner=owner)
+    said: list[str] = []
+    kept = environments.provide(wanted, until=lambda: False, say=said.append, again=True)
+    assert not kept.built and "in use on this node" in "".join(said) and kept.facts["size"] > 0
+    owner.rmdir()
+    assert environments.provide(wanted, until=lambda: False, say=lambda _: None, again=True).built
+    assert builds.count("venv") == 2 and Path(first.python).exists()
+
+
+UV_SAYS = {
+    "error: No solution found when resolving dependencies\n  cause: Because zfx was not found in the package registry "
+    "and you require zfx==1, we can conclude that your requirements are unsatisfiable.": (
+        "there is no package 'zfx' in the package index. Line 2 of the requirements asks for it: zfx==1.",
+        "zfx",
+    ),
+    "error: No solution found when resolving dependencies\n  cause: Because there is no version of numpy==99 and you "
+    "require numpy==99, we can conclude that your requirements are unsatisfiable.": (
+        "there is no version of numpy that is ==99. Line 1 of the requirements asks for it: numpy==99.",
+        "numpy",
+    ),
+    "error: No solution found when resolving dependencies\n  cause: Because tensorflow==1.15.0 has no wheels with a "
+    "matching Python version tag (e.g., `cp311`) and you require tensorflow==1.15, we can conclude that your "
+    "requirements are unsatisfiable.\n\nhint: Wheels are available for `tensorflow` (v1.15.0) with the following "
+    "Python ABI tags: "
+    "`cp27m`, `cp37m`": (
+        "tensorflow 1.15.0 has no file for this Python and this machine. It has files for `cp27m`, `cp37m`.",
+        "tensorflow",
+    ),
+    "error: Failed to build `zfbad==1.0`\n  cause: The build backend returned an error\n\n  [stderr]\n  Traceback\n    "
+    "RuntimeError: needs a Fortran compiler\n\nhint: Build failures usually indicate a problem": (
+        "zfbad 1.0 comes as source, and building it failed. It said: RuntimeError: needs a Fortran compiler.",
+        "zfbad",
+    ),
+    "error: Failed to fetch: http://user:secret@127.0.0.1:9/simple/click/\n  cause: error sending request for url\n  "
+    "cause: Connection refused (os error 111)": (
+        "this node does not reach the package index (127.0.0.1:9). Try again when it does.",
+        "",
+    ),
+    "error: No solution found when resolving dependencies\n  cause: Because pandas>=3 depends on numpy>=2.3 and you "
+    "require numpy<2 and pandas>=3, we can conclude that your requirements are unsatisfiable.": (
+        "the requirements contradict each other: numpy<2 and pandas>=3 cannot be had together. "
+        "pandas>=3 needs numpy>=2.3.",
+        "",
+    ),
+    "error: No interpreter found for Python 3.13 in managed installations": ("this node has no Python 3.13.", ""),
+    "": ("the installer ended with code 2 and said nothing", ""),
+}
+
+
+@pytest.mark.parametrize("said", UV_SAYS)
+def test_what_uv_says_becomes_one_sentence(said):
+    sentence, package = UV_SAYS[said]
+    found = explain(said, 2, ["numpy==99", "zfx==1"])
+    assert found.sentence == f"The environment could not be built: {sentence}" and found.package == package

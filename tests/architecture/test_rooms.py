@@ -36,6 +36,8 @@ WITHOUT_ACTOR = {
     # Rows that the caller has chosen for its actor.
     "runs/services/warning.py:warn",
     "workspace/environments/queries.py:as_spec",
+    "workspace/environments/queries.py:packages_of",
+    "workspace/environments/queries.py:used_by",
     "workspace/environments/services/reporting.py:forget_old",
     "workspace/environments/services/telling.py:tell",
     "runs/queries.py:shown",

@@ -40,6 +40,21 @@ class Builds(APIView):
         return Response({"id": build.pk}, status=201)
 
 
+class SyncIn(serializers.Serializer):
+    epoch = serializers.CharField(max_length=40)
+    free = serializers.BooleanField(default=False)
+    # Judged one by one, as boards are.
+    builds = serializers.ListField(child=serializers.DictField(), max_length=100)
+
+
+class Sync(APIView):
+    """How the builds of a node go, and which it should work on."""
+
+    def post(self, request: Request) -> Response:
+        body = parse(SyncIn, json_body(request, MAX_BODY))
+        return Response({"builds": services.sync_builds(actor=actor_of(request), **body)})
+
+
 def _shown(lock: EnvironmentLock) -> dict[str, str]:
     return {
         "python": lock.python,

@@ -76,6 +76,8 @@ class EnvironmentBuild(models.Model):
     node_name = models.CharField(max_length=80, blank=True)
     #: The run whose node built it, if it was for one.
     run = models.CharField(max_length=26, blank=True)
+    #: Made anew where a node has it already.
+    again = models.BooleanField(default=False)
     cancel_requested = models.BooleanField(default=False)
     created = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")

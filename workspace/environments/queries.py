@@ -7,8 +7,9 @@ from django.db.models import QuerySet
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, NotFound, Unauthenticated
 from workspace.access import authorize, get_workspace
-from workspace.environments.models import Environment, EnvironmentLock, EnvironmentVersion
-from workspace.environments.recipe import SYSTEM as SYSTEM_KIND
+from workspace.environments import recipe
+from workspace.environments.locks import differences, parse_lock
+from workspace.environments.models import Environment, EnvironmentBuild, EnvironmentLock, EnvironmentVersion
 from workspace.models import Workspace
 from workspace.references import find_version
 
@@ -32,7 +33,7 @@ def get_environment(slug: str, name: str, *, actor: Actor) -> Environment:
 def list_versions(slug: str, name: str, *, actor: Actor) -> QuerySet[EnvironmentVersion]:
     """Return the versions of an environment, newest first."""
     environment = get_environment(slug, name, actor=actor)
-    return environment.versions.select_related("created_by", "environment").order_by("-version")
+    return environment.versions.select_related("created_by", "environment__workspace").order_by("-version")
 
 
 def get_version(slug: str, name: str, version: int | None = None, *, actor: Actor) -> EnvironmentVersion:
@@ -42,6 +43,67 @@ def get_version(slug: str, name: str, version: int | None = None, *, actor: Acto
     if found is None:
         raise NotFound(f"The environment {name} has no version {version}.")
     return found
+
+
+def list_builds(slug: str, name: str, *, actor: Actor, version: int | None = None) -> QuerySet[EnvironmentBuild]:
+    """Return the builds of an environment, or of one version, newest first, without their logs. Raises NotFound."""
+    environment = get_environment(slug, name, actor=actor)
+    rows = EnvironmentBuild.objects.filter(version__environment=environment)
+    rows = rows if version is None else rows.filter(version__version=version)
+    return rows.select_related("version", "target", "created_by").defer("log").order_by("-id")
+
+
+def get_build(slug: str, build_id: str, *, actor: Actor) -> EnvironmentBuild:
+    """Return one build with its log. Raises NotFound."""
+    workspace = get_workspace(slug, actor=actor, action=READ)
+    rows = EnvironmentBuild.objects.select_related("version__environment__workspace", "target", "created_by")
+    build = rows.filter(version__environment__workspace=workspace, pk=build_id.replace("\0", "")).first()
+    if build is None:
+        raise NotFound(f"There is no build {build_id[:40]!r} in {slug}.")
+    return build
+
+
+def packages_of(version: EnvironmentVersion) -> tuple[EnvironmentLock | None, list[dict[str, Any]]]:
+    """The first lock of a version that the caller has opened, and its packages; (None, []) without one."""
+    lock = version.locks.order_by("pk").first()
+    return lock, parse_lock(lock.requirements) if lock else []
+
+
+def compare(slug: str, name: str, old: int, new: int, *, actor: Actor) -> dict[str, Any]:
+    """Two versions beside each other: {old, new, asked, installed}, the last None where one of them has no lock.
+
+    `asked` are {line, old, new}, `installed` {name, old, new} of what differs. Raises NotFound.
+    """
+    before, after = (get_version(slug, name, one, actor=actor) for one in (old, new))
+    lines = [recipe.lines(one.spec) for one in (before, after)]
+    asked = [
+        {"line": line, "old": line in lines[0], "new": line in lines[1]}
+        for line in dict.fromkeys(sorted({*lines[0], *lines[1]}))
+        if (line in lines[0]) != (line in lines[1])
+    ]
+    locks = [packages_of(one) for one in (before, after)]
+    known = all(lock is not None for lock, _ in locks)
+    return {
+        "old": before,
+        "new": after,
+        "asked": asked,
+        "installed": differences(locks[0][1], locks[1][1]) if known else None,
+    }
+
+
+def used_by(version: EnvironmentVersion, *, most: int = 50) -> dict[str, Any]:
+    """Runs and deployments of a version that the caller has opened: how many, and the newest of them.
+
+    By the relations and not by their classes: runs and endpoints are built on environments, not the other way round.
+    """
+    runs = version.runs.filter(deleted__isnull=True)
+    short = runs.select_related("experiment").only("name", "status", "created", "experiment__name")
+    deployments = version.deployments.select_related("endpoint").order_by("-pk")
+    return {
+        "run_count": runs.count(),
+        "runs": short.order_by("-id")[:most],
+        "deployments": deployments[:most],
+    }
 
 
 def version_for_node(version_id: int, *, actor: Actor) -> EnvironmentVersion:
@@ -77,7 +139,7 @@ def as_spec(version: EnvironmentVersion) -> dict[str, Any]:
         "name": version.environment.name,
         "version": version.version,
         "spec": version.spec,
-        "lock": [] if version.spec["kind"] == SYSTEM_KIND else list(locks),
+        "lock": [] if version.spec["kind"] == recipe.SYSTEM else list(locks),
     }
 
 

@@ -50,6 +50,17 @@ def parse_spec(spec: object) -> EnvironmentSpec:
     return EnvironmentSpec(kind=PIP, python=python, requirements=_requirements(lines))
 
 
+def is_built(spec: Mapping[str, Any]) -> bool:
+    """Whether a node has something to make for it; else it is used as the node has it."""
+    return spec["kind"] != SYSTEM
+
+
+def lines(spec: Mapping[str, Any]) -> list[str]:
+    """What was asked for, one thing a line, for showing and comparing."""
+    found = [f"python {spec['python']}"] if spec.get("python") else []
+    return [*found, *spec.get("requirements", [])]
+
+
 def digest(spec: EnvironmentSpec) -> str:
     """The SHA-256 that names this specification; `spec` as `parse_spec` returned it."""
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()

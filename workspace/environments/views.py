@@ -1,30 +1,107 @@
 """Pages of environments."""
 
+from typing import Any
+
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from studio.kernel.errors import NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
-from workspace.environments import queries, services
+from workspace.environments import pages, queries, services
 
 
 @signed_in
 def environments(request: SignedInRequest, ws: str) -> HttpResponse:
-    return render(
-        request, "environments/list.html", {"environments": queries.list_environments(ws, actor=request.actor)}
-    )
+    """Those that people registered, or those that the studio keeps; `q` looks for a part of the name."""
+    return render(request, "environments/list.html", pages.listed(ws, request.GET, actor=request.actor))
 
 
 @signed_in
 def environment(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
-    shown = {
-        "environment": queries.get_environment(ws, name, actor=request.actor),
-        "versions": queries.list_versions(ws, name, actor=request.actor),
-    }
-    return render(request, "environments/environment.html", shown)
+    """What a version is made of."""
+    shown = pages.frame_of(ws, name, request.GET, "overview", actor=request.actor)
+    lock, found = queries.packages_of(shown["version"])
+    return render(request, "environments/overview.html", {**shown, "lock": lock, "installed": found[:12]})
+
+
+@signed_in
+def packages(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
+    """What it was resolved to: exact packages with their hashes."""
+    shown = pages.frame_of(ws, name, request.GET, "packages", actor=request.actor)
+    lock, found = queries.packages_of(shown["version"])
+    q = request.GET.get("q", "").strip().lower()
+    kept = [one for one in found if q in one["name"]]
+    return render(
+        request, "environments/packages.html", {**shown, "lock": lock, "packages": kept, "all": len(found), "q": q}
+    )
+
+
+@signed_in
+def builds(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
+    shown = pages.frame_of(ws, name, request.GET, "builds", actor=request.actor)
+    found = queries.list_builds(ws, name, actor=request.actor)[: pages.MOST_ROWS]
+    return render(request, "environments/builds.html", {**shown, "builds": found})
+
+
+@signed_in
+def build(request: SignedInRequest, ws: str, name: str, build: str) -> HttpResponse:
+    """One build with its log, which grows on the page while the node works."""
+    found = queries.get_build(ws, build, actor=request.actor)
+    if found.version.environment.name != name:
+        raise NotFound(f"The environment {name[:64]} has no build {build[:40]!r}.")
+    shown = pages.frame_of(ws, name, {"version": str(found.version.version)}, "builds", actor=request.actor)
+    return render(request, "environments/build.html", {**shown, "build": found, "live": found.ended is None})
+
+
+@signed_in
+def used(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
+    """The runs and the deployments of a version."""
+    shown = pages.frame_of(ws, name, request.GET, "used", actor=request.actor)
+    return render(request, "environments/used.html", shown | queries.used_by(shown["version"]))
+
+
+@signed_in
+def diff(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
+    """Two versions beside each other."""
+    shown = pages.frame_of(ws, name, {"version": request.GET.get("to", "")}, "diff", actor=request.actor)
+    old = pages.number_of(request.GET.get("from", "")) or max(1, shown["version"].version - 1)
+    found: dict[str, Any] = queries.compare(ws, name, old, shown["version"].version, actor=request.actor)
+    return render(request, "environments/diff.html", shown | found)
+
+
+@require_POST
+@signed_in
+def start_build(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
+    form = request.POST
+    return post(
+        request,
+        lambda: services.start_build(
+            ws,
+            name,
+            pages.number_of(form.get("version", "")),
+            actor=request.actor,
+            target=form.get("target", ""),
+            again=form.get("again") == "1",
+        )[0],
+        said="",
+        to=lambda made: reverse("environment_build", args=[ws, name, made.pk]),
+        back=reverse("environment", args=[ws, name]),
+    )
+
+
+@require_POST
+@signed_in
+def cancel_build(request: SignedInRequest, ws: str, name: str, build: str) -> HttpResponse:
+    return post(
+        request,
+        lambda: services.cancel_build(ws, build, actor=request.actor),
+        said=_("The build is being canceled."),
+        to=reverse("environment_build", args=[ws, name, build]),
+    )
 
 
 @require_POST

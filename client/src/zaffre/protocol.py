@@ -219,6 +219,15 @@ class LockRef(TypedDict, total=False):
     sha256: str
 
 
+class BuildSpec(TypedDict, total=False):
+    """An environment that a node should make although no run needs it yet."""
+
+    id: str
+    environment: Dict[str, Any]  # as in RunSpec
+    again: bool
+    cancel: bool
+
+
 class RunSpec(TypedDict, total=False):
     """What a claim hands to a node: all it needs to run one attempt."""
 

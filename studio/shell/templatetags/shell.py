@@ -19,6 +19,7 @@ register = template.Library()
 
 KINDS = {
     "completed": "ok",
+    "succeeded": "ok",
     "healthy": "ok",
     "ready": "ok",
     "online": "ok",
@@ -54,6 +55,7 @@ def _names(language: str | None) -> dict[str, str]:
         "finalizing": gettext("Finalizing"),
         "cancel_requested": gettext("Canceling"),
         "completed": gettext("Completed"),
+        "succeeded": gettext("Succeeded"),
         "failed": gettext("Failed"),
         "canceled": gettext("Canceled"),
         "not_responding": gettext("Not responding"),

@@ -13,6 +13,7 @@ from zaffre.agent import config as configs
 from zaffre.agent import gpus, machine, sdk
 from zaffre.agent.blobs import Blobs
 from zaffre.agent.board import Board
+from zaffre.agent.builder import Builder
 from zaffre.agent.claims import Claims
 from zaffre.agent.config import ConfigError, Identity, NodeConfig
 from zaffre.agent.disk import try_lock
@@ -120,6 +121,7 @@ class Node:
         self.jobs = Jobs(self.config.state / "runs", self.config.slots, most=self.config.most, changed=self._freed)
         self.replicas = Keeper(self.config, self.shop, Replica, epoch=self.epoch)
         self.boards = Keeper(self.config, self.shop, Board, epoch=self.epoch)
+        self.builder = Builder(self.door, self.environments, identity=identity, epoch=self.epoch)
         self.leases = Leases(
             self.door,
             self.jobs,
@@ -174,7 +176,7 @@ class Node:
                 self.jobs.forget(place)
 
     def _work(self) -> None:
-        parts: List[Any] = [self.leases, self.replicas, self.boards, self.claims, self.hints]
+        parts: List[Any] = [self.leases, self.replicas, self.boards, self.builder, self.claims, self.hints]
         started: List[Any] = []
         try:
             for part in parts:
@@ -210,6 +212,7 @@ class Node:
         self.leases.poke()
         self.replicas.poke()
         self.boards.poke()
+        self.builder.poke()
 
     def _renewed(self, sent: float, valid_for: float) -> None:
         self.replicas.renewed(sent, valid_for)

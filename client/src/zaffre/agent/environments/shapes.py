@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Dict, List, Tuple
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from zaffre.agent.environments.installer import EnvironmentFailed
+from zaffre.agent.environments.installer import EnvironmentFailed, Say, Until
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,21 @@ class Environment:
     warnings: Tuple[str, ...] = ()
     #: Of what was built just now: seconds, size in bytes, packages, digest.
     facts: Dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One wish for an environment: what it is made of, its version in the studio and the locks of that, who waits."""
+
+    spec: Mapping[str, object]
+    version: object
+    locks: Sequence[Mapping[str, str]]
+    until: Until
+    say: Say
+    #: A folder that is there for as long as the environment is used; None when nobody will.
+    owner: Optional[Path] = None
+    #: Built anew where nothing uses it.
+    again: bool = False
 
 
 def check_requirements(found: object) -> List[str]:

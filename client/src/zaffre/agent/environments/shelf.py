@@ -93,21 +93,27 @@ class Shelf:
         for one in reversed(found):
             if total <= self.limit:
                 break
-            if one.busy or one.key == keep or not self._remove(one.key):
+            if one.busy or one.key == keep or not self.remove(one.key):
                 continue
             total -= one.size
             gone.append(one.key)
             log.info("removed environment %s, unused for %d s", one.key, time.time() - one.used)
         return gone
 
-    def _remove(self, key: str) -> bool:
-        """False when somebody is just taking or building it."""
+    def facts(self, key: str) -> Dict[str, Any]:
+        """What was written down when it was built."""
+        return dict(read_json(self._facts(key)) or {})
+
+    def remove(self, key: str) -> bool:
+        """Have it gone; False when somebody uses it, or is just taking or building it."""
         lock = try_lock(self.folder / f".{key}.lock")
         if lock is None:
             return False
         try:
             if self._owners(key):
                 return False
+            if not (self.folder / key).is_dir():
+                return True
             # Renamed first: half an environment must not be found under its name.
             going = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=str(self.folder)))
             os.rename(str(self.folder / key), str(going / "env"))

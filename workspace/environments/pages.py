@@ -1,0 +1,48 @@
+"""What the pages of environments have in common."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from studio.kernel.actors import Actor
+from studio.kernel.errors import NotFound
+from workspace.environments import queries, recipe
+
+#: Rows of a table on these pages.
+MOST_ROWS = 100
+
+
+def number_of(text: str) -> int | None:
+    """A version as an address names it; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
+
+
+def listed(ws: str, given: Mapping[str, str], *, actor: Actor) -> dict[str, Any]:
+    """The list by its two tabs. Those that people registered come first, unless there are none."""
+    found = list(queries.list_environments(ws, actor=actor))
+    counts = {"custom": sum(not one.curated for one in found), "curated": sum(one.curated for one in found)}
+    tab, q = given.get("tab", "custom" if counts["custom"] else "curated"), given.get("q", "").strip()
+    if tab not in counts:
+        raise NotFound(f"The page of environments has no tab {tab[:40]!r}.")
+    kept = [one for one in found if one.curated == (tab == "curated") and q.lower() in one.name.lower()]
+    return {"environments": kept, "tab": tab, "counts": counts, "q": q}
+
+
+def frame_of(ws: str, name: str, given: Mapping[str, str], tab: str, *, actor: Actor) -> dict[str, Any]:
+    """What every tab of one environment shows: the version of ?version=, else the newest. Raises NotFound."""
+    versions = list(queries.list_versions(ws, name, actor=actor)[:MOST_ROWS])
+    if not versions:
+        queries.get_environment(ws, name, actor=actor)
+    wanted = number_of(given.get("version", ""))
+    version = next((one for one in versions if wanted in (None, one.version)), None)
+    if version is None:
+        version = queries.get_version(ws, name, wanted, actor=actor)
+    return {
+        "environment": version.environment,
+        "versions": versions,
+        "version": version,
+        "newest": versions[0].version if versions else version.version,
+        "asked": recipe.lines(version.spec),
+        "is_built": recipe.is_built(version.spec),
+        "targets": list(version.environment.workspace.targets.order_by("name").values_list("name", flat=True)),
+        "tab": tab,
+    }
