@@ -5,10 +5,14 @@ import base64
 import hashlib
 import re
 import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 
-from runs.logs import lines, marks, queries, searching, services
+from runs.logs import lines, marks, queries, searching, services, sifting
+from runs.logs.matching import Find, Found
 from runs.logs.pieces import parse_range
 from studio.kernel import db, hot
 from studio.kernel.errors import Conflict, Invalid, Malformed, RangeGap
@@ -157,46 +161,77 @@ async def _whole(first: bytes, log_id: int, start: int, end: int) -> "hot.AsyncI
 
 
 async def read_lines(request: hot.Request, ws: str, run: str) -> hot.Response:
-    """GET …/runs/<run>/log/lines?line=&count=&attempt=: from a line on, or those at the end"""
+    """GET …/runs/<run>/log/lines?line=&count=&attempt=: from a line on, or those at the end
+
+    With stream=, since= or until= (ms since 1970) only those lines, and `before=` for the last ones before a line.
+    """
     actor = await request.actor()
-    found = await db.run(
-        lines.read_lines,
-        ws,
-        run,
-        actor=actor,
-        line=request.number("line", least=1),
-        count=request.number("count", 500, least=1, most=lines.MOST_LINES) or 0,
-        attempt=request.number("attempt", most=2**31 - 1),
+    line, attempt = request.number("line", least=1), request.number("attempt", most=2**31 - 1)
+    count = request.number("count", 500, least=1, most=lines.MOST_LINES) or 0
+    sift = _sift(request)
+    if not sift:
+        found = await db.run(lines.read_lines, ws, run, actor=actor, line=line, count=count, attempt=attempt)
+        return hot.json(found)
+    before = request.number("before", least=1)
+    kept = await searching.in_turn(
+        lambda: sifting.sift_lines(ws, run, sift, actor=actor, line=line, before=before, count=count, attempt=attempt)
     )
-    return hot.json(found)
+    return hot.json(kept)
+
+
+def _sift(request: hot.Request) -> sifting.Sift:
+    told = request.query.get("stream", [""])[-1]
+    if told and told not in marks.STREAMS:
+        raise Invalid(f"There is no stream {told[:20]!r}.", hint="It is out, err or other.", code="bad_stream")
+    most = 2**53
+    return sifting.Sift(marks.STREAMS.get(told), request.number("since", most=most), request.number("until", most=most))
 
 
 async def search(request: hot.Request, ws: str, run: str) -> hot.Response:
-    """GET …/runs/<run>/log/search?q=&regex=1&case=1&line=&limit=&attempt=, or preset=error in place of q"""
+    """GET …/runs/<run>/log/search?q=&regex=1&case=1&line=&limit=&attempt=, or preset=error in place of q
+
+    With stream=, since= or until= as for lines.
+    """
     actor = await request.actor()
     await request.body(limit=0)
-
-    def told(name: str) -> str:
-        return request.query.get(name, [""])[-1]
-
-    find = searching.what(told("q"), regex=told("regex") == "1", case=told("case") == "1", preset=told("preset"))
-    stop = threading.Event()
-    gone = asyncio.create_task(_when_gone(request, stop))
-    try:
+    find = _find(request)
+    async with _while_there(request) as stopped:
         found = await searching.search(
             ws,
             run,
             find,
+            _sift(request),
             actor=actor,
             attempt=request.number("attempt", most=2**31 - 1),
             first=request.number("line", 1, least=1) or 1,
             limit=request.number("limit", 100, least=1, most=searching.MOST_HITS) or 1,
-            stopped=stop.is_set,
+            stopped=stopped,
         )
+    return hot.json(told(found))
+
+
+def told(found: Found) -> dict[str, Any]:
+    """What a search says it found."""
+    hits = [{"line": hit.line, "text": hit.text, "start": hit.start, "end": hit.end} for hit in found.hits]
+    return {"hits": hits, "count": found.count, "whole": found.whole, "next": found.next}
+
+
+def _find(request: hot.Request) -> Find:
+    def word(name: str) -> str:
+        return request.query.get(name, [""])[-1]
+
+    return searching.what(word("q"), regex=word("regex") == "1", case=word("case") == "1", preset=word("preset"))
+
+
+@asynccontextmanager
+async def _while_there(request: hot.Request) -> AsyncIterator[Callable[[], bool]]:
+    """Says whether who asked went away."""
+    stop = threading.Event()
+    gone = asyncio.create_task(_when_gone(request, stop))
+    try:
+        yield stop.is_set
     finally:
         gone.cancel()
-    hits = [{"line": hit.line, "text": hit.text, "start": hit.start, "end": hit.end} for hit in found.hits]
-    return hot.json({"hits": hits, "count": found.count, "whole": found.whole, "next": found.next})
 
 
 async def _when_gone(request: hot.Request, stop: threading.Event) -> None:

@@ -82,7 +82,7 @@ def read_lines(
     start, first = _end(log, count) if line is None else place_of(log, line)
     shown = _forward(log, start, first, count)
     is_open = ends_open and shown.end == log.length
-    resume = _begin_of_last(log) if is_open else shown.end
+    resume = begin_of_last(log) if is_open else shown.end
     times, streams = when(log, shown.begins)
     facts |= {"times": times, "streams": streams, "lines": shown.lines, "cut": shown.cut, "end": shown.end}
     return Page(first=first, open=is_open, resume=resume, **facts)
@@ -140,7 +140,7 @@ def _gap(log: Log) -> Gap | None:
     return Gap(line_at(log, head), line_at(log, tail), log.elided, not log.uncounted)
 
 
-def _begin_of_last(log: Log) -> int:
+def begin_of_last(log: Log) -> int:
     """Where the line begins that has no end, the end of the log when that is far away."""
     start = log.span.last(SHORT)
     at = bytes_between(log.pk, start, log.length).rfind(b"\n") + 1

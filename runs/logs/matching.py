@@ -87,10 +87,11 @@ def look_through(
     limit: int,
     until: float,
     stopped: Callable[[], bool] = lambda: False,
+    wanted: Callable[[int], bool] = lambda line: True,
 ) -> bool:
     """Add what lies in bytes that follow each other and begin in line `first`; `until` is of the monotonic clock.
 
-    Returns whether all of them were looked at.
+    Only lines that are `wanted` count. Returns whether all of them were looked at.
     """
     line, rest = first, b""
     for piece in pieces:
@@ -104,12 +105,12 @@ def look_through(
                 rest = data
                 continue
             block, rest = (data[:whole], data[whole:]) if whole else (data, b"")
-            line = _look(found, ESCAPES.sub(b"", block) if b"\x1b" in block else block, find, line, limit)
-    _look(found, ESCAPES.sub(b"", rest), find, line, limit)
+            line = _look(found, ESCAPES.sub(b"", block) if b"\x1b" in block else block, find, line, limit, wanted)
+    _look(found, ESCAPES.sub(b"", rest), find, line, limit, wanted)
     return True
 
 
-def _look(found: Found, block: bytes, find: Find, line: int, limit: int) -> int:
+def _look(found: Found, block: bytes, find: Find, line: int, limit: int, wanted: Callable[[int], bool]) -> int:
     """Take the hits of a block that begins in `line`; returns the line in which the next one begins."""
     at = counted = 0
     while at < len(block) and found.count < MOST_COUNTED and (hit := find(block, at)):
@@ -118,7 +119,7 @@ def _look(found: Found, block: bytes, find: Find, line: int, limit: int) -> int:
             break  # behind the last end of a line there is no line
         line += block.count(b"\n", counted, start)
         counted = start
-        if found.last != line:
+        if found.last != line and wanted(line):
             if len(found.hits) < limit:
                 found.hits.append(_hit(block, line, start, end))
             elif found.next is None:

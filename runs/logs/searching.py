@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import TypeVar
 
 from django.db import connections
 
@@ -13,9 +14,12 @@ from runs.logs import lines
 from runs.logs.matching import FIRST_ERROR, Find, Found, finder, look_through
 from runs.logs.models import Log
 from runs.logs.queries import bytes_between
+from runs.logs.sifting import Sieve, Sift
 from studio.kernel import db
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, Unavailable
+
+Answer = TypeVar("Answer")
 
 #: Searches at once, and how many more may wait for their turn.
 THREADS, WAITING = 2, 16
@@ -53,6 +57,7 @@ async def search(
     slug: str,
     run_id: str,
     find: Find,
+    sift: Sift = Sift(),  # noqa: B008 - nothing of it changes
     *,
     actor: Actor,
     attempt: int | None = None,
@@ -62,38 +67,47 @@ async def search(
 ) -> Found:
     """The lines from number `first` on that hold the text: how many, and the first `limit` of them.
 
-    Ends early when `stopped` says so. Raises Unavailable when too many searches wait, and as get_run does.
+    With `sift` only lines of a stream or of a part of the time. Ends early when `stopped` says so. Raises Unavailable
+    when too many searches wait, and as get_run does.
     """
     log, _ = await db.run(lines.open_log, slug, run_id, actor=actor, attempt=attempt)
     if log is None:
         return Found()
+    return await in_turn(lambda: _search(log, find, sift, first, limit, stopped))
+
+
+async def in_turn(work: Callable[[], Answer]) -> Answer:
+    """What a long look at logs or files answers, in a thread of its own. Raises Unavailable when too many wait."""
     places = _places()
     if not places.acquire(blocking=False):
         raise Unavailable("Too many searches are under way.", hint="Try again in a few seconds.")
     try:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_threads(), db.released, lambda: _search(log, find, first, limit, stopped))
+        return await asyncio.get_running_loop().run_in_executor(_threads(), db.released, work)
     finally:
         places.release()
 
 
-def _search(log: Log, find: Find, first: int, limit: int, stopped: Callable[[], bool]) -> Found:
-    found, until = Found(), time.monotonic() + SECONDS
+def _search(log: Log, find: Find, sift: Sift, first: int, limit: int, stopped: Callable[[], bool]) -> Found:
+    found, until, sieve = Found(), time.monotonic() + SECONDS, Sieve(sift) if sift else None
     start, line = lines.place_of(log, first)
     # What is left out parts the log in two: its ends do not touch.
     for begin, end in log.span.held(start, log.length):
         if begin != start:
             line = lines.line_at(log, begin)
-        more = look_through(
-            found, _pieces(log.pk, begin, end), find, first=line, limit=limit, until=until, stopped=stopped
-        )
+        pieces = _pieces(log.pk, begin, end, sieve, line)
+        wanted = {"wanted": sieve} if sieve else {}
+        more = look_through(found, pieces, find, first=line, limit=limit, until=until, stopped=stopped, **wanted)
         if not more:
             break
     return found
 
 
-def _pieces(log_id: int, start: int, end: int) -> Iterator[bytes]:
+def _pieces(log_id: int, start: int, end: int, sieve: Sieve | None, line: int) -> Iterator[bytes]:
+    whole = True
     while start < end and (piece := bytes_between(log_id, start, min(start + PIECE, end))):
+        if sieve:
+            line = sieve.learn(log_id, start, piece, line=line, whole=whole)
+            whole = piece.endswith(b"\n")
         connections.close_all()
         yield piece
         start += len(piece)

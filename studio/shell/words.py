@@ -163,6 +163,8 @@ def _of_outputs() -> dict[str, str]:
             "{size} were left out here, and nobody counted their lines: the numbers below are lower than the program's."
         ),
         "linecut": _(" … and {size} more of this line, in the download"),
+        "nosift": _("No line of the log is like this. Lines from before times were kept have neither time nor stream."),
+        "stderr": _("standard error"),
         "searching": _("Searching…"),
         "hits": _("{count} lines"),
         "hitsatleast": _("at least {count} lines"),

@@ -215,7 +215,7 @@ class LiveRun extends HTMLElement {
     else if (frame.t === "behind") this.readAll().catch(() => null);
     else if (frame.t === "log") {
       const data = Uint8Array.from(atob(frame.text), (one) => one.charCodeAt(0));
-      if (this.tail && !this.tail.push(frame.offset, data, frame.attempt, frame.elided)) this.tail.start();
+      if (this.tail && !this.tail.push(frame.offset, data, frame.attempt, frame.elided, frame.marks)) this.tail.start();
       this.socket.send('{"t":"ack"}');
     }
   }

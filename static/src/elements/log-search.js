@@ -70,6 +70,10 @@ export class LogSearch {
   get words() {
     return { q: this.form.find.value, case: this.form.case.checked ? "1" : "0", regex: this.form.regex.checked ? "1" : "0" };
   }
+  /** What is searched changed. */
+  again() {
+    if (this.form?.find.value) this.run(false);
+  }
   /** Search the whole log; `move` goes to the first hit. */
   async run(move) {
     if (!this.form.find.value) return this.clear();

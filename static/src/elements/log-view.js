@@ -2,24 +2,28 @@
 //
 // A window of lines is in the page; more is read from the studio while one scrolls, jumps or follows a link. The
 // socket of the page (live-run) pushes what is written meanwhile, byte for byte, as it does for <log-tail>.
-import { ask, bytes, say } from "../wire.js";
-import { Colours, lastState } from "./log-ansi.js";
+import { say } from "../wire.js";
+import { lastState } from "./log-ansi.js";
+import { marker, Rows } from "./log-rows.js";
 import { LogSearch } from "./log-search.js";
+import { LogSift } from "./log-sift.js";
+import { joined, LogWindow, MOST, PAGE } from "./log-window.js";
 
-const PAGE = 500;
-const MOST = 3000; // lines in the page
 const BEFORE = 60; // lines above one that was jumped to
 const AGAIN = 1000; // milliseconds between two fresh starts while a flood outruns the page
 const LINK = /^#L(\d{1,15})(?:-L?(\d{1,15}))?$/;
 const RANGE = /^(\d{1,15})(?:-(\d{1,15}))?$/;
 
-class LogView extends HTMLElement {
+class LogView extends LogWindow {
   connectedCallback() {
     if (this.pane) return;
+    this.rows = new Rows(this);
     this.fresh();
     this.follow = true;
     this.unseen = 0;
     this.build();
+    this.sift = new LogSift(this);
+    this.turned(this.newest);
     this.search = new LogSearch(this);
     this.picked = linked();
     addEventListener("hashchange", (this.onhash = () => this.open(linked())));
@@ -35,8 +39,9 @@ class LogView extends HTMLElement {
     this.first = 1; // number of the first row in the page
     this.last = 0;
     this.gap = null;
+    this.next = this.previous = null; // while lines are left out: where the window goes on, null = nowhere
     this.decoder = new TextDecoder();
-    this.colours = new Colours();
+    this.rows.colours.reset();
   }
   build() {
     this.pane = document.createElement("div");
@@ -52,18 +57,10 @@ class LogView extends HTMLElement {
     this.pane.addEventListener("click", (event) => this.clicked(event));
     this.button.addEventListener("click", () => this.toEnd());
     this.wrapped(localStorage.getItem("log-wrap") !== "off");
+    this.newest = localStorage.getItem("log-newest") === "on";
   }
 
   // --- reading -------------------------------------------------------------------------------------
-  address(path, facts = {}) {
-    const attempt = this.getAttribute("attempt");
-    const words = new URLSearchParams({ ...facts, ...(attempt ? { attempt } : {}) });
-    return `${this.getAttribute("url")}${path}?${words}`;
-  }
-  read(facts) {
-    return ask("GET", this.address("/lines", facts));
-  }
-
   /** Read the end of the log, or the lines that the address names; returns the offset from which to be told more. */
   async start() {
     this.starting = true;
@@ -87,116 +84,24 @@ class LogView extends HTMLElement {
     }
     return this.end;
   }
-  replace(told) {
-    this.pane.replaceChildren();
-    this.first = told.first;
-    this.last = told.first - 1;
-    this.colours.reset();
-    this.append_(told);
-    if (!told.total) this.pane.textContent = say("nolog");
-  }
-  append_(told) {
-    const rows = this.rows(told).filter((row) => Number(row.dataset.line) > this.last || row.className === "gap");
-    this.pane.append(...rows);
-    this.last = Math.max(this.last, told.first + told.lines.length - 1);
-  }
-  rows(told) {
-    const rows = told.lines.map((text, at) => this.row(told.first + at, text, told.cut[at]));
-    this.gap = told.gap;
-    if (told.gap && told.first + told.lines.length - 1 === told.gap.line && told.first <= told.gap.line) rows.push(this.hole());
-    return rows;
-  }
-  hole() {
-    const row = document.createElement("div");
-    row.className = "gap";
-    row.textContent = say(this.gap.counted ? "leftout" : "leftoutuncounted", { size: bytes(this.gap.size) });
-    return row;
-  }
-
-  /** A row: its number, which is a link to it, and what it says. */
-  row(number, text, cut = 0) {
-    const row = document.createElement("div");
-    row.className = "line";
-    row.dataset.line = number;
-    const mark = document.createElement("a");
-    Object.assign(mark, { href: `#L${number}`, textContent: number, tabIndex: -1 });
-    const said = document.createElement("span");
-    this.colours.paint(said, text);
-    row.append(mark, said);
-    if (cut) {
-      const more = document.createElement("em");
-      more.textContent = say("linecut", { size: bytes(cut) });
-      said.append(more);
-    }
-    if (this.picked && number >= this.picked[0] && number <= this.picked[1]) row.classList.add("picked");
-    return row;
-  }
-  line(number) {
-    return this.pane.querySelector(`[data-line="${number}"]`);
-  }
-
-  /** Lines of the page's window end where the log does. */
-  get atEnd() {
-    return this.last >= this.ended;
-  }
-  async later() {
-    if (this.reading || this.atEnd) return;
-    this.reading = true;
-    try {
-      const told = await this.read({ line: this.gap?.line === this.last ? this.gap.next : this.last + 1, count: PAGE });
-      this.append_(told);
-      this.trim(false);
-      this.settle();
-    } finally {
-      this.reading = false;
-    }
-  }
-  async earlier() {
-    if (this.reading || this.first <= 1) return;
-    this.reading = true;
-    try {
-      const over = this.gap && this.first === this.gap.next && this.first > this.gap.line;
-      const until = over ? this.gap.line : this.first - 1;
-      const least = this.gap && !over && this.first > this.gap.next ? this.gap.next : 1;
-      const from = Math.max(least, until - PAGE + 1);
-      const rows = [];
-      // Long lines come in several answers.
-      for (let line = from; line <= until; ) {
-        const told = await this.read({ line, count: Math.min(PAGE, until - line + 1) });
-        if (!told.lines.length) break;
-        this.colours.reset();
-        rows.push(...this.rows(told));
-        line = told.first + told.lines.length;
-      }
-      const anchor = this.pane.firstElementChild;
-      const before = anchor?.offsetTop ?? 0;
-      this.pane.prepend(...rows);
-      this.first = from;
-      if (anchor) this.pane.scrollTop += anchor.offsetTop - before;
-      this.trim(true);
-    } finally {
-      this.reading = false;
-    }
-  }
-  /** Keep the window small; `below` says at which end rows go. */
-  trim(below) {
-    const over = this.pane.childElementCount - MOST;
-    if (over <= 0) return;
-    const height = this.pane.scrollHeight;
-    for (let at = 0; at < over; at += 1) (below ? this.pane.lastElementChild : this.pane.firstElementChild).remove();
-    const numbers = [...this.pane.querySelectorAll(".line")];
-    this.first = Number(numbers[0].dataset.line);
-    this.last = Number(numbers.at(-1).dataset.line);
-    if (!below && !this.follow) this.pane.scrollTop -= height - this.pane.scrollHeight;
+  /** Other lines are wanted: read anew, and search anew. */
+  async sifted() {
+    this.follow = true;
+    this.picked = null;
+    await this.start();
+    this.search.again();
   }
 
   // --- what is written meanwhile ---------------------------------------------------------------------
   /** Bytes from the socket or a poll. What is not the next byte is a repeat, or a reason to read anew. */
-  push(offset, data, attempt, elided = 0) {
+  push(offset, data, attempt, elided = 0, marks = []) {
     if (this.getAttribute("attempt")) return true;
     if (attempt !== undefined && this.attempt !== undefined && attempt !== this.attempt) this.again();
     else if (this.starting || offset > this.end || elided > 0) this.again();
-    else if (this.end - offset < data.length) this.take(data.subarray(this.end - offset));
+    else if (this.end - offset < data.length) {
+      const known = this.end - offset;
+      this.take(data.subarray(known), marks.map(([at, time, stream]) => [at - known, time, stream]));
+    }
     return true;
   }
   again() {
@@ -218,26 +123,36 @@ class LogView extends HTMLElement {
     this.count();
     this.settle();
   }
-  take(data) {
+  take(data, marks = []) {
     const near = this.atEnd;
+    const told = marker(marks);
+    let begun = this.rest ? this.begun : told(0);
     this.end += data.length;
     const pieces = (this.rest + this.decoder.decode(data, { stream: true })).split("\n");
     this.rest = pieces.pop();
     if (!this.ended && !this.last) this.pane.replaceChildren();
     this.openRow?.remove();
     const skip = Math.max(0, pieces.length - MOST);
-    pieces.forEach((text, at) => {
+    let at = -1;
+    const rows = [];
+    pieces.forEach((text, nth) => {
       this.ended += 1;
-      if (!near || at < skip) return;
-      if (!at) this.line(this.ended)?.remove(); // what it said before it had ended
-      this.pane.append(this.row(this.ended, lastState(text)));
+      const fact = { number: this.ended, text: lastState(text), ...begun };
+      at = data.indexOf(10, at + 1);
+      begun = told(at + 1);
+      if (!near || nth < skip || !this.sift.keeps(fact)) return;
+      if (!nth) this.line(this.ended)?.remove(); // what it said before it had ended
+      rows.push(this.row(fact));
     });
+    this.begun = begun;
+    if (rows.length) this.empty();
+    this.pane.append(...rows);
     if (near) this.last = Math.max(this.last, this.ended);
     if (skip && near) {
       this.pane.replaceChildren(...[...this.pane.children].slice(-MOST));
       this.first = Number(this.pane.querySelector(".line")?.dataset.line || 1);
     }
-    if (!this.follow) this.unseen += pieces.length;
+    if (!this.follow) this.unseen += this.sift.on ? rows.length : pieces.length;
     this.settle();
     this.trim(false);
     this.count();
@@ -246,12 +161,11 @@ class LogView extends HTMLElement {
   settle() {
     this.openRow?.remove();
     this.openRow = null;
-    if (this.atEnd && this.rest) {
+    const fact = { number: this.ended + 1, text: lastState(this.rest), ...this.begun };
+    if (this.atEnd && this.rest && this.sift.keeps(fact)) {
       this.line(this.ended + 1)?.remove();
-      const colours = this.colours;
-      this.colours = new Colours();
-      this.openRow = this.row(this.ended + 1, lastState(this.rest));
-      this.colours = colours;
+      this.openRow = this.rows.open(fact);
+      this.empty();
       this.pane.append(this.openRow);
     }
     if (this.follow) this.bottom();
@@ -259,7 +173,7 @@ class LogView extends HTMLElement {
   }
   bottom() {
     this.unseen = 0;
-    this.pane.scrollTop = this.pane.scrollHeight;
+    this.from = this.pane.scrollHeight;
     this.offer();
   }
   offer() {
@@ -281,8 +195,7 @@ class LogView extends HTMLElement {
 
   // --- moving ----------------------------------------------------------------------------------------
   isLow() {
-    const { scrollTop, scrollHeight, clientHeight } = this.pane;
-    return scrollHeight - scrollTop - clientHeight < 24;
+    return this.pane.scrollHeight - this.from - this.pane.clientHeight < 24;
   }
   scrolled() {
     const low = this.isLow();
@@ -292,7 +205,7 @@ class LogView extends HTMLElement {
       if (low) this.unseen = 0;
       this.offer();
     }
-    if (this.pane.scrollTop < 200 && !this.follow) this.earlier();
+    if (this.from < 200 && !this.follow) this.earlier();
   }
   /** Bring a line into view, from wherever it lies; returns the number of the line that is there. */
   async go(number) {
@@ -300,26 +213,34 @@ class LogView extends HTMLElement {
     this.moving = true;
     try {
       const wanted = Math.max(1, number);
-      if (!this.line(wanted)) {
+      if (!this.line(wanted) && this.sift.on) number = await this.goKept(wanted);
+      else if (!this.line(wanted)) {
         let told = await this.read({ line: wanted, count: PAGE });
         const found = told.first;
         if (told.first > 1) {
           const from = Math.max(this.gapBefore(told), told.first - BEFORE);
           const before = from < told.first ? await this.read({ line: from, count: told.first - from }) : null;
           if (before && before.first + before.lines.length === told.first)
-            told = { ...told, first: before.first, lines: [...before.lines, ...told.lines], cut: joined(before, told) };
+            told = joined(before, told);
         }
         this.replace(told);
         number = found;
       }
       const row = this.line(number) || this.pane.querySelector(".line");
-      if (row) this.pane.scrollTop = row.offsetTop - this.pane.clientHeight / 3;
+      if (row) this.pane.scrollTop += row.getBoundingClientRect().top - this.pane.getBoundingClientRect().top - this.pane.clientHeight / 3;
       this.settle();
       return Number(row?.dataset.line || 0);
     } finally {
       // The scroll that this made is told in a moment.
       setTimeout(() => (this.moving = false), 100);
     }
+  }
+  /** Lines around a number of which some are left out; returns the number of the first one from there on. */
+  async goKept(wanted) {
+    const [before, told] = await Promise.all([this.read({ before: wanted, count: BEFORE }), this.read({ line: wanted, count: PAGE })]);
+    this.replace(before);
+    this.append_(told);
+    return told.numbers[0] ?? before.numbers.at(-1) ?? wanted;
   }
   gapBefore(told) {
     return told.gap && told.first >= told.gap.next ? told.gap.next : 1;
@@ -362,11 +283,6 @@ class LogView extends HTMLElement {
     localStorage.setItem("log-wrap", on ? "on" : "off");
   }
 }
-
-const joined = (before, told) => ({
-  ...before.cut,
-  ...Object.fromEntries(Object.entries(told.cut).map(([at, size]) => [Number(at) + before.lines.length, size])),
-});
 
 /** The lines that the address names: `#L120`, `#L120-L140`, `?line=120` or `?line=120-140`. */
 function linked() {
