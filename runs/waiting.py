@@ -18,14 +18,14 @@ from runs.models import Attempt, Run, Status
 from workspace.compute.models import Node
 from workspace.compute.placement import Capacity, Need, Place, Used, could_fit, fits, free, has_labels, reservations
 from workspace.compute.placement import capacity_of as capacity_of_facts
-from workspace.compute.queries import nodes_of
+from workspace.compute.queries import nodes_of, waits_for
 from zaffre.protocol import DESIRED_RUN
 
 #: Takes one of a node's slots: it does not say what it needs.
 IN_SLOT = Q(cpus=0, memory_mb=0, gpus=0)
 #: Runs that are looked at for those that a node is to be kept free for: more than there are nodes to keep.
 LOOKED_AT = 50
-_NEED = ("pk", "cpus", "memory_mb", "gpus", "wanted_labels", "priority", "queued_at", "submitted_by_id")
+NEED = ("pk", "cpus", "memory_mb", "gpus", "wanted_labels", "priority", "queued_at", "submitted_by_id")
 
 NO_CAPACITY, NOTHING_FITS, WAITING_FOR_NODE = "no_capacity", "nothing_fits", "waiting_for_node"
 STARTING, RETRY_PAUSE = "starting", "retry_pause"
@@ -88,7 +88,7 @@ def is_kept(place: Place, *, target_id: int, ahead_of: Run) -> bool:
     """Whether the node is kept free for a run that comes before `ahead_of` and has waited too long for a gap."""
     long_ago = Now() - timedelta(seconds=settings.HOLD_SECONDS)
     rows = before(in_order(target_id), ahead_of).filter(queued_at__lte=long_ago)
-    waiting = [need_of(row) for row in rows.values(*_NEED)[:LOOKED_AT]]
+    waiting = [need_of(row) for row in rows.values(*NEED)[:LOOKED_AT]]
     if not waiting:
         return False
     places = places_of(list(nodes_of(target_id).filter(Q(online=True, draining__isnull=True) | Q(pk=place.id))))
@@ -116,6 +116,8 @@ def why(run: Run, *, now: datetime | None) -> dict[str, Any]:
     if run.not_before and now and run.not_before > now:
         told = _("It is tried in %(seconds)d s.") % {"seconds": (run.not_before - now).total_seconds()}
         return {"position": position, "code": RETRY_PAUSE, "message": f"{run.reason} {told}"}
+    if run.target is not None and (itself := waits_for(run.target)):
+        return {"position": position, "code": itself[0], "message": itself[1]}
     code, message = explain(_need(run), nodes_of(run.target_id or 0), target=run.target.name if run.target else "")
     if code == NO_CAPACITY and position > 1:
         message += " " + ngettext("%(n)d run is before it.", "%(n)d runs are before it.", position - 1) % {
@@ -125,7 +127,7 @@ def why(run: Run, *, now: datetime | None) -> dict[str, Any]:
 
 
 def _need(run: Run) -> Need:
-    return need_of({key: getattr(run, key) for key in _NEED})
+    return need_of({key: getattr(run, key) for key in NEED})
 
 
 def _takes_more(node: Node) -> bool:

@@ -5,6 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 
 SHORTEST_SECRET = 32
+#: How the names of variables begin that a node must never see: it talks to the studio through its HTTP door only.
+SERVER_SECRETS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SECRET_KEY_FILE", "ZAFFRE_KEY_RING", "ZAFFRE_KEK_")
 
 
 class BadSetting(Exception):

@@ -22,12 +22,14 @@ from redis.exceptions import RedisError
 from registry.endpoints.services import tick
 from runs.services import reap, rehint
 from runs.services.reaper import first_look_after
+from runs.services.scaling import tend_clusters
 from runs.tensorboards.services import tend
 from studio.celery import app as control
 from studio.kernel.actors import SYSTEM
 from studio.kernel.jobs import OUTBOX_CHANNEL, enqueue
 from studio.kernel.models import IdempotencyKey, Outbox
 from workspace.compute import broker
+from workspace.compute.services import forget_old, tend_instances
 from workspace.environments.services import give_up_builds
 from workspace.secrets.services import purge
 from workspace.webhooks.services import redeliver
@@ -78,6 +80,8 @@ def jobs() -> list[Job]:
         Job("outbox", send_outbox, LOOK),
         Job("leases", lambda: reap(actor=SYSTEM), settings.SCAN_SECONDS, first=first_look_after()),
         Job("hints", lambda: rehint(actor=SYSTEM), settings.SCAN_SECONDS, first=settings.SCAN_SECONDS),
+        Job("clusters", lambda: tend_clusters(actor=SYSTEM), settings.SCAN_SECONDS),
+        Job("instances", lambda: tend_instances(actor=SYSTEM), settings.SCAN_SECONDS),
         Job("endpoints", lambda: tick(actor=SYSTEM), settings.SCAN_SECONDS),
         Job("boards", lambda: tend(actor=SYSTEM), settings.SCAN_SECONDS),
         Job("builds", lambda: give_up_builds(actor=SYSTEM), 15.0),
@@ -119,6 +123,7 @@ def clean() -> None:
     with transaction.atomic():
         Outbox.objects.filter(sent__lt=Now() - KEPT).delete()
         IdempotencyKey.objects.filter(created__lt=Now() - KEPT).delete()
+        forget_old()
 
 
 class Relay:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
+from studio.env import SERVER_SECRETS as SERVER_SECRETS
 from studio.env import BadSetting, envbool, envfloat, envint, envkeys, envlist, envsecret, envstr
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -220,6 +221,8 @@ UNREACHABLE_SECONDS = envfloat("ZAFFRE_UNREACHABLE", 20)
 LEASE_SECONDS = envfloat("ZAFFRE_LEASE", 120)
 PATIENCE_SECONDS = envfloat("ZAFFRE_PATIENCE", 3600)
 SCAN_SECONDS = envfloat("ZAFFRE_SCAN", 2)
+#: A node that the studio starts and that has not registered for so long is given up.
+NODE_SECONDS = envfloat("ZAFFRE_NODE_SECONDS", 180)
 GRACE_SECONDS = envfloat("ZAFFRE_GRACE", 10)
 RECHECK_SECONDS = envfloat("ZAFFRE_RECHECK", 10)
 #: A run that has found no room for so long is kept a node free.

@@ -49,6 +49,7 @@ def submit_run(
     workspace = get_workspace(slug, actor=actor, action="run.submit")
     checked = parse_config(config)
     target = compute.resolve(workspace, checked["target"])
+    compute.require_use(target, actor=actor)
     environment = environments.resolve(workspace, checked["environment"])
     if not snapshot:
         raise Invalid("A submitted run needs the snapshot of its code.", field="snapshot")

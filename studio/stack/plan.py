@@ -10,12 +10,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.env import SERVER_SECRETS
 from studio.stack.programs import Program, StackError, environment, without
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENGINES, SERVERS, NODES = 0, 1, 2
-#: What a node must never see: it talks to the studio through its HTTP door only.
-SERVER_SECRETS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SECRET_KEY_FILE", "ZAFFRE_KEY_RING", "ZAFFRE_KEK_")
 #: What the gateway needs of them.
 _OF_THE_GATEWAY = {"REDIS_URL"}
 
@@ -190,6 +189,12 @@ def worker(plan: Plan, env: dict[str, str]) -> Program:
 def relay(plan: Plan, env: dict[str, str]) -> Program:
     words = _python(str(ROOT / "manage.py"), "relay")
     return Program("relay", _reloading(plan, words), env=env, cwd=ROOT, tier=SERVERS)
+
+
+def machines(plan: Plan, env: dict[str, str]) -> Program:
+    """What starts and stops the nodes of clusters and instances. They live on when it dies, and end when it is told."""
+    words = _python(str(ROOT / "manage.py"), "nodes")
+    return Program("nodes", _reloading(plan, words), env=env, cwd=ROOT, tier=NODES, patience=45)
 
 
 def node(plan: Plan) -> Program:

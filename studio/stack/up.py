@@ -92,6 +92,7 @@ async def _start(plan: Plan, supervisor: Supervisor) -> None:
             await supervisor.start(program)
         await supervisor.ready("web", lambda: _answers(plan, plan.port, "/readyz"), seconds=90)
         await supervisor.ready("gateway", lambda: _answers(plan, plan.gateway_port, "/healthz"), seconds=60)
+    await supervisor.start(plans.machines(plan, env))
     if plan.node:
         with step("Start a node for the compute target local"):
             await supervisor.start(plans.node(plan))

@@ -61,6 +61,7 @@ def test_settings_have_defaults_and_take_numbers_that_are_spelt(api, lab):
         "max_nodes": 3,
         "idle_seconds_before_scaledown": 120,
         "priority": "dedicated",
+        "vm_size": "",
         "node": {"cpus": 0, "memory_gb": 0, "slots": 2},
     }
     changed = api("olga").patch(f"{URL}/cpu-cluster", {"settings": {"node": {"cpus": 4}}}, format="json").json()

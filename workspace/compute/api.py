@@ -1,5 +1,6 @@
 """workspaces/<ws>/compute."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -8,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from studio.kernel.api import actor_of, once, parse
-from workspace.compute import queries, services
-from workspace.compute.shapes import NodeOut, TargetOut
+from studio.kernel.api import actor_of, once, page_limit, parse
+from workspace.compute import queries, services, sizes
+from workspace.compute.shapes import HappeningOut, TargetOut, target_in_full
 
 
 class TargetIn(serializers.Serializer):
@@ -48,8 +49,8 @@ class Targets(APIView):
 
 def _shown(ws: str, name: str, request: Request) -> dict[str, Any]:
     actor = actor_of(request)
-    shown: dict[str, Any] = dict(TargetOut(queries.get_target(ws, name, actor=actor)).data)
-    return {**shown, "nodes": NodeOut(queries.list_nodes(ws, name, actor=actor), many=True).data}
+    target = queries.get_target(ws, name, actor=actor)
+    return target_in_full(target, list(queries.list_nodes(ws, name, actor=actor)))
 
 
 class TargetDetail(APIView):
@@ -63,6 +64,46 @@ class TargetDetail(APIView):
     def delete(self, request: Request, ws: str, name: str) -> Response:
         services.delete_target(ws, name, actor=actor_of(request))
         return Response(status=204)
+
+
+class Sizes(APIView):
+    """What a node may be here: the names that `vm_size` takes."""
+
+    def get(self, request: Request, ws: str) -> Response:
+        queries.require_read(ws, actor=actor_of(request))
+        return Response({"sizes": sizes.sizes()})
+
+
+class Happenings(APIView):
+    def get(self, request: Request, ws: str, name: str) -> Response:
+        found = queries.list_happenings(ws, name, actor=actor_of(request), limit=page_limit(request, default=50))
+        return Response({"happenings": HappeningOut(found, many=True).data})
+
+
+class InstanceVerb(APIView):
+    """start, stop, restart, keep. Each may be repeated."""
+
+    work: Callable[..., Any]
+
+    def post(self, request: Request, ws: str, name: str) -> Response:
+        type(self).work(ws, name, actor=actor_of(request))
+        return Response(_shown(ws, name, request))
+
+
+class Start(InstanceVerb):
+    work = staticmethod(services.start_instance)
+
+
+class Stop(InstanceVerb):
+    work = staticmethod(services.stop_instance)
+
+
+class Restart(InstanceVerb):
+    work = staticmethod(services.restart_instance)
+
+
+class Keep(InstanceVerb):
+    work = staticmethod(services.keep_instance)
 
 
 class Enrolments(APIView):

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from studio.kernel.errors import Invalid
+from workspace.compute.schedules import clean_schedule
+from workspace.compute.sizes import size_named
 
 LOCAL, INSTANCE, CLUSTER, ATTACHED, JOINED = "local", "instance", "cluster", "attached", "joined"
 KINDS = (LOCAL, INSTANCE, CLUSTER, ATTACHED, JOINED)
@@ -14,6 +16,7 @@ PROCESS = "process"
 PROVIDERS = (PROCESS,)
 PRIORITIES = ("dedicated", "lowpriority")
 
+MAX_SIZE_NAME = 64
 MOST_NODES, MOST_SLOTS, MOST_CPUS, MOST_MEMORY = 100, 64, 1024, 16384
 #: Seconds without work until a node of a cluster goes; minutes until an instance stops.
 IDLE_SECONDS, IDLE_MINUTES = 120, 60
@@ -41,6 +44,8 @@ def clean_settings(kind: str, given: Given, *, known: Given | None = None) -> di
         return dict(known or {})
     words = {**(known or {}), **given}
     if isinstance(given.get("node"), Mapping):
+        # Who says what a node has does not mean the size that was named before.
+        words["vm_size"] = given.get("vm_size", "")
         words["node"] = {**((known or {}).get("node") or {}), **given["node"]}
     made = makers[kind](words)
     strange = sorted(str(key) for key in given if key not in made)
@@ -65,7 +70,7 @@ def _cluster(words: Given) -> dict[str, Any]:
             words, "idle_seconds_before_scaledown", default=IDLE_SECONDS, most=MOST_IDLE_SECONDS
         ),
         "priority": _one_of(words, "priority", PRIORITIES),
-        "node": _size(words),
+        **_size(words),
     }
 
 
@@ -73,22 +78,30 @@ def _instance(words: Given) -> dict[str, Any]:
     return {
         "provider": _one_of(words, "provider", PROVIDERS),
         "idle_minutes": number(words, "idle_minutes", default=IDLE_MINUTES, most=MOST_IDLE_MINUTES),
-        "node": _size(words),
+        "schedule": clean_schedule(words.get("schedule") or {}),
+        **_size(words),
     }
 
 
 def _size(words: Given) -> dict[str, Any]:
-    """What one node has; 0 processors or memory mean all that its machine has."""
+    """What one node has; 0 processors or memory mean all that its machine has.
+
+    `vm_size` is a name: of a size of ours, which then decides, or of another cloud's machine, which is only kept.
+    """
     given = words.get("node") or {}
     if not isinstance(given, Mapping):
         raise Invalid("node is an object of cpus, memory_gb and slots.", field="node")
     if strange := sorted(str(key) for key in given if key not in {"cpus", "memory_gb", "slots"}):
         raise Invalid(f"A node has cpus, memory_gb and slots, and no {strange[0][:40]!r}.", field="node")
-    return {
+    name = words.get("vm_size") or ""
+    if not isinstance(name, str) or len(name) > MAX_SIZE_NAME or not name.isprintable():
+        raise Invalid(f"vm_size is a name of at most {MAX_SIZE_NAME} characters.", field="vm_size")
+    made = {
         "cpus": number(given, "cpus", default=0, most=MOST_CPUS),
         "memory_gb": number(given, "memory_gb", default=0, most=MOST_MEMORY),
         "slots": number(given, "slots", default=1, least=1, most=MOST_SLOTS),
     }
+    return {"vm_size": name, "node": {**made, **(size_named(name) or {})}}
 
 
 def number(words: Given, key: str, *, default: int | None, least: int = 0, most: int) -> int:

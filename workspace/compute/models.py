@@ -28,6 +28,15 @@ class ComputeTarget(models.Model):
     settings = models.JSONField(default=dict)
     #: Whose machine an instance is: nobody else's runs go there.
     owner = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    #: Of an instance: what it is doing, as workspace/compute/lifecycle.py knows it. Others have no state of their own.
+    state = models.CharField(max_length=12, blank=True)
+    #: Why a cluster has its size, or an instance its state: a word for programs, a sentence for people, and since when.
+    reason_code = models.CharField(max_length=20, blank=True)
+    reason = models.TextField(blank=True)
+    since = models.DateTimeField(null=True)
+    #: Of an instance: somebody asked that it be not stopped before then, and when its schedule was looked at last.
+    kept_until = models.DateTimeField(null=True)
+    scheduled = models.DateTimeField(null=True)
     #: Sealed password of the pool's own Redis user, limited to the pool's prefix.
     broker_secret = models.TextField(blank=True)
     created = models.DateTimeField(auto_now_add=True)
@@ -44,20 +53,22 @@ class ComputeTarget(models.Model):
         ]
 
 
-class Enrolment(models.Model):
-    """Permission for machines to become nodes of a target, until it expires or is revoked."""
-
-    id = models.CharField(primary_key=True, max_length=26)
-    target = models.ForeignKey(ComputeTarget, on_delete=models.CASCADE, related_name="enrolments")
-    secret_hash = models.CharField(max_length=64)
-    created = models.DateTimeField(auto_now_add=True)
-    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
-    expires = models.DateTimeField()
-    revoked = models.DateTimeField(null=True)
-
-
 class Node(models.Model):
     """A machine that serves a target. Its token's hash lives here; removing the node kills the token."""
+
+    class State(models.TextChoices):
+        #: Its machine is being started.
+        PREPARING = "preparing"
+        #: It takes runs, as long as it is heard of.
+        READY = "ready"
+        #: It goes when what runs there has ended.
+        LEAVING = "leaving"
+        #: It did not come up, or fell silent.
+        UNUSABLE = "unusable"
+        #: Its machine was taken away.
+        PREEMPTED = "preempted"
+        #: Its machine is off, and its disk is kept.
+        STOPPED = "stopped"
 
     id = models.CharField(primary_key=True, max_length=26)
     target = models.ForeignKey(ComputeTarget, on_delete=models.CASCADE, related_name="nodes")
@@ -71,6 +82,76 @@ class Node(models.Model):
     slots = models.PositiveIntegerField(default=1)
     registered = models.DateTimeField(auto_now_add=True)
     last_seen = models.DateTimeField()
+    #: Who starts and stops its machine (workspace/compute/providers); empty for one that came by an invitation.
+    provider = models.CharField(max_length=20, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.READY)
+    since = models.DateTimeField(null=True)
+    #: Whether its machine is to run, and when it was seen to be gone after it was not.
+    wanted = models.BooleanField(default=True)
+    ended = models.DateTimeField(null=True)
+    #: What the provider calls the machine, and how often it was started.
+    handle = models.JSONField(default=dict)
+    #: Why it is unusable, with the last lines of its agent.
+    note = models.TextField(blank=True)
+    idle_since = models.DateTimeField(null=True)
+    #: The end of the agent's own log, sent while somebody looks at it.
+    said = models.TextField(blank=True)
+    said_at = models.DateTimeField(null=True)
+    asked_at = models.DateTimeField(null=True)
+    #: When the last sample of its load was kept.
+    sampled = models.DateTimeField(null=True)
     #: Takes nothing new since then; what runs there goes on to its end.
     draining = models.DateTimeField(null=True)
     removed = models.DateTimeField(null=True)
+
+    @property
+    def shown_state(self) -> str:
+        """Its state as people see it: a ready node is idle or running, leaving, or offline when it is not heard of.
+
+        Of a row with `online` and `busy`, as the room's queries return them.
+        """
+        if self.state != self.State.READY:
+            return str(self.state)
+        if not getattr(self, "online", False):
+            return "offline"
+        if self.draining is not None:
+            return "leaving"
+        return "running" if getattr(self, "busy", 0) else "idle"
+
+
+class Enrolment(models.Model):
+    """Permission for machines to become nodes of a target, until it expires or is revoked."""
+
+    id = models.CharField(primary_key=True, max_length=26)
+    target = models.ForeignKey(ComputeTarget, on_delete=models.CASCADE, related_name="enrolments")
+    #: Admits this node only, which the studio starts itself.
+    node = models.ForeignKey(Node, null=True, on_delete=models.CASCADE, related_name="enrolments")
+    secret_hash = models.CharField(max_length=64)
+    created = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    expires = models.DateTimeField()
+    revoked = models.DateTimeField(null=True)
+
+
+class Sample(models.Model):
+    """How busy a node was at one moment; kept for an hour."""
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="samples")
+    at = models.DateTimeField()
+    load = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [models.Index(fields=["node", "at"], name="samples_of_node")]
+
+
+class Happening(models.Model):
+    """Something that happened to a target: a node came or went, or it has another size for another reason."""
+
+    target = models.ForeignKey(ComputeTarget, on_delete=models.CASCADE, related_name="happenings")
+    at = models.DateTimeField(auto_now_add=True)
+    code = models.CharField(max_length=20)
+    node = models.CharField(max_length=80, blank=True)
+    text = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["target", "-id"], name="happenings_newest")]

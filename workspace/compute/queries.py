@@ -8,12 +8,14 @@ from django.db.models import Count, ExpressionWrapper, OuterRef, Q, QuerySet, Su
 from django.db.models.fields import BooleanField
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from workspace.access import authorize, get_workspace
-from workspace.compute.models import ComputeTarget, Enrolment, Node
+from workspace.compute import kinds, lifecycle
+from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node
 from workspace.models import Workspace
 from workspace.references import no_such
 from zaffre.protocol import HELD_STATES, QUEUED
@@ -36,6 +38,11 @@ def _online(prefix: str = "") -> Q:
     return lately & ~Q(**{f"{prefix}epoch": ""})
 
 
+def require_read(slug: str, *, actor: Actor) -> None:
+    """Raise what reading compute would raise for who may not."""
+    get_workspace(slug, actor=actor, action=READ)
+
+
 def list_targets(slug: str, *, actor: Actor) -> QuerySet[ComputeTarget]:
     """Return the compute targets of the workspace by name, each with its number of `present` and `online`
     nodes and the `slots` of the latter, how many nodes are `busy`, and its runs: `waiting` and `running`."""
@@ -44,7 +51,7 @@ def list_targets(slug: str, *, actor: Actor) -> QuerySet[ComputeTarget]:
     return (
         workspace.targets.filter(deleted__isnull=True)
         .annotate(
-            present=Count("nodes", filter=Q(nodes__removed__isnull=True)),
+            present=Count("nodes", filter=Q(nodes__removed__isnull=True, nodes__ended__isnull=True)),
             online=Count("nodes", filter=online),
             slots=Coalesce(Sum("nodes__slots", filter=online), 0),
             # By the relations and not by their classes: runs are built on compute, and not the other way round.
@@ -127,6 +134,52 @@ def nodes_of(target_id: int) -> QuerySet[Node]:
     """The nodes of a target that the caller may see, each with `online`; removed ones are left out."""
     rows = Node.objects.filter(target_id=target_id, removed__isnull=True)
     return rows.annotate(online=ExpressionWrapper(_online(), output_field=BooleanField())).order_by("name", "pk")
+
+
+def require_use(target: ComputeTarget, *, actor: Actor) -> None:
+    """Raises Forbidden for an instance that is somebody else's: it runs what its person submits, and nothing else."""
+    if target.kind == kinds.INSTANCE and target.owner_id != actor.user_id:
+        whose = target.owner.shown_name if target.owner else "nobody any more"
+        raise Forbidden(
+            f"{target.name} is the compute instance of {whose}.",
+            code="not_your_instance",
+            hint="Submit to a cluster, or make an instance of your own.",
+        )
+
+
+def waits_for(target: ComputeTarget) -> tuple[str, str] | None:
+    """(code, sentence) of what runs there wait for when it is the target itself, and not the room on its nodes."""
+    if target.kind == kinds.INSTANCE and target.state in lifecycle.DOWN:
+        return "compute_stopped", _("%(name)s is stopped. The run starts when it is started.") % {"name": target.name}
+    if target.kind == kinds.INSTANCE and target.state != lifecycle.RUNNING:
+        return "waiting_for_node", _("%(name)s is being started.") % {"name": target.name}
+    if target.kind == kinds.CLUSTER and not Node.objects.filter(_online(), target=target).exists():
+        told = {"name": target.name, "reason": target.reason}
+        return "waiting_for_node", _("A node of %(name)s is being started. %(reason)s") % told
+    return None
+
+
+def stops_at(target: ComputeTarget, node: Node | None) -> datetime | None:
+    """When the instance stops if nothing happens; None when it has work, or never stops by itself."""
+    minutes = int(target.settings.get("idle_minutes") or 0)
+    if not minutes or target.state != lifecycle.RUNNING or node is None or node.idle_since is None:
+        return None
+    at: datetime = node.idle_since + timedelta(minutes=minutes)
+    return max(at, target.kept_until) if target.kept_until else at
+
+
+def list_happenings(slug: str, name: str, *, actor: Actor, limit: int = 50) -> QuerySet[Happening]:
+    """What happened to a target, the newest first. Raises NotFound."""
+    target = target_named(get_workspace(slug, actor=actor, action=READ), name)
+    return target.happenings.order_by("-pk")[:limit]
+
+
+def get_node(slug: str, name: str, node_id: str, *, actor: Actor) -> Node:
+    """One node of a target, as `list_nodes` does. Raises NotFound."""
+    node = list_nodes(slug, name, actor=actor).filter(pk=node_id.replace("\0", "")).first()
+    if node is None:
+        raise NotFound(f"{name[:64]} has no node {node_id[:40]!r}.")
+    return node
 
 
 def node_of(*, actor: Actor, epoch: str, action: str) -> Node:

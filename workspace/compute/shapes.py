@@ -1,6 +1,11 @@
 """Targets and nodes as doors tell them."""
 
+from typing import Any
+
 from rest_framework import serializers
+
+from workspace.compute import status
+from workspace.compute.models import ComputeTarget, Node
 
 
 class TargetOut(serializers.Serializer):
@@ -17,6 +22,14 @@ class TargetOut(serializers.Serializer):
     slots = serializers.IntegerField()
     waiting = serializers.IntegerField()
     running = serializers.IntegerField()
+    state = serializers.SerializerMethodField()
+    reason_code = serializers.CharField()
+    reason = serializers.CharField()
+    since = serializers.DateTimeField()
+    kept_until = serializers.DateTimeField()
+
+    def get_state(self, target: ComputeTarget) -> str:
+        return status.word_of(target)
 
 
 class NodeOut(serializers.Serializer):
@@ -24,9 +37,25 @@ class NodeOut(serializers.Serializer):
     name = serializers.CharField()
     online = serializers.BooleanField()
     busy = serializers.IntegerField()
+    state = serializers.CharField(source="shown_state")
+    since = serializers.DateTimeField()
+    note = serializers.CharField()
     draining = serializers.DateTimeField()
     last_seen = serializers.DateTimeField()
     registered = serializers.DateTimeField()
     facts = serializers.JSONField()
     load = serializers.JSONField()
     slots = serializers.IntegerField()
+
+
+class HappeningOut(serializers.Serializer):
+    at = serializers.DateTimeField()
+    code = serializers.CharField()
+    node = serializers.CharField()
+    text = serializers.CharField()
+
+
+def target_in_full(target: ComputeTarget, nodes: list[Node]) -> dict[str, Any]:
+    """A target with its nodes, and for a cluster the status object."""
+    shown: dict[str, Any] = dict(TargetOut(target).data)
+    return {**shown, "nodes": NodeOut(nodes, many=True).data, "status": status.status_of(target, nodes)}

@@ -1,6 +1,6 @@
 """Pages of compute targets and their nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +15,7 @@ from studio.kernel.errors import Conflict, Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 from workspace.compute import forms, kinds, pages, queries, services
-from workspace.compute.shapes import TargetOut
+from workspace.compute.shapes import target_in_full
 
 #: The tabs of the list, and the kinds in each.
 TABS = {
@@ -24,6 +24,8 @@ TABS = {
     "attached": (kinds.ATTACHED,),
     "machines": (kinds.LOCAL, kinds.JOINED),
 }
+#: Lines of the history on the page of a target.
+HAPPENINGS = 30
 #: Kinds that a form of ours makes; another room attaches machines.
 MADE = (kinds.INSTANCE, kinds.CLUSTER, kinds.JOINED)
 
@@ -47,7 +49,7 @@ def new(request: SignedInRequest, ws: str, kind: str) -> HttpResponse:
         raise NotFound(f"No form makes compute of the kind {kind[:20]!r}.")
     services.require_new(ws, kind, actor=request.actor)
     given: Mapping[str, Any] = request.POST
-    shown: dict[str, Any] = {"kind": kind, "given": given, "priorities": kinds.PRIORITIES}
+    shown: dict[str, Any] = {"kind": kind, "given": given, "schedule": given}
     if request.method == "POST":
         try:
             made = services.open_target(
@@ -69,7 +71,9 @@ def new(request: SignedInRequest, ws: str, kind: str) -> HttpResponse:
 def target(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     """What a target is and has. The text of a new enrolment waits in the session for this one look."""
     shown = pages.frame_of(ws, name, "overview", actor=request.actor)
-    shown["nodes"] = queries.list_nodes(ws, name, actor=request.actor)
+    shown["nodes"] = list(queries.list_nodes(ws, name, actor=request.actor))
+    shown |= pages.overview_of(shown["target"], shown["nodes"])
+    shown["happenings"] = queries.list_happenings(ws, name, actor=request.actor, limit=HAPPENINGS)
     shown["command"] = request.session.pop("enrolment", None)
     return render(request, "compute/overview.html", shown)
 
@@ -84,7 +88,8 @@ def nodes(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
 @signed_in
 def details(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     shown = pages.frame_of(ws, name, "details", actor=request.actor)
-    shown["told"] = TargetOut(shown["target"]).data
+    nodes = list(queries.list_nodes(ws, name, actor=request.actor))
+    shown["told"] = target_in_full(shown["target"], nodes)
     shown["api"] = reverse("api:target", args=[ws, name])
     return render(request, "compute/details.html", shown)
 
@@ -116,6 +121,28 @@ def delete(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
         said=_("%(name)s was deleted.") % {"name": name},
         to=reverse("compute", args=[ws]),
         back=reverse("target", args=[ws, name]),
+    )
+
+
+#: What the buttons of an instance do, and the sentence that follows; none where the page shows it by itself.
+VERBS: dict[str, Callable[..., Any]] = {
+    "start": services.start_instance,
+    "stop": services.stop_instance,
+    "restart": services.restart_instance,
+    "keep": services.keep_instance,
+}
+
+
+@require_POST
+@signed_in
+def instance(request: SignedInRequest, ws: str, name: str, verb: str) -> HttpResponse:
+    if verb not in VERBS:
+        raise NotFound(f"An instance has no button {verb[:20]!r}.")
+    return post(
+        request,
+        lambda: VERBS[verb](ws, name, actor=request.actor),
+        said=_("It keeps running for an hour at least.") if verb == "keep" else "",
+        to=reverse("target", args=[ws, name]),
     )
 
 

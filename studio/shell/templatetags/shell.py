@@ -69,7 +69,35 @@ def _names(language: str | None) -> dict[str, str]:
         "online": gettext("Online"),
         "offline": gettext("Offline"),
         "empty": gettext("No deployment"),
+        **_of_compute(),
+        "owner": pgettext("role", "owner"),
+        "contributor": pgettext("role", "contributor"),
+        "reader": pgettext("role", "reader"),
+        "labeler": pgettext("role", "labeler"),
+        "snapshot": gettext("Code"),
+        "environment": gettext("Environment"),
+        "data": gettext("Data"),
+        "outputs": gettext("Outputs"),
+    }
+
+
+def _of_compute() -> dict[str, str]:
+    return {
         "idle": gettext("Idle"),
+        "node_added": gettext("Node added"),
+        "node_ready": gettext("Node ready"),
+        "node_leaves": gettext("Node leaves"),
+        "node_gone": gettext("Node gone"),
+        "growing": gettext("Growing"),
+        "coming": gettext("Coming up"),
+        "shrinking": gettext("Shrinking"),
+        "steady": gettext("Steady"),
+        "at_max": gettext("At its maximum"),
+        "below_min": gettext("Below its minimum"),
+        "above_max": gettext("Above its maximum"),
+        "nothing_fits": gettext("Nothing fits"),
+        "failing": gettext("Nodes fail"),
+        "kept": gettext("Kept running"),
         "leaving": gettext("Leaving"),
         "unusable": gettext("Unusable"),
         "preempted": gettext("Preempted"),
@@ -83,14 +111,6 @@ def _names(language: str | None) -> dict[str, str]:
         "joined": pgettext("compute", "joined machines"),
         "dedicated": gettext("dedicated"),
         "lowpriority": gettext("low priority"),
-        "owner": pgettext("role", "owner"),
-        "contributor": pgettext("role", "contributor"),
-        "reader": pgettext("role", "reader"),
-        "labeler": pgettext("role", "labeler"),
-        "snapshot": gettext("Code"),
-        "environment": gettext("Environment"),
-        "data": gettext("Data"),
-        "outputs": gettext("Outputs"),
     }
 
 

@@ -1,5 +1,13 @@
 """Changing compute: targets, enrolments, and what nodes say of themselves."""
 
+from workspace.compute.services.happenings import forget_old
+from workspace.compute.services.instances import (
+    keep_instance,
+    restart_instance,
+    start_instance,
+    stop_instance,
+    tend_instances,
+)
 from workspace.compute.services.nodes import (
     create_enrolment,
     drain_node,
@@ -24,12 +32,18 @@ __all__ = [
     "create_target",
     "delete_target",
     "drain_node",
+    "forget_old",
     "greet_node",
+    "keep_instance",
     "note_node",
     "open_target",
     "register_node",
     "remove_node",
     "require_hand",
     "require_new",
+    "restart_instance",
     "revoke_enrolment",
+    "start_instance",
+    "stop_instance",
+    "tend_instances",
 ]

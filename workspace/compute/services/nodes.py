@@ -15,9 +15,10 @@ from studio.kernel.events import publish
 from studio.kernel.ids import ulid
 from workspace.access import authorize, get_workspace
 from workspace.audit.services import record
-from workspace.compute import forms
+from workspace.compute import forms, kinds
 from workspace.compute.models import Enrolment, Node
 from workspace.compute.queries import is_online, target_named
+from workspace.compute.services.happenings import happened
 
 #: How long an enrolment is good when nothing else is said.
 ENROLMENT = timedelta(hours=24)
@@ -90,17 +91,17 @@ def register_node(*, actor: Actor, name: object, facts: Mapping[str, Any]) -> tu
             code="too_many_nodes",
             hint="Remove the ones that are gone.",
         )
-    node_id = ulid()
+    node_id = enrolment.node_id or ulid()
     text, kept = tokens.new("node", node_id)
-    node = Node.objects.create(
-        id=node_id,
-        target=target,
-        name=forms.clean_node_name(name),
-        secret_hash=kept,
-        facts=forms.clean_facts(facts),
-        slots=forms.slots_of(facts),
-        last_seen=Now(),
-    )
+    facts_kept, slots = forms.clean_facts(facts), forms.slots_of(facts)
+    told = {"secret_hash": kept, "facts": facts_kept, "slots": slots}
+    if enrolment.node_id is None:
+        node = Node.objects.create(id=node_id, target=target, name=forms.clean_node_name(name), last_seen=Now(), **told)
+    elif Node.objects.filter(pk=node_id, wanted=True, removed__isnull=True).update(**told, last_seen=Now()):
+        # The row came before the machine, and has its name.
+        node = Node.objects.get(pk=node_id)
+    else:
+        raise Unauthenticated("This node is not wanted any more.", code="removed")
     record(
         actor=actor,
         workspace=target.workspace,
@@ -127,6 +128,9 @@ def greet_node(*, actor: Actor, epoch: str, facts: Mapping[str, Any]) -> Node:
         node.facts, node.slots = forms.clean_facts(facts), forms.slots_of(facts)
         changes |= {"facts": node.facts, "slots": node.slots}
     Node.objects.filter(pk=node.pk).update(last_seen=Now(), **changes)
+    coming = Node.objects.filter(pk=node.pk, state=Node.State.PREPARING, wanted=True)
+    if coming.update(state=Node.State.READY, since=Now(), note="", idle_since=None):
+        happened(node.target, "node_ready", node=node.name)
     publish(f"compute.{node.target.workspace.slug}", target=node.target.name, node=node.pk)
     return node
 
@@ -189,7 +193,13 @@ def drain_node(slug: str, name: str, node_id: str, *, actor: Actor, draining: bo
     node = nodes.first()
     if node is None:
         raise NotFound(f"{name[:64]} has no node {node_id[:40]!r}.")
-    changed = Node.objects.filter(pk=node.pk, draining__isnull=draining).update(draining=Now() if draining else None)
+    changes: dict[str, Any] = {"draining": Now() if draining else None}
+    rows = Node.objects.filter(pk=node.pk, draining__isnull=draining)
+    if node.provider and node.target.kind == kinds.CLUSTER:
+        # A node of a cluster goes when it is empty; as long as it has not, that can be taken back.
+        before, after = (Node.State.READY, Node.State.LEAVING) if draining else (Node.State.LEAVING, Node.State.READY)
+        rows, changes = rows.filter(state=before, wanted=True), {**changes, "state": after, "since": Now()}
+    changed = rows.update(**changes)
     if changed:
         verb = "node.drain" if draining else "node.undrain"
         record(actor=actor, workspace=workspace, action=verb, target=node.name, fields={"node": node.pk})

@@ -15,9 +15,10 @@ from studio.kernel.events import publish
 from workspace.access import authorize, get_workspace
 from workspace.accounts.models import User
 from workspace.audit.services import record
-from workspace.compute import broker, kinds
+from workspace.compute import broker, kinds, lifecycle
 from workspace.compute.models import ComputeTarget
 from workspace.compute.queries import holders, target_named
+from workspace.compute.services.pool import add_node
 from workspace.forms import clean_description, clean_name
 from workspace.models import Workspace
 
@@ -69,6 +70,8 @@ def create_target(
                 description=clean_description(description),
                 settings=checked,
                 owner=person,
+                state=lifecycle.CREATING if kind == ComputeTarget.Kind.INSTANCE else "",
+                since=Now(),
                 created_by_id=actor.user_id,
             )
     except IntegrityError:
@@ -78,6 +81,8 @@ def create_target(
     # Sealed to its row, so only now.
     target.broker_secret = broker.seal_password(target.pk, secrets.token_urlsafe(32))
     target.save(update_fields=["broker_secret"])
+    if kind == ComputeTarget.Kind.INSTANCE:
+        add_node(target)
     record(actor=actor, workspace=workspace, action="target.create", target=name, fields={"kind": kind})
     publish(f"compute.{workspace.slug}", target=name)
     transaction.on_commit(lambda: _open_queue(target.pk))

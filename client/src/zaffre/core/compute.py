@@ -1,53 +1,166 @@
-"""Compute targets: where runs run."""
+"""Compute targets: where runs run. Made, changed and deleted with the names of the Azure ML SDK v1."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Type, TypeVar
 
 from zaffre.core.compute_target import ComputeTargetException
-from zaffre.errors import NotFound
+from zaffre.errors import Conflict, Invalid, NotFound
 from zaffre.transport import segment
 
 if TYPE_CHECKING:
+    from zaffre.core.compute_settings import ProvisioningConfiguration
     from zaffre.core.workspace import Workspace
 
-__all__ = ["ComputeTarget", "ComputeTargetException"]
+__all__ = ["AmlCompute", "ComputeInstance", "ComputeTarget", "ComputeTargetException"]
+
+Target = TypeVar("Target", bound="ComputeTarget")
+_POLL = 2.0
 
 
 class ComputeTarget:
-    """A compute target of a workspace, as it was when it was asked for."""
+    """A compute target of a workspace, as it was when it was asked for.
 
-    def __init__(self, workspace: "Workspace", name: str) -> None:
-        """Raises ComputeTargetException when there is none of this name."""
-        self.workspace = workspace
+    `ComputeTarget(ws, name)` is an object of the class of its kind: `AmlCompute`, `ComputeInstance`, or this one.
+    """
+
+    _kind = ""
+    #: What `type` says of each kind, where the SDK of then had a word for it.
+    _TYPES = {"cluster": "AmlCompute", "instance": "ComputeInstance", "attached": "VirtualMachine"}
+
+    def __new__(cls: Type[Target], workspace: "Workspace", name: str) -> Target:
+        """Raises ComputeTargetException when there is none of this name, or it is of another kind."""
         try:
-            self._take(workspace.client.get(f"{workspace.path}/compute/{segment(name)}"))
+            found = workspace.client.get(f"{workspace.path}/compute/{segment(name)}")
         except NotFound as error:
             workspace.get_details()  # a missing workspace is another error
             raise ComputeTargetException(
-                f"There is no compute target {name!r} in {workspace.name}.", code=error.code
+                f"ComputeTargetNotFound: There is no compute target {name!r} in {workspace.name}.", code=error.code
             ) from None
+        if cls._kind not in ("", found["kind"]):
+            kind = cls._TYPES.get(found["kind"], found["kind"])
+            raise ComputeTargetException(f"{name} is a {kind} and no {cls.__name__}.", code="wrong_kind")
+        return cls._of(workspace, found)
+
+    def __init__(self, workspace: "Workspace", name: str) -> None:
+        """Everything was taken when it was found."""
+
+    @classmethod
+    def _of(cls: Type[Target], workspace: "Workspace", found: Dict[str, Any]) -> Target:
+        kind = next((one for one in cls.__subclasses__() if one._kind == found.get("kind")), cls)
+        made = object.__new__(kind)
+        made.workspace = workspace
+        made._take(found)
+        return made
+
+    workspace: "Workspace"
 
     def _take(self, found: Dict[str, Any]) -> None:
         self.name: str = found["name"]
-        self.type: str = found.get("kind", "")
+        self.type: str = self._TYPES.get(found.get("kind", ""), found.get("kind", ""))
+        self.description: str = found.get("description", "")
+        self.created_on: Optional[str] = found.get("created")
+        self.tags: Dict[str, str] = {}
         self._found = found
 
-    @staticmethod
-    def list(workspace: "Workspace") -> "List[ComputeTarget]":
-        """The compute targets of a workspace."""
-        made = []
-        for found in workspace.client.get(f"{workspace.path}/compute")["targets"]:
-            one = ComputeTarget.__new__(ComputeTarget)
-            one.workspace = workspace
-            one._take(found)
-            made.append(one)
-        return made
+    @property
+    def _path(self) -> str:
+        return f"{self.workspace.path}/compute/{segment(self.name)}"
 
-    def get_status(self) -> Dict[str, Any]:
+    @property
+    def id(self) -> str:
+        return f"{self.workspace.client.url}{self._path}"
+
+    @property
+    def provisioning_state(self) -> str:
+        """Succeeded, Creating or Failed, as it was when it was asked for."""
+        return str((self._found.get("status") or {}).get("provisioningState", "Succeeded"))
+
+    @property
+    def provisioning_errors(self) -> Any:
+        return (self._found.get("status") or {}).get("errors")
+
+    @staticmethod
+    def create(workspace: "Workspace", name: str, provisioning_configuration: "ProvisioningConfiguration") -> Any:
+        """Make a target; returns at once, `wait_for_completion` waits. Raises ComputeTargetException when the studio
+        refuses it, such as for a name that is taken."""
+        body = {"name": name, **provisioning_configuration.body()}
+        try:
+            found = workspace.client.post(f"{workspace.path}/compute", body)
+        except (Conflict, Invalid) as refused:
+            raise ComputeTargetException(refused.message, hint=refused.hint, code=refused.code) from None
+        return ComputeTarget._of(workspace, found)
+
+    @staticmethod
+    def list(workspace: "Workspace") -> "list[ComputeTarget]":
+        """The compute targets of a workspace."""
+        found = workspace.client.get(f"{workspace.path}/compute")["targets"]
+        return [ComputeTarget._of(workspace, one) for one in found]
+
+    def refresh_state(self) -> None:
+        """Take what the studio knows now. Raises ComputeTargetException when the target was deleted."""
+        try:
+            self._take(self.workspace.client.get(self._path))
+        except NotFound:
+            raise ComputeTargetException(f"ComputeTargetNotFound: {self.name} was deleted.", code="not_found") from None
+
+    def get_status(self) -> Any:
         """What the studio knows now: nodes, their slots and load."""
-        self._take(self.workspace.client.get(f"{self.workspace.path}/compute/{segment(self.name)}"))
+        self.refresh_state()
         return dict(self._found)
 
+    def serialize(self) -> Dict[str, Any]:
+        return dict(self._found)
+
+    def delete(self) -> None:
+        """Delete it with its nodes. Raises ComputeTargetException while runs or endpoints hold it."""
+        try:
+            self.workspace.client.delete(self._path)
+        except Conflict as refused:
+            raise ComputeTargetException(refused.message, hint=refused.hint, code=refused.code) from None
+
+    def detach(self) -> None:
+        """Of an attached machine: the same as deleting; the machine itself stays as it is."""
+        self.delete()
+
+    def wait_for_completion(self, show_output: bool = False) -> None:
+        """A target without nodes of ours is there at once."""
+        if show_output:
+            sys.stdout.write("Provisioning operation finished, operation Succeeded\n")
+
+    def _wait(
+        self, done: Callable[[], bool], *, minutes: float, show: bool, failed: Callable[[], str] = lambda: ""
+    ) -> bool:
+        """Ask until it is done, showing the state when it changes; False when the time is over first."""
+        deadline, said = time.monotonic() + minutes * 60, ""
+        while True:
+            self.refresh_state()
+            word = str(self._found.get("state", ""))
+            if show and word != said:
+                sys.stdout.write(f"{word}\n")
+                sys.stdout.flush()
+                said = word
+            if done():
+                return True
+            why = failed()
+            if why:
+                raise ComputeTargetException(why, code="provisioning_failed")
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
+
+    def _change(self, **settings: Any) -> None:
+        try:
+            self._take(self.workspace.client.patch(self._path, {"settings": settings}))
+        except (Conflict, Invalid) as refused:
+            raise ComputeTargetException(refused.message, hint=refused.hint, code=refused.code) from None
+
     def __repr__(self) -> str:
-        return f"ComputeTarget({self.name!r}, type={self.type!r})"
+        return f"{type(self).__name__}(workspace={self.workspace.name!r}, name={self.name!r}, type={self.type!r})"
+
+
+# The kinds are in files of their own; importing them here makes `ComputeTarget(ws, name)` know them.
+from zaffre.core.aml_compute import AmlCompute  # noqa: E402
+from zaffre.core.compute_instance import ComputeInstance  # noqa: E402

@@ -1,0 +1,186 @@
+"""The machines of nodes: rows come first, what is there follows. A provider of the test plays the machines."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from studio.kernel.actors import SYSTEM
+from workspace.compute import services
+from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node
+from workspace.compute.providers import Machine, Order, ProviderError
+from workspace.compute.services import machines
+from workspace.compute.services.pool import add_node
+
+URL = "/api/v1/workspaces/lab/compute"
+
+
+@dataclass
+class Box:
+    """Machines in memory. `broken` makes every start fail; a started one lives until the test ends it."""
+
+    name: str = "process"
+    ends_with_us: bool = True
+    alive: dict[str, Order] = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
+    killed: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    stubborn: bool = False
+    broken: str = ""
+    dies: bool = False
+
+    def start(self, order: Order) -> dict:
+        if self.broken:
+            raise ProviderError(self.broken)
+        self.started.append(order.node)
+        if not self.dies:
+            self.alive[order.node] = order
+        return {"pid": len(self.started)}
+
+    def stop(self, node: str, *, kill: bool = False, forget: bool = False) -> None:
+        if forget:
+            self.forgotten.append(node)
+        if kill:
+            self.killed.append(node)
+        if kill or not self.stubborn:
+            self.alive.pop(node, None)
+
+    def list(self) -> dict[str, Machine]:
+        return {key: Machine(key, alive=True) for key in self.alive}
+
+    def tail(self, node: str) -> str:
+        return "INFO starting\nERROR no disk\n"
+
+
+@pytest.fixture
+def box() -> Box:
+    return Box()
+
+
+@pytest.fixture
+def manager(box) -> machines.Manager:
+    return machines.Manager(box)
+
+
+@pytest.fixture
+def cluster(lab, people) -> ComputeTarget:
+    return services.create_target(
+        lab, actor=people.actor("olga"), name="c", kind="cluster", settings={"max_nodes": 3, "node": {"slots": 2}}
+    )
+
+
+def bring_up(node: Node, api) -> None:
+    """What the agent of a started machine does first."""
+    token = machines.admit(node)
+    answer = api(None).post(
+        "/agent/v1/nodes/register",
+        {"name": "whatever", "facts": {"cpu": 2, "memory_gb": 4, "slots": 2}},
+        format="json",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert answer.status_code == 201, answer.content
+    hello = {"epoch": "one", "runs": [], "replicas": [], "facts": {"cpu": 2, "memory_gb": 4, "slots": 2}}
+    head = {"Authorization": f"Bearer {answer.json()['token']}"}
+    assert api(None).post("/agent/v1/nodes/hello", hello, format="json", headers=head).status_code == 200
+
+
+def test_a_node_is_a_row_before_it_is_a_machine_and_registers_as_that_row(cluster, manager, box, api):
+    node = add_node(cluster)
+    assert Node.objects.get().state == "preparing" and box.started == []
+    manager.round(actor=SYSTEM)
+    assert box.started == [node.pk] and box.alive[node.pk].slots == 2
+    bring_up(node, api)
+    node.refresh_from_db()
+    assert (node.state, node.name.startswith("c-"), node.slots) == ("ready", True, 2)
+    assert Node.objects.count() == 1
+    assert Enrolment.objects.filter(node=node).count() == 1
+    codes = list(Happening.objects.order_by("pk").values_list("code", flat=True))
+    assert codes == ["node_added", "node_ready"]
+
+
+def test_an_enrolment_of_one_node_admits_no_other_and_ends_with_it(cluster, api):
+    node = add_node(cluster)
+    old, token = machines.admit(node), machines.admit(node)
+    head = {"Authorization": f"Bearer {old}"}
+    assert api(None).post("/agent/v1/nodes/register", {}, format="json", headers=head).status_code == 401
+    Node.objects.update(wanted=False)
+    head = {"Authorization": f"Bearer {token}"}
+    assert api(None).post("/agent/v1/nodes/register", {}, format="json", headers=head).status_code == 401
+    assert Node.objects.count() == 1
+
+
+def test_a_manager_that_was_killed_finds_its_machines_and_starts_none_twice(cluster, box):
+    node = add_node(cluster)
+    machines.Manager(box).round(actor=SYSTEM)
+    for _ in range(3):
+        machines.Manager(box).round(actor=SYSTEM)
+    assert box.started == [node.pk]
+
+
+def test_a_machine_that_died_is_started_again_and_given_up_when_it_never_speaks(cluster, manager, box):
+    add_node(cluster)
+    box.dies = True
+    for _ in range(machines.MOST_STARTS + 1):
+        manager.round(actor=SYSTEM)
+        manager.round(actor=SYSTEM)  # too soon: it waits
+        node = Node.objects.get()
+        Node.objects.update(handle={**node.handle, "at": node.handle.get("at", 0) - 1000})
+    node = Node.objects.get()
+    assert len(box.started) == machines.MOST_STARTS
+    assert (node.state, node.wanted) == ("unusable", False)
+    assert "without a word" in node.note and "no disk" in node.note
+    manager.round(actor=SYSTEM)
+    node.refresh_from_db()
+    assert node.ended is not None and node.removed is None, "it stays, to be looked at"
+
+
+def test_what_a_provider_cannot_do_is_told_and_tried_again(cluster, manager, box):
+    add_node(cluster)
+    box.broken = "No room on this host."
+    manager.round(actor=SYSTEM)
+    node = Node.objects.get()
+    assert node.note == "No room on this host." and node.state == "preparing"
+    box.broken = ""
+    Node.objects.update(handle={**node.handle, "at": 0})
+    manager.round(actor=SYSTEM)
+    assert box.started == [node.pk]
+
+
+def test_a_removed_node_loses_its_machine_and_its_folder(cluster, manager, box, api):
+    node = add_node(cluster)
+    manager.round(actor=SYSTEM)
+    assert api("olga").delete(f"{URL}/c/nodes/{node.pk}").status_code == 204
+    manager.round(actor=SYSTEM)
+    assert box.alive == {}
+
+
+def test_a_machine_that_does_not_go_is_killed(cluster, manager, box, monkeypatch):
+    add_node(cluster)
+    manager.round(actor=SYSTEM)
+    box.stubborn = True
+    Node.objects.update(wanted=False, state="leaving")
+    manager.round(actor=SYSTEM)
+    assert box.killed == []
+    monkeypatch.setattr(machines, "STOP_SECONDS", -1.0)
+    manager.round(actor=SYSTEM)
+    assert len(box.killed) == 1
+    manager.round(actor=SYSTEM)
+    assert Node.objects.get().removed is not None
+
+
+def test_a_stop_takes_all_machines_along_and_leaves_the_rows(cluster, manager, box):
+    add_node(cluster)
+    add_node(cluster)
+    manager.round(actor=SYSTEM)
+    manager.stop_all()
+    assert box.alive == {} and Node.objects.filter(wanted=True, removed__isnull=True).count() == 2
+
+
+def test_draining_by_hand_can_be_taken_back(cluster, manager, api):
+    node = add_node(cluster)
+    manager.round(actor=SYSTEM)
+    bring_up(node, api)
+    address = f"{URL}/c/nodes/{node.pk}"
+    api("olga").patch(address, {"draining": True}, format="json")
+    assert Node.objects.get().state == "leaving"
+    api("olga").patch(address, {"draining": False}, format="json")
+    assert Node.objects.get().state == "ready" and Node.objects.get().draining is None

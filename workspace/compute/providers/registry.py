@@ -1,0 +1,22 @@
+"""The providers that this installation has."""
+
+from functools import cache
+
+from django.conf import settings
+
+from workspace.compute.providers.interface import Provider, ProviderError
+from workspace.compute.providers.process import Processes
+
+
+@cache
+def providers() -> dict[str, Provider]:
+    """By name. Those that need more than is installed are left out."""
+    return {"process": Processes(settings.VAR_DIR / "nodes", hidden=settings.SERVER_SECRETS)}
+
+
+def provider_named(name: str) -> Provider:
+    """Raises ProviderError that says what is missing."""
+    found = providers().get(name)
+    if found is None:
+        raise ProviderError(f"This studio has no provider {name!r}.")
+    return found
