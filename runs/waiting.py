@@ -5,10 +5,12 @@ they ask for.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -16,7 +18,18 @@ from django.utils.translation import ngettext
 
 from runs.models import Attempt, Run, Status
 from workspace.compute.models import Node
-from workspace.compute.placement import Capacity, Need, Place, Used, could_fit, fits, free, has_labels, reservations
+from workspace.compute.placement import (
+    Capacity,
+    Free,
+    Need,
+    Place,
+    Used,
+    could_fit,
+    fits,
+    free,
+    has_labels,
+    reservations,
+)
 from workspace.compute.placement import capacity_of as capacity_of_facts
 from workspace.compute.queries import nodes_of, waits_for
 from zaffre.protocol import DESIRED_RUN
@@ -113,48 +126,77 @@ def why(run: Run, *, now: datetime | None) -> dict[str, Any]:
     """{position, code, message} of a queued run: a word for programs and a sentence for people."""
     rows = Run.objects.filter(target=run.target_id, status=Status.QUEUED)
     position = 1 + before(rows, run).count()
-    if run.not_before and now and run.not_before > now:
-        told = _("It is tried in %(seconds)d s.") % {"seconds": (run.not_before - now).total_seconds()}
-        return {"position": position, "code": RETRY_PAUSE, "message": f"{run.reason} {told}"}
-    if run.target is not None and (itself := waits_for(run.target)):
-        return {"position": position, "code": itself[0], "message": itself[1]}
-    code, message = explain(_need(run), nodes_of(run.target_id or 0), target=run.target.name if run.target else "")
+    assert run.target is not None, "a run that waits has a target"
+    here = Here(run.target.name, yard_of(nodes_of(run.target.pk)), waits_for(run.target), now)
+    code, message = reason_of(run, here)
     if code == NO_CAPACITY and position > 1:
-        message += " " + ngettext("%(n)d run is before it.", "%(n)d runs are before it.", position - 1) % {
-            "n": position - 1
-        }
+        told = ngettext("%(n)d run is before it.", "%(n)d runs are before it.", position - 1)
+        message += " " + told % {"n": position - 1}
     return {"position": position, "code": code, "message": message}
 
 
-def _need(run: Run) -> Need:
+#: The nodes of a target as `nodes_of` returns them, each with what is used of it.
+Yard = Sequence[tuple[Node, Place]]
+
+
+def yard_of(nodes: QuerySet[Node]) -> Yard:
+    found = list(nodes)
+    return list(zip(found, places_of(found), strict=True))
+
+
+@dataclass(frozen=True)
+class Here:
+    """A target as reasons are made of it: its nodes, and what all of its runs wait for, if there is such a thing."""
+
+    target: str
+    yard: Yard
+    itself: tuple[str, str] | None
+    now: datetime | None
+
+
+def reason_of(run: Run, here: Here) -> tuple[str, str]:
+    """(code, sentence) of what one queued run waits for. No statement."""
+    if run.not_before and here.now and run.not_before > here.now:
+        told = _("It is tried in %(seconds)d s.") % {"seconds": (run.not_before - here.now).total_seconds()}
+        return RETRY_PAUSE, f"{run.reason} {told}"
+    return here.itself or explain(need_of_run(run), here.yard, target=here.target)
+
+
+def need_of_run(run: Run) -> Need:
     return need_of({key: getattr(run, key) for key in NEED})
 
 
-def _takes_more(node: Node) -> bool:
-    return bool(getattr(node, "online", False)) and node.draining is None
+def database_now() -> datetime:
+    """The clock that wrote the times of runs."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        return cast(datetime, cursor.fetchone()[0])
 
 
-def explain(need: Need, nodes: Sequence[Node] | QuerySet[Node], *, target: str) -> tuple[str, str]:
-    """(code, sentence) of what such a run waits for on these nodes, which have `online`."""
-    places = {place.id: place for place in places_of(list(nodes))}
-    able = [node for node in nodes if could_fit(need, places[node.pk].capacity)]
-    if places and not able:
-        return NOTHING_FITS, nothing_fits(need, [place.capacity for place in places.values()], target=target)
-    online = [places[node.pk] for node in able if _takes_more(node)]
-    if not online and any(_takes_more(node) for node in nodes):
+def is_online(node: Node) -> bool:
+    return bool(getattr(node, "online", False))
+
+
+def explain(need: Need, yard: Yard, *, target: str) -> tuple[str, str]:
+    """(code, sentence) of what such a run waits for."""
+    able = [(node, place) for node, place in yard if could_fit(need, place.capacity)]
+    if yard and not able:
+        return NOTHING_FITS, nothing_fits(need, [place.capacity for _node, place in yard], target=target)
+    taking = [place for node, place in able if is_online(node) and node.draining is None]
+    if not taking and any(is_online(node) and node.draining is None for node, _place in yard):
         return WAITING_FOR_NODE, _("What it asks for has %(node)s, which is not online.") % {
-            "node": ", ".join(sorted(node.name for node in able)[:3])
+            "node": ", ".join(sorted(node.name for node, _place in able)[:3])
         }
-    if not online:
+    if not taking:
         return WAITING_FOR_NODE, _("No node of %(target)s is online. It starts as soon as one is.") % {"target": target}
-    if any(fits(need, place) for place in online):
+    if any(fits(need, place) for place in taking):
         return STARTING, _("A node of %(target)s takes it in a moment.") % {"target": target}
     if need.counted:
         return NO_CAPACITY, _("It asks for %(need)s, and what %(target)s has of it is busy.") % {
             "need": in_words(need),
             "target": target,
         }
-    slots = sum(place.capacity.slots for place in online)
+    slots = sum(place.capacity.slots for place in taking)
     told = ngettext("The %(n)d slot of %(target)s is busy.", "All %(n)d slots of %(target)s are busy.", slots)
     return NO_CAPACITY, told % {"n": slots, "target": target}
 
@@ -196,9 +238,18 @@ def in_words(need: Need) -> str:
     return ", ".join(words) or _("a slot")
 
 
+def left_in_words(left: Free, place: Place) -> str:
+    """What a node has left, such as "1 slot, 2 CPUs, 8 GB"; "nothing" when it is full."""
+    slots = place.capacity.slots - place.used.slots if left.slot else 0
+    words = [ngettext("%(n)d slot", "%(n)d slots", slots) % {"n": slots}] if slots else []
+    amounts = (("cpus", round(left.cpus, 2)), ("memory_mb", left.memory_mb), ("gpus", left.gpus))
+    words += [_word(name, value) for name, value in amounts if value]
+    return ", ".join(words) or _("nothing")
+
+
 def _word(name: str, value: float) -> str:
     if name == "memory_mb":
-        return f"{value / 1024:g} GB" if value >= 1024 or not value else f"{value:g} MB"
+        return f"{round(value / 1024, 1):g} GB" if value >= 1024 or not value else f"{value:g} MB"
     if name == "cpus":
         return ngettext("%(n)s CPU", "%(n)s CPUs", 1 if value == 1 else 2) % {"n": f"{value:g}"}
     return ngettext("%(n)d GPU", "%(n)d GPUs", int(value)) % {"n": value}

@@ -22,6 +22,7 @@ ROOMS = [
     "runs.tables",
     "runs.bin",
     "runs.origins",
+    "runs.queues",
     "runs",
     "runs.metrics",
     "runs.logs",

@@ -47,6 +47,8 @@ ACTIONS: dict[str, set[str]] = {
     "run.read": _READERS,
     "run.edit": _WRITERS,
     "run.cancel": _WRITERS,
+    "run.prioritize": _WRITERS,
+    "run.prioritize_any": _OWNERS,
     "run.write": _WRITERS,
     "run.delete": _WRITERS,
     "run.delete_any": _OWNERS,

@@ -15,6 +15,7 @@ from runs.services.experiments import (
 from runs.services.hints import rehint
 from runs.services.interactive import end_interactive, reopen_interactive, start_interactive
 from runs.services.leases import greet, renew, report_progress
+from runs.services.placing import give_up_run, set_priority
 from runs.services.reaper import reap
 from runs.services.secrets import read_secrets
 from runs.services.submit import require_submit, submit_run
@@ -52,6 +53,7 @@ __all__ = [
     "edit_run",
     "end_child",
     "end_interactive",
+    "give_up_run",
     "greet",
     "purge_expired",
     "purge_run",
@@ -66,6 +68,7 @@ __all__ = [
     "require_submit",
     "restore_experiment",
     "restore_run",
+    "set_priority",
     "start_interactive",
     "submit_run",
     "tag_experiment",

@@ -1,11 +1,11 @@
 """Ends: a result that is reported, a cancel that is asked for, an attempt that is given up. The first one wins."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, F, Value
+from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from runs import forms, states
@@ -140,14 +140,15 @@ def _failed_and_may_again(run: Run, code: str, exit_code: int | None) -> int:
     return failed if failed <= most else 0
 
 
-def _again(run: Run, code: str, *, free: bool, pauses: int = 0, why: str = "") -> str:
-    """Queue the run for another attempt after a growing pause; `free` costs none of its retries."""
+def _again(run: Run, code: str, *, free: bool, pauses: int = 0, why: str = "", after: datetime | None = None) -> str:
+    """Queue the run for another attempt after a growing pause, and not before `after`; `free` costs no retry."""
     retries = run.retries_used + (0 if free else 1)
     seconds = states.pause(max(1, retries, pauses))
     Run.objects.filter(pk=run.pk).update(
         status=Status.QUEUED,
         retries_used=retries,
-        not_before=Now() + timedelta(seconds=seconds),
+        # Given up by hand, its code may live until its lease is over: only then has the node ended it by itself.
+        not_before=Greatest(Now() + timedelta(seconds=seconds), Value(after, DateTimeField())),
         queued_at=Now(),
         started=None,
         steps=[],
@@ -160,11 +161,11 @@ def _again(run: Run, code: str, *, free: bool, pauses: int = 0, why: str = "") -
     return QUEUED
 
 
-def give_up(attempt: Attempt, *, why: str) -> bool:
+def give_up(attempt: Attempt, *, why: str, actor: Actor = SYSTEM) -> bool:
     """End an attempt that nobody hears from any more; False when somebody was faster.
 
     `attempt` as it was read: a lease that was renewed since then is not touched. The run is queued again while
-    its policy allows it, else it ends. Call it in a transaction, as the studio's own hand.
+    its policy allows it, else it ends. Call it in a transaction. `actor` is whoever decided it.
     """
     # The run's row first, as everywhere: results and cancels take the same two locks in the same order.
     rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "experiment")
@@ -181,9 +182,9 @@ def give_up(attempt: Attempt, *, why: str) -> bool:
         retries_used=run.retries_used,
         max_retries=run.max_retries,
     )
-    record(actor=SYSTEM, workspace=run.workspace, action="run.give_up", target=run.pk, fields={"attempt": attempt.no})
+    record(actor=actor, workspace=run.workspace, action="run.give_up", target=run.pk, fields={"attempt": attempt.no})
     if status == QUEUED:
-        _again(run, LOST, free=not launched)
+        _again(run, LOST, free=not launched, after=attempt.lease_until)
     else:
         timed_out = run.reason_code == TIMEOUT
         reason = {} if timed_out else {"reason_code": LOST, "reason": f"The node was lost in the middle. {why}"}

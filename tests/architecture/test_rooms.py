@@ -78,7 +78,6 @@ WITHOUT_ACTOR = {
     # What nobody looks at any more.
     "workspace/compute/services/happenings.py:forget_old",
     "runs/services/beginning.py:begin_all",
-    "runs/services/ending.py:give_up",
     "runs/services/hints.py:hint",
     "runs/services/telling.py:put_away",
     "runs/services/telling.py:tell",

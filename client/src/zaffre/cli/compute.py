@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Dict, List
 
+from zaffre.cli import placing
 from zaffre.cli.common import age, facts, note, noun, sure, table, tell, verb, workspace_of
 from zaffre.errors import UserErrorException
 from zaffre.transport import segment
@@ -34,6 +35,7 @@ def add(nouns: Any) -> None:
         _named(verbs, word, _verb, f"{text} an instance.").set_defaults(what=word)
     _named(verbs, "keep", _verb, "Not stop an idle instance for an hour.").set_defaults(what="keep")
     _named(verbs, "nodes", _nodes, "The nodes of a compute target.")
+    placing.add_to_compute(verbs)
     drain = _named(verbs, "drain", _drain, "Give a node nothing new; what runs there goes on.")
     drain.add_argument("node", metavar="NODE", help="its name or id")
     drain.add_argument("--undo", action="store_true", help="give it runs again")

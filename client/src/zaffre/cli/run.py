@@ -7,7 +7,7 @@ import argparse
 import sys
 from typing import Any, Dict
 
-from zaffre.cli import reproduce, run_submit
+from zaffre.cli import placing, reproduce, run_submit
 from zaffre.cli.common import (
     age,
     amount,
@@ -38,6 +38,7 @@ def add(nouns: Any) -> None:
     logs.add_argument("--follow", action="store_true", help="go on until it ends")
     logs.add_argument("--attempt", type=int, metavar="N", help="an earlier attempt")
     _one(verb(verbs, "cancel", _cancel, "Ask a run to end."))
+    placing.add_to_run(verbs)
     download = _one(verb(verbs, "download", _download, "Fetch the files of a run."))
     download.add_argument("--prefix", default="", help="only files whose path begins so")
     download.add_argument("--to", default=".", metavar="DIR")

@@ -1,0 +1,48 @@
+"""The tab of a compute target with what waits and what runs, and the buttons that change a run's place."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from runs import services
+from runs.asking import LEAST_PRIORITY, MOST_PRIORITY
+from runs.queues.queries import queue_of
+from studio.kernel.posting import post
+from studio.kernel.web import SignedInRequest, signed_in
+from workspace.compute.pages import frame_of
+
+
+@signed_in
+def queue(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
+    shown = frame_of(ws, name, "queue", actor=request.actor)
+    shown["line"] = queue_of(ws, name, actor=request.actor)
+    shown["least"], shown["most"] = LEAST_PRIORITY, MOST_PRIORITY
+    return render(request, "compute/queue.html", shown)
+
+
+@require_POST
+@signed_in
+def prioritize(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
+    """Another priority for a run that waits; `target` is the page to go back to."""
+    text = request.POST.get("priority", "").strip()
+    number = int(text) if text.lstrip("-").isascii() and text.lstrip("-").isdigit() and len(text) < 6 else text
+    target = request.POST.get("target", "")
+    return post(
+        request,
+        lambda: services.set_priority(ws, run, actor=request.actor, priority=number),
+        said=_("The priority was changed."),
+        to=reverse("target_queue", args=[ws, target]) if target else reverse("run", args=[ws, run]),
+    )
+
+
+@require_POST
+@signed_in
+def give_up(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
+    return post(
+        request,
+        lambda: services.give_up_run(ws, run, actor=request.actor),
+        said=_("The attempt was given up."),
+        to=reverse("run", args=[ws, run]),
+    )
