@@ -19,7 +19,7 @@ from workspace.compute.services.machines import Manager
 log = logging.getLogger(__name__)
 
 #: Any number, the same in every such process: who holds this advisory lock is the active one.
-LOCK = 7_305_162
+LOCK = 7_305_171
 
 
 class Machines:
