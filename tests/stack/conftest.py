@@ -2,26 +2,30 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.stack.links import NEAR, Link
 from tests.stack.nodes import NodeProcess, Witness
 from tests.stack.running import Studio, running_studio
 
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory) -> Iterator[Studio]:
-    with running_studio(tmp_path_factory.mktemp("studio"), node=False) as found:
+    with running_studio(
+        tmp_path_factory.mktemp("studio"), node=False, ALLOWED_HOSTS=f"localhost,127.0.0.1,{NEAR}"
+    ) as found:
         yield found
 
 
 @pytest.fixture
-def bring_node(studio: Studio, tmp_path: Path) -> Iterator[Callable[[str], NodeProcess]]:
-    """`bring_node("a")` starts a node that ends, with all it started, when the test does."""
+def bring_node(studio: Studio, tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
+    """`bring_node("a")` starts a node that ends, with all it started, when the test does; `url` may be a Link's."""
     brought: list[NodeProcess] = []
 
-    def bring(name: str) -> NodeProcess:
-        node = NodeProcess(studio, tmp_path / f"node-{name}", f"{name}-{tmp_path.name[-20:]}")
+    def bring(name: str, **more: Any) -> NodeProcess:
+        node = NodeProcess(studio, tmp_path / f"node-{name}", f"{name}-{tmp_path.name[-20:]}", **more)
         brought.append(node)
         node.start()
         return node
@@ -29,6 +33,14 @@ def bring_node(studio: Studio, tmp_path: Path) -> Iterator[Callable[[str], NodeP
     yield bring
     for node in brought:
         node.kill_tree()
+
+
+@pytest.fixture
+def link(studio: Studio) -> Iterator[Link]:
+    """A wire to the studio for `bring_node("a", url=link.url)`."""
+    found = Link(studio.port)
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="module")

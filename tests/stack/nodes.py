@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,12 @@ class NodeProcess:
     folder: Path
     name: str
     process: "subprocess.Popen[bytes] | None" = None
+    #: Another address of the studio, and what stands before the command.
+    url: str = ""
+    words: tuple[str, ...] = ()
+    #: Without walls by default: what a run tells the witness must reach it.
+    flags: tuple[str, ...] = ("--isolation", "none")
+    env: Mapping[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
         """Start it (again); returns when the studio sees it online."""
@@ -32,16 +39,29 @@ class NodeProcess:
             self.folder.mkdir(parents=True)
             made = self.studio.ask("POST", f"{self.studio.ws}/compute/local/enrolments", {})
             assert made.status == 201, made.body
-            content = {"url": self.studio.url, "token": made.json["token"], "target": "local", "name": self.name}
+            content = {
+                "url": self.url or self.studio.url,
+                "token": made.json["token"],
+                "target": "local",
+                "name": self.name,
+            }
             config.write_text(json.dumps(content))
             config.chmod(0o600)
         hidden = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY"}
         env = {key: value for key, value in self.studio.env.items() if key not in hidden}
         with (self.folder / "node.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(Path(sys.executable).parent / "zaffre"), "node", "start", "--config", str(config)],
+                [
+                    *self.words,
+                    str(Path(sys.executable).parent / "zaffre"),
+                    "node",
+                    "start",
+                    "--config",
+                    str(config),
+                    *self.flags,
+                ],
                 cwd=self.folder,
-                env=env,
+                env={**env, **self.env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -33,7 +33,10 @@ class Leases:
     ) -> None:
         self.door, self.jobs, self.epoch = door, jobs, epoch
         self.heartbeat = heartbeat
-        self.timeout = max(0.5, min(heartbeat, lease / 10))
+        #: How long an answer is waited for: little at first, so that a dead line is noticed, and twice as long after
+        #: each failure, so that a slow one is lived with. A quarter of the lease leaves time to try again.
+        self.timeout = self._least = max(0.5, min(heartbeat, lease / 10))
+        self._most = max(self._least, lease / 4)
         self.on_refused, self.on_renewed = on_refused, on_renewed
         self._end = threading.Event()
         self._poked = threading.Event()
@@ -65,6 +68,7 @@ class Leases:
                     log.info("the studio answers again")
                 failed = False
             except Unreachable as error:
+                self.timeout = min(self.timeout * 2, self._most)
                 if not failed:
                     log.warning("the studio does not answer: %s", error)
                 failed = True
@@ -94,6 +98,7 @@ class Leases:
         }
         sent = now()
         answer = self.door.call("POST", f"{AGENT}/nodes/renew", body, timeout=self.timeout).json()
+        self.timeout = min(max(self._least, 2 * (now() - sent)), self._most)
         for told in answer.get("runs", []):
             job = self.jobs.get(str(told["run"]), int(told["attempt"]))
             if job is None:
