@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "workspace.environments",
     "workspace.secrets",
     "workspace.compute",
+    "workspace.attached",
     "workspace.webhooks",
     "runs.snapshots",
     "runs",
@@ -145,6 +146,15 @@ LOG_TAIL_BYTES = envint("ZAFFRE_LOG_TAIL_BYTES", 32 * 1024**2)
 
 #: Addresses (host:port) of private networks that webhooks may reach all the same.
 OUTGOING_ALLOWED = [one.lower() for one in envlist("ZAFFRE_OUTGOING_ALLOWED", "")]
+
+#: Networks besides the public ones where attached machines may be.
+SSH_NETWORKS = envlist("ZAFFRE_SSH_NETWORKS", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7")
+#: Where this host reaches its own web, for machines that reach the studio through a forwarded port.
+SSH_FORWARD = envstr("ZAFFRE_SSH_FORWARD") or f"127.0.0.1:{PORT}"
+#: A folder of wheels that are copied to attached machines, for those that reach no package index.
+SSH_WHEELS = envstr("ZAFFRE_SSH_WHEELS")
+#: Seconds between two looks at the agent of an attached machine.
+SSH_LOOK_SECONDS = envfloat("ZAFFRE_SSH_LOOK", 10)
 
 # --- people --------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

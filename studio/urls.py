@@ -16,6 +16,7 @@ ROOMS = [
     "workspace.environments",
     "workspace.secrets",
     "workspace.compute",
+    "workspace.attached",
     "workspace.webhooks",
     "runs.snapshots",
     # Before the run's own: what is said of many runs begins like the address of one.

@@ -9,8 +9,8 @@ from registry.endpoints.models import Deployment, Endpoint, Replica
 from studio.gateway import wire
 from studio.kernel import events
 
-#: Any number, the same everywhere: who holds this advisory lock reads and publishes, one after another.
-LOCK = 7_305_162
+#: Any number that no other lock of ours has, the same everywhere: who holds it reads and publishes, one after another.
+LOCK = 7_305_164
 MAX_NOTE = 300
 
 

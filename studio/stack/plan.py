@@ -197,6 +197,12 @@ def machines(plan: Plan, env: dict[str, str]) -> Program:
     return Program("nodes", _reloading(plan, words), env=env, cwd=ROOT, tier=NODES, patience=45)
 
 
+def attached(plan: Plan, env: dict[str, str]) -> Program:
+    """What reaches machines over SSH: apart from the rest, because it reads what they answer."""
+    words = _python(str(ROOT / "manage.py"), "attached")
+    return Program("attached", _reloading(plan, words), env=env, cwd=ROOT, tier=SERVERS)
+
+
 def node(plan: Plan) -> Program:
     """The one node of this host. Its environment holds none of the servers' secrets."""
     env = environment(

@@ -41,6 +41,8 @@ OTHERS = {
     "environments.EnvironmentLock.sha256",
     "environments.EnvironmentVersion.digest",
     "environments.EnvironmentVersion.spec",
+    "attached.Attachment.found",
+    "attached.Attachment.steps",
     "kernel.IdempotencyKey.body",
     "kernel.IdempotencyKey.fingerprint",
     "kernel.Outbox.args",

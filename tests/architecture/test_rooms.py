@@ -48,6 +48,7 @@ WITHOUT_ACTOR = {
     "runs/tensorboards/queries.py:event_files",
     "runs/tensorboards/queries.py:has_event_files",
     # Values of a row that the caller was given.
+    "workspace/attached/queries.py:attachment_out",
     "workspace/secrets/queries.py:sealed",
     "workspace/secrets/queries.py:context",
     "workspace/secrets/queries.py:kept",
@@ -183,3 +184,15 @@ def test_only_the_rule_book_compares_roles():
         if node.attr.isupper()
     ]
     assert compared == []
+
+
+def test_no_two_advisory_locks_are_one():
+    """Who holds a lock for its whole life would stop whoever takes another one of the same number for a moment."""
+    numbers = [
+        node.value
+        for _, module in python(*ROOMS, "studio")
+        for node in ast.walk(module)
+        if isinstance(node, ast.Constant) and isinstance(node.value, int) and 7_305_000 <= node.value <= 7_305_999
+    ]
+    assert len(numbers) >= 4
+    assert sorted(numbers) == sorted(set(numbers))

@@ -36,6 +36,9 @@ CLOCKS = {
     "ZAFFRE_SCAN": "1",
     "ZAFFRE_GRACE": "3",
     "ZAFFRE_RECHECK": "5",
+    "ZAFFRE_SSH_LOOK": "1",
+    # Attached machines of tests are this one.
+    "ZAFFRE_SSH_NETWORKS": "127.0.0.0/8",
 }
 LEASE, GRACE = 8.0, 3.0
 FINAL = {"completed", "failed", "canceled"}

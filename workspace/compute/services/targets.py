@@ -164,6 +164,8 @@ def delete_target(slug: str, name: str, *, actor: Actor) -> None:
             code="workspace_own",
             hint="Remove its nodes if nothing is to run there.",
         )
+    if target.kind == ComputeTarget.Kind.ATTACHED and actor.kind != "system":
+        raise Conflict(f"{name} is attached.", code="attached", hint="Detach it: that stops its agent and cleans it.")
     held = holders(target)
     if held:
         raise Conflict(

@@ -1,11 +1,11 @@
-"""zaffre compute list, show, create, update, delete, start, stop, restart, nodes, drain"""
+"""zaffre compute list, show, create, update, delete, start, stop, restart, nodes, drain, attach, detach"""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any, Dict, List
 
-from zaffre.cli import placing
+from zaffre.cli import attach, placing
 from zaffre.cli.common import age, facts, note, noun, sure, table, tell, verb, workspace_of
 from zaffre.errors import UserErrorException
 from zaffre.transport import segment
@@ -39,6 +39,7 @@ def add(nouns: Any) -> None:
     drain = _named(verbs, "drain", _drain, "Give a node nothing new; what runs there goes on.")
     drain.add_argument("node", metavar="NODE", help="its name or id")
     drain.add_argument("--undo", action="store_true", help="give it runs again")
+    attach.add(verbs)
 
 
 def _named(verbs: Any, word: str, handle: Any, text: str) -> argparse.ArgumentParser:

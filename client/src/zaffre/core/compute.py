@@ -12,6 +12,7 @@ from zaffre.transport import segment
 
 if TYPE_CHECKING:
     from zaffre.core.compute_settings import ProvisioningConfiguration
+    from zaffre.core.remote_compute import RemoteComputeAttachConfiguration
     from zaffre.core.workspace import Workspace
 
 __all__ = ["AmlCompute", "ComputeInstance", "ComputeTarget", "ComputeTargetException"]
@@ -68,6 +69,11 @@ class ComputeTarget:
     @property
     def _path(self) -> str:
         return f"{self.workspace.path}/compute/{segment(self.name)}"
+
+    @staticmethod
+    def attach(workspace: "Workspace", name: str, attach_configuration: "RemoteComputeAttachConfiguration") -> Any:
+        """Attach a machine; returns at once, `wait_for_completion` waits. Raises ComputeTargetException."""
+        return attach_configuration._attach(workspace, name)
 
     @property
     def id(self) -> str:
@@ -162,5 +168,15 @@ class ComputeTarget:
 
 
 # The kinds are in files of their own; importing them here makes `ComputeTarget(ws, name)` know them.
+import zaffre.core.remote_compute  # noqa: E402, F401 - which may be what is being imported: its name is asked for below
 from zaffre.core.aml_compute import AmlCompute  # noqa: E402
 from zaffre.core.compute_instance import ComputeInstance  # noqa: E402
+
+
+def __getattr__(name: str) -> Any:
+    """RemoteCompute, under the place where scripts import it from."""
+    if name != "RemoteCompute":
+        raise AttributeError(f"module 'zaffre.core.compute' has no attribute {name!r}")
+    from zaffre.core.remote_compute import RemoteCompute
+
+    return RemoteCompute

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class AttachedConfig(AppConfig):
+    name = "workspace.attached"
+    label = "attached"

@@ -1,0 +1,41 @@
+"""A machine that the studio reaches over SSH, and what came of it so far."""
+
+from django.db import models
+
+from workspace.attached import states
+from workspace.compute.models import ComputeTarget, Node
+
+
+class Attachment(models.Model):
+    target = models.OneToOneField(ComputeTarget, on_delete=models.CASCADE, related_name="attachment", primary_key=True)
+    host = models.CharField(max_length=253)
+    port = models.PositiveIntegerField(default=22)
+    username = models.CharField(max_length=64)
+    #: How it logs in; the password or the key is kept among the workspace's secrets, held by this target.
+    by_key = models.BooleanField(default=True)
+    slots = models.PositiveIntegerField(default=1)
+    #: Where the machine finds the studio; empty: through a port that our connection forwards.
+    studio_url = models.CharField(max_length=300, blank=True)
+    #: That port, once the machine has given one: the node knows the studio by it.
+    forwarded = models.PositiveIntegerField(null=True)
+
+    #: The machine's key that somebody has confirmed, and one that it showed and nobody has confirmed yet.
+    host_key = models.TextField(blank=True)
+    shown_key = models.TextField(blank=True)
+    #: Take the first key without asking, as scripts need it.
+    trust_first = models.BooleanField(default=False)
+
+    state = models.CharField(max_length=12, default=states.CONNECTING)
+    #: Why, as a word of workspace/attached/words.py, and what belongs to it, such as a version.
+    code = models.CharField(max_length=40, blank=True)
+    about = models.TextField(blank=True)
+    steps = models.JSONField(default=list)
+    log = models.TextField(blank=True)
+    failures = models.PositiveIntegerField(default=0)
+    since = models.DateTimeField(auto_now_add=True)
+    #: What is there: {python, version, home, folder}.
+    found = models.JSONField(default=dict)
+    node = models.ForeignKey(Node, null=True, on_delete=models.SET_NULL, related_name="+")
+    detaching = models.BooleanField(default=False)
+    #: Counted up whenever somebody wants something else: whoever works for an older number stops and writes nothing.
+    asked = models.PositiveIntegerField(default=1)

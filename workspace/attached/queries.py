@@ -1,0 +1,59 @@
+"""Reading attached machines."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Forbidden, NotFound
+from workspace.access import get_workspace
+from workspace.attached import words
+from workspace.attached.models import Attachment
+from workspace.attached.places import fingerprint
+from workspace.compute.models import Node
+from workspace.compute.queries import is_online, target_named
+
+
+def get_attachment(slug: str, name: str, *, actor: Actor) -> Attachment:
+    """Return the attached machine of a target. Raises NotFound."""
+    target = target_named(get_workspace(slug, actor=actor, action="compute.read"), name)
+    found = Attachment.objects.select_related("target__workspace", "node").filter(target=target).first()
+    if found is None:
+        raise NotFound(f"{name} is no attached machine.")
+    return found
+
+
+def attachment_out(found: Attachment) -> dict[str, Any]:
+    """What doors tell of it: never how it logs in."""
+    return {
+        "name": found.target.name,
+        "address": found.host,
+        "port": found.port,
+        "username": found.username,
+        "state": found.state,
+        "reason": words.reason(found.code, found.about) if found.code else None,
+        "host_key": fingerprint(found.host_key),
+        "shown_key": fingerprint(found.shown_key),
+        "steps": found.steps,
+        "studio_url": found.studio_url or None,
+        "slots": found.slots,
+        "since": found.since,
+        "folder": found.found.get("folder"),
+        "python": found.found.get("version"),
+    }
+
+
+def all_attachments(*, actor: Actor) -> QuerySet[Attachment]:
+    """Every machine that is to be looked after. For the studio's own hand."""
+    if actor.kind != "system":
+        raise Forbidden("Only the studio itself looks after machines.")
+    return Attachment.objects.select_related("target__workspace", "node").filter(target__deleted__isnull=True)
+
+
+def is_heard_of(node_id: str, *, actor: Actor) -> bool:
+    """Whether the node has begun to work and was heard of lately. For the studio's own hand."""
+    if actor.kind != "system":
+        raise Forbidden("Only the studio itself looks after machines.")
+    now = timezone.now()
+    return any(is_online(node, now) for node in Node.objects.filter(pk=node_id))
