@@ -72,6 +72,7 @@ class FakeStudio:
         self.lock_reads = 0
         self.wanted_builds: list[dict[str, Any]] = []
         self.build_reports: list[dict[str, Any]] = []
+        self.vault: dict[str, str] = {}
         self.node_token = "node-" + secrets.token_hex(4)
         self.changed = threading.Condition(threading.RLock())
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -156,6 +157,7 @@ class FakeStudio:
             "inputs": run.inputs,
             "desired": run.desired,
             "limits": run.limits,
+            "secrets": self.vault,
             "log": self.log_limits,
         }
 

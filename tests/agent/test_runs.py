@@ -1,5 +1,6 @@
 """Runs on a real agent: what the studio hears of them, through good times and bad."""
 
+import base64
 import hashlib
 import json
 import os
@@ -87,6 +88,39 @@ for number in range(400):
     assert said[1] == b"".join(b"out %d\n" % number for number in range(400))
     assert said[2] == b"".join(b"err %d\n" % number for number in range(400))
     assert times == sorted(times) and begun <= times[0] and times[-1] <= time.time() * 1000
+
+
+def test_no_secret_of_a_run_is_in_its_log_however_it_is_printed(studio, bring_agent):
+    studio.vault = {"db": "s3cr3t/värde+1"}
+    bring_agent(studio)
+    script = """
+import base64, json, os, sys, time
+secret = os.environ["DB"]
+print("plain", secret)
+print(json.dumps({"key": secret}), base64.b64encode(b"db:" + secret.encode()).decode())
+for letter in secret:
+    sys.stderr.write(letter)
+    sys.stderr.flush()
+print(file=sys.stderr)
+print("token", os.environ["ZAFFRE_RUN_TOKEN"])
+print("s3cr3t/ is only a beginning")
+sys.stdout.write("waiting: s3cr")
+sys.stdout.flush()
+time.sleep(0.6)
+print("")
+raise ValueError(secret)
+"""
+    run = studio.submit({"train.py": script}, secrets=["DB=db"])
+    studio.wait_final(run)
+    text = run.log.decode()
+    assert "plain ***" in text and "token ***" in text and '{"key": "***"}' in text
+    assert "s3cr3t/ is only a beginning" in text and "waiting: s3cr\n" in text
+    assert "ValueError: ***" in text and text.count("***") >= 6
+    shown = [studio.vault["db"], json.dumps(studio.vault["db"])[1:-1], run.token]
+    shown += [base64.b64encode(b"db:" + studio.vault["db"].encode()).decode()[4:-4]]
+    for one in shown:
+        assert one not in text and one not in json.dumps(run.result)
+    assert run.log_complete
 
 
 def test_the_script_sees_who_it_is_and_nothing_of_the_node(studio, bring_agent):

@@ -176,7 +176,7 @@ def png(red):
 run = Run.get_context()
 for step in range(4):
     open(f"sample-{step}.png", "wb").write(png(step * 60))
-    run.log_image("samples", path=f"sample-{step}.png")
+    run.log_image("samples", path=f"sample-{step}.png", step=step * 100)
 """
 
 
@@ -189,7 +189,7 @@ def test_the_steps_of_a_picture(page: "Page", studio: Studio):
     last = figure.locator("img").get_attribute("src")
     figure.get_by_role("slider").focus()
     page.keyboard.press("ArrowLeft")
-    figure.get_by_text("3 / 4").wait_for()
+    figure.get_by_text("step 200 · 3 / 4").wait_for()
     assert figure.locator("img").get_attribute("src") != last
     figure.get_by_role("link").click()
     large = page.get_by_role("dialog")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import selectors
 from contextlib import suppress
-from typing import TYPE_CHECKING, Collection, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Collection, Dict, Iterable, List, Optional, Tuple
 
 from zaffre.agent.clock import now
 from zaffre.agent.marks import ERR, OUT
+from zaffre.agent.masking import Masker
 
 if TYPE_CHECKING:
     from zaffre.agent.spool import SpoolWriter
@@ -22,13 +23,17 @@ _PIECE = 1 << 16
 _TURN = 16
 #: How long, in seconds, and how large a line without an end waits for it. A progress bar has none.
 _PATIENCE, _MOST_HELD = 0.1, 1 << 16
+#: How long what may be the beginning of a secret waits for the rest of it.
+_DOUBT = 0.25
 
 
 class Pipes:
     """The reading ends of the two, until both have ended."""
 
-    def __init__(self, output: SpoolWriter) -> None:
+    def __init__(self, output: SpoolWriter, secrets: Iterable[str] = ()) -> None:
         self.output = output
+        masker = Masker(secrets)
+        self._masks = {OUT: masker, ERR: masker.fork()}
         #: The stream of each reading end that is still open.
         self.open: Dict[int, int] = {}
         #: The begun line of each stream, and when it has waited long enough.
@@ -92,14 +97,15 @@ class Pipes:
 
     def _say(self, stream: int, data: bytes, *, whole: bool = False) -> None:
         """Write the lines that have ended; the rest waits unless it is `whole` or too long."""
-        data = self._held[stream] + data
+        mask = self._masks[stream]
+        data = self._held[stream] + mask.feed(data) + (mask.flush() if whole else b"")
         end = data.rfind(b"\n") + 1
         if whole or len(data) - end > _MOST_HELD:
             end = len(data)
         if end:
             self.output.write(data[:end], stream)
-        if end == len(data):
+        if end == len(data) and not mask.waiting:
             self._until.pop(stream, None)
         elif end or stream not in self._until:
-            self._until[stream] = now() + _PATIENCE
+            self._until[stream] = now() + (_DOUBT if mask.waiting else _PATIENCE)
         self._held[stream] = data[end:]

@@ -67,7 +67,7 @@ class Supervisor:
         self._launched: Optional[float] = None
         self.status: Optional[int] = None
         self.output = SpoolWriter(place.output(launch.get("log")))
-        self.pipes = Pipes(self.output)
+        self.pipes = Pipes(self.output, launch.get("secrets") or ())
         self.selector = selectors.DefaultSelector()
 
     # --- the lease -------------------------------------------------------------------------

@@ -103,9 +103,14 @@ class Logs(ABC):
 
     # --- pictures and charts ------------------------------------------------------------------------
     def log_image(
-        self, name: str, path: Optional[str] = None, plot: Optional[Any] = None, description: str = ""
+        self,
+        name: str,
+        path: Optional[str] = None,
+        plot: Optional[Any] = None,
+        description: str = "",
+        step: Optional[int] = None,
     ) -> None:
-        """Keep a picture: a file, or a figure (or module `pyplot`) of matplotlib.
+        """Keep a picture: a file, or a figure (or module `pyplot`) of matplotlib, of `step` where one is given.
 
         Raises UserErrorException for both or neither.
         """
@@ -115,7 +120,7 @@ class Logs(ABC):
         content, suffix = _picture(path, plot)
         stem = name[: -len(suffix)] if name.lower().endswith(suffix) else name
         kept = self._file(f"images/{file_name(stem)}{suffix}", content)
-        self._item(name, protocol.IMAGE, {"path": kept}, None, description)
+        self._item(name, protocol.IMAGE, {"path": kept}, step, description)
 
     def log_confusion_matrix(self, name: str, value: Document, description: str = "") -> None:
         """Keep {"schema_type": "confusion_matrix", "data": {"class_labels": […], "matrix": [[…]]}}."""

@@ -56,6 +56,8 @@ class Launch(Step):
             "limits": {**(job.spec.get("limits") or {}), "processes": shop.max_processes},
             "max_seconds": config.get("max_duration_seconds"),
             "gpus": list(job.gpus),
+            # What must not stand in the log, whoever prints it.
+            "secrets": [job.spec["token"], *(job.spec.get("secrets") or {}).values()],
         }
         if shop.machine.groups is not None:
             launch["groups"] = shop.machine.groups.told()
