@@ -14,11 +14,14 @@ DRAWN = ("parallel", "scatter", "box")
 _WORDS = {
     *("base", "tab", "only", "find", "stat", "from", "a", "b", "view", "name"),
     *("sx", "sy", "slogx", "slogy", "colour", "group"),
-    *("smooth", "x", "logx", "logy", "clip", "charts"),
+    *("smooth", "x", "logx", "logy", "clip", "std", "charts"),
+    *("zoom", "eyes", "order"),
 }
 _LISTS = {"axis", "log", "flip", "brush"}
 #: A setting longer than this is left out, and so are more of one kind.
 MOST_LENGTH, MOST_OF_A_LIST = 400, 40
+#: The same of words that name runs or metrics.
+MOST_NAMED = {"eyes": 6000, "order": 4000}
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,6 @@ def _settings(given: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, list[st
             kept = values[:MOST_OF_A_LIST]
         else:
             continue
-        fitting = [value.replace("\0", "") for value in kept if value and len(value) <= MOST_LENGTH]
+        fitting = [value.replace("\0", "") for value in kept if value and len(value) <= MOST_NAMED.get(name, MOST_LENGTH)]
         if fitting:
             yield name, fitting

@@ -42,8 +42,8 @@ def told(ws: str, blocks: list[dict[str, Any]], *, actor: Actor) -> list[dict[st
     return [
         {"kind": parts.TEXT, "html": markdown(block["text"])}
         if block["kind"] == parts.TEXT
-        else _comparison(ws, block, actor=actor)
-        for block in blocks
+        else {**_comparison(ws, block, actor=actor), "place": f"{at}-"}
+        for at, block in enumerate(blocks)
     ]
 
 

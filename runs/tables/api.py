@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from runs.models import colour_of
 from runs.tables import bulk, finding, forms, queries, services
 from studio.kernel.api import actor_of, parse
 
@@ -94,6 +95,20 @@ class Matching(APIView):
         actor, words = actor_of(request), request.query_params
         place = finding.open_place(ws, words.get("experiment") or None, actor=actor)
         return Response({"runs": finding.matching(place, forms.read(words), actor=actor)})
+
+
+class Grouped(APIView):
+    """{groups: [{value, runs: [{id, name, colour}]}]} of what a grouped table's address asks for: what charts draw."""
+
+    def get(self, request: Request, ws: str) -> Response:
+        actor, words = actor_of(request), request.query_params
+        place, asked = finding.open_place(ws, words.get("experiment") or None, actor=actor), forms.read(words)
+        found = finding.runs_of_groups(place, asked, actor=actor) if asked.groups else []
+        told = [
+            {"value": value, "runs": [{"id": run, "name": name, "colour": colour_of(no)} for run, name, no in runs]}
+            for value, runs in found
+        ]
+        return Response({"groups": told})
 
 
 class Keys(APIView):

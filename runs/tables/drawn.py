@@ -26,6 +26,7 @@ class Drawing:
     def __init__(self, slug: str) -> None:
         self._runs = reverse("runs", args=[slug])
         self._experiments = cache(lambda name: reverse("experiment", args=[slug, name]))
+        self._eye = _("Show {name} in charts")
         self._below = _("Runs below {name}")
         self._marks = {"pinned": _("pinned"), "baseline": _("baseline")}
 
@@ -48,11 +49,13 @@ class Drawing:
         )
         marks = format_html_join("", "<em>{}</em>", ((said,) for mark, said in self._marks.items() if row[mark]))
         return format_html(
-            '<td class="pick"><input type="checkbox" value="{}" aria-label="{}"{}></td>'
+            '<td class="pick"><input type="checkbox" value="{}" aria-label="{}"{}>'
+            '<button class="eye" type="button" data-eye aria-pressed="false" aria-label="{}"></button></td>'
             '<td class="first dot-{}">{}<a class="name" href="{}/{}" title="{}">{}</a>{}</td>',
             row["id"],
             name,
             format_html(" {}", "checked") if selected else "",
+            self._eye.format(name=name),
             row["colour"],
             fold if row["children"] else "",
             self._runs,

@@ -15,10 +15,14 @@ MAX_NAME = 100
 SINCE = {"1d": 1, "7d": 7, "30d": 30, "90d": 90}
 AGGREGATES = ("mean", "min", "max", "std", "count")
 HIDDEN = ("failed",)
+#: Words of the charts above a table, which its scripts read and write: which runs and charts, and how they are drawn.
+DRAWN = ("eyes", "strip", "plots", "smooth", "x", "logx", "logy", "clip", "std", "zoom")
+MOST_DRAWN = 6000
 #: Words of an address that a view keeps, in the order in which it says them.
 KEPT = (
     *("filter", "status", "since", "mine", "hide", "archived", "nest"),
     *("columns", "widths", "order_by", "group", "aggregate"),
+    *DRAWN,
 )
 
 
@@ -43,6 +47,8 @@ class Asked:
     sort: Sort | None = None
     groups: tuple[Column, ...] = ()
     aggregate: str = AGGREGATES[0]
+    #: {word of DRAWN: as an address says it}.
+    drawn: Mapping[str, str] = field(default_factory=dict)
     after: str = ""
     before: str = ""
 
@@ -67,6 +73,7 @@ class Asked:
             "order_by": self.sort.text if self.sort else "",
             "group": ",".join(one.text for one in self.groups),
             "aggregate": self.aggregate if self.groups and self.aggregate != AGGREGATES[0] else "",
+            **self.drawn,
         }
         return {word: value for word, value in said.items() if value}
 
@@ -95,6 +102,7 @@ def read(words: Mapping[str, str]) -> Asked:
         sort=parse_sort(said("order_by")),
         groups=parse_groups(said("group")),
         aggregate=_one_of(said("aggregate"), AGGREGATES, "aggregate") or AGGREGATES[0],
+        drawn={name: said(name) for name in DRAWN if 0 < len(said(name)) <= MOST_DRAWN},
         after=said("after"),
         before=said("before"),
     )

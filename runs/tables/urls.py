@@ -9,6 +9,7 @@ api_routes = [
     path(f"{_API}/views/<int:view>", api.ViewDetail.as_view(), name="view"),
     path(f"{_API}/runs/bulk", api.Bulk.as_view(), name="runs_bulk"),
     path(f"{_API}/runs/matching", api.Matching.as_view(), name="runs_matching"),
+    path(f"{_API}/runs/grouped", api.Grouped.as_view(), name="runs_grouped"),
     path(f"{_API}/runs/keys", api.Keys.as_view(), name="run_keys"),
     path(f"{_API}/runs/<str:run>/marks/<str:kind>", api.Marks.as_view(), name="run_mark"),
 ]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from runs.filters.cursor import pieces
-from runs.models import Status
+from runs.models import COLOURS, Status
 from runs.tables import export, finding, forms, queries, services
 from runs.tables.best import best_values
 from runs.tables.cells import cells, plain, version
@@ -97,7 +97,7 @@ def _rows(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) ->
         "heads": heads(asked, found.columns, shown["view"], rows),
         "name_head": name_head(asked),
         **_columns(place, asked, found.columns),
-        "strip": json.dumps(_drawn(found.columns)) if _drawn(found.columns) else "",
+        **_strip(found.columns),
         "newer": found.newer,
         "older": found.older,
         "count": min(counted, finding.MOST_COUNTED) if counted is not None else len(rows),
@@ -106,9 +106,10 @@ def _rows(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) ->
     }
 
 
-def _drawn(columns: Sequence[Column]) -> list[str]:
-    """The metrics that charts above the table draw: the first ones that it shows."""
-    return list(dict.fromkeys(one.key for one in columns if one.kind == "metric"))[:DRAWN]
+def _strip(columns: Sequence[Column]) -> dict[str, str]:
+    """The metrics that the charts above the table draw, the first that it shows, and those that may be chosen."""
+    shown = list(dict.fromkeys(one.key for one in columns if one.kind == "metric"))
+    return {"strip": json.dumps(shown[:DRAWN]) if shown else "", "strip_metrics": json.dumps(shown)}
 
 
 def _best(found: Found) -> dict[tuple[str, Column], tuple[int, float]]:
@@ -131,14 +132,16 @@ def _groups(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) 
             {
                 "labels": [(label(column), value) for column, value in zip(level.groups, one.values, strict=True)],
                 "count": one.count,
+                "dot": at % COLOURS if at < finding.MOST_GROUPS_DRAWN else None,
                 "numbers": [(one.numbers.get(column), column.key == "duration") for column in numbers],
                 "query": _inside(asked, one, columns),
                 "runs_query": query_of(replace(asked, filter=one.filter, groups=())) if one.filter else "",
             }
-            for one in found
+            for at, one in enumerate(found)
         ],
         "heads": heads(asked, numbers, shown["view"], []),
         **_columns(place, asked, columns),
+        **_strip(columns),
         "count": len(found),
         "at_least": more,
     }

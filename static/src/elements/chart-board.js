@@ -1,7 +1,9 @@
 // <chart-board ws run name colour> or <chart-board ws runs='[{"id","name","colour"}]'>: all metrics of runs, in sections by what stands before the slash in their names.
 //
 // The page tells it which metrics there are (`hold`); that of one run also hands the points of its socket to the charts' feed.
+import { arrangeable } from "./arrange.js";
 import { feed } from "../series/feed.js";
+import { pageOf } from "../series/settings.js";
 import { say } from "../wire.js";
 
 // Series that are about the machine: the node samples them, and MLflow's client.
@@ -13,6 +15,13 @@ const OPEN = 8;
 
 const sectionOf = (key) => (key.startsWith(SYSTEM) ? SYSTEM : key.includes("/") ? key.slice(0, key.indexOf("/")) : "");
 const inOrder = (one, other) => one.length - other.length || (one < other ? -1 : 1);
+const decoded = (text) => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
 const natural = new Intl.Collator(undefined, { numeric: true }).compare;
 
 class ChartBoard extends HTMLElement {
@@ -27,14 +36,15 @@ class ChartBoard extends HTMLElement {
     this.body = document.createElement("div");
     this.append(this.body);
     if (!this.box) return;
-    this.box.value = new URLSearchParams(location.search).get("charts") || "";
+    this.box.value = new URLSearchParams(this.words).get("charts") || "";
     this.box.addEventListener("input", () => {
+      clearTimeout(this.typing);
+      this.typing = setTimeout(() => this.arrange(), 120);
+      if (!pageOf(this).own) return;
       const asked = new URLSearchParams(location.search);
       if (this.box.value) asked.set("charts", this.box.value);
       else asked.delete("charts");
       history.replaceState(history.state, "", `${location.pathname}${String(asked) ? `?${asked}` : ""}${location.hash}`);
-      clearTimeout(this.typing);
-      this.typing = setTimeout(() => this.arrange(), 120);
     });
   }
 
@@ -64,11 +74,30 @@ class ChartBoard extends HTMLElement {
     }
     return [...this.metrics.keys()].filter(test);
   }
+  /** The words that say how it is drawn: the address, or what a report keeps. */
+  get words() {
+    return this.closest("[data-chart-scope]")?.dataset.chartScope ?? location.search;
+  }
+  /** What was put first by hand, in its order: a word of the address. */
+  order() {
+    return (new URLSearchParams(this.words).get("order") || "").split(";").filter(Boolean).map(decoded);
+  }
+  /** A card was moved: all cards of its section up to the last that was ever moved stand in the address. */
+  moved(section) {
+    const keys = [...section.grid.children].map((card) => card.dataset.key);
+    const rest = this.order().filter((key) => !keys.includes(key));
+    section.keys = keys.concat(section.keys.filter((key) => !keys.includes(key)));
+    const asked = new URLSearchParams(location.search);
+    asked.set("order", [...rest, ...keys.slice(0, MOST)].map(encodeURIComponent).join(";"));
+    history.replaceState(history.state, "", `${location.pathname}?${asked}${location.hash}`);
+  }
   arrange() {
     const keys = this.fitting();
     if (this.metrics.size) this.closest("live-run")?.querySelector("[data-none]")?.remove();
     const by = new Map();
-    for (const key of keys.sort(inOrder)) {
+    const first = this.order();
+    const place = (key) => (first.includes(key) ? first.indexOf(key) : first.length);
+    for (const key of keys.sort((one, other) => place(one) - place(other) || inOrder(one, other))) {
       const name = sectionOf(key);
       if (!by.has(name)) by.set(name, []);
       by.get(name).push(key);
@@ -110,6 +139,7 @@ class ChartBoard extends HTMLElement {
     grid.className = "grid g3";
     const more = document.createElement("button");
     Object.assign(more, { type: "button", className: "btn s", hidden: true });
+    if (pageOf(this).own) arrangeable(grid, () => this.moved(section));
     section = { name, place, count, grid, more, most: MOST, keys: [], cards: new Map() };
     more.addEventListener("click", () => {
       section.most += MOST;
@@ -148,6 +178,7 @@ class ChartBoard extends HTMLElement {
   card(section, key) {
     const card = document.createElement("section");
     card.className = "card";
+    card.dataset.key = key;
     const chart = document.createElement("series-chart");
     chart.label = section.name ? key.slice(section.name.length + (section.name === SYSTEM ? 0 : 1)) : key;
     if (section.name === SYSTEM) chart.label = chart.label.replaceAll("_", " ");

@@ -45,6 +45,7 @@ function show(chart) {
   dialog.count.textContent = `${all.indexOf(chart) + 1} / ${all.length}`;
   const big = document.createElement("series-chart");
   for (const name of ["ws", "metric", "runs", "empty", "description"]) if (chart.hasAttribute(name)) big.setAttribute(name, chart.getAttribute(name));
+  big.page = chart.page;
   big.setAttribute("full", "");
   big.setAttribute("height", Math.max(240, window.innerHeight - 220));
   dialog.body.replaceChildren(big);

@@ -1,5 +1,7 @@
-// <chart-settings metrics='["loss"]'>: how all charts of the page draw. What is set is in the address.
-import { MOST, page } from "../series/settings.js";
+// <chart-settings metrics='["loss"]' eyes? grouped?>: how all charts of the page draw, and with `eyes` which runs. What is
+// set is in the address.
+import { MODES } from "../series/eyes.js";
+import { MOST, pageOf } from "../series/settings.js";
 import { say } from "../wire.js";
 
 const STEPS = { ema: 0.001, mean: 1, gauss: 0.5, none: 1 };
@@ -7,8 +9,9 @@ const STEPS = { ema: 0.001, mean: 1, gauss: 0.5, none: 1 };
 class ChartSettings extends HTMLElement {
   static observedAttributes = ["metrics"];
   connectedCallback() {
+    this.page = pageOf(this);
     if (!this.made) this.build();
-    this.stop = page.on((what) => what === "settings" && this.show());
+    this.stop = this.page.on((what) => ["settings", "runs"].includes(what) && this.show());
     this.show();
   }
   disconnectedCallback() {
@@ -23,27 +26,29 @@ class ChartSettings extends HTMLElement {
     this.setAttribute("role", "group");
     this.setAttribute("aria-label", say("setcharts"));
     this.kind = this.choice("setsmooth", [["ema", say("setema")], ["mean", say("setmean")], ["gauss", say("setgauss")], ["none", say("setnone")]], (smooth) => {
-      const share = page.state.by / (MOST[page.state.smooth] || 1);
-      page.set({ smooth, by: this.whole(share * MOST[smooth], smooth) });
+      const share = this.page.state.by / (MOST[this.page.state.smooth] || 1);
+      this.page.set({ smooth, by: this.whole(share * MOST[smooth], smooth) });
     });
     this.range = this.input("range", say("setsmooth"));
     this.number = this.input("number", say("setby"));
     for (const one of [this.range, this.number]) {
       one.addEventListener("input", () => {
-        const { smooth } = page.state;
+        const { smooth } = this.page.state;
         const by = Math.min(MOST[smooth], Math.max(0, Number(one.value) || 0));
-        page.set({ by: this.whole(by, smooth) });
+        this.page.set({ by: this.whole(by, smooth) });
       });
     }
     this.kind.parentElement.append(this.range, this.number);
-    this.x = this.choice("setx", [], (x) => page.set({ x }));
+    this.x = this.choice("setx", [], (x) => this.page.set({ x }));
+    if (this.hasAttribute("eyes")) this.eyes = this.choice("setshown", MODES.map((mode) => [mode, say(`seteyes_${mode}`)]), (mode) => mode && this.page.look(mode));
+    if (this.hasAttribute("grouped")) this.band = this.choice("setband", [["", say("setband_ends")], ["std", say("setband_std")]], (std) => this.page.set({ std: std === "std" }));
     this.checks = [["logx", "setlogx"], ["logy", "setlogy"], ["clip", "setclip"]].map(([name, text]) => {
       const label = document.createElement("label");
       label.className = "check";
       const box = document.createElement("input");
       box.type = "checkbox";
       box.name = name;
-      box.addEventListener("change", () => page.set({ [name]: box.checked }));
+      box.addEventListener("change", () => this.page.set({ [name]: box.checked }));
       label.append(box, say(text));
       this.append(label);
       return [name, box];
@@ -81,7 +86,7 @@ class ChartSettings extends HTMLElement {
   }
 
   show() {
-    const { state } = page;
+    const { state } = this.page;
     let metrics = [];
     try {
       metrics = JSON.parse(this.getAttribute("metrics") || "[]");
@@ -93,6 +98,14 @@ class ChartSettings extends HTMLElement {
     const mark = JSON.stringify(wanted);
     if (this.listed !== mark) this.fill(this.x, wanted);
     this.listed = mark;
+    if (this.band) this.band.value = state.std ? "std" : "";
+    if (this.eyes) {
+      const { mode, on, off } = this.page.eyes;
+      const custom = on.size || off.size;
+      if (custom !== this.custom) this.fill(this.eyes, [...(custom ? [["", say("seteyes_custom")]] : []), ...MODES.map((one) => [one, say(`seteyes_${one}`)])]);
+      this.custom = custom;
+      this.eyes.value = custom ? "" : mode || "10";
+    }
     this.kind.value = state.smooth;
     this.x.value = state.x;
     for (const one of [this.range, this.number]) {

@@ -50,17 +50,6 @@ export class Columns {
     if (said.length) url.searchParams.set("widths", said.join(","));
     else url.searchParams.delete("widths");
     history.replaceState(history.state, "", url);
-    // Links and forms of the page were written before.
-    for (const link of this.table.querySelectorAll("thead a[href], .filter-chips a, [data-part=pages] a")) {
-      const there = new URL(link.href);
-      there.searchParams.set("widths", said.join(","));
-      link.href = there;
-    }
-    for (const form of this.table.querySelectorAll("form.filter")) {
-      const box = form.elements.widths || form.appendChild(Object.assign(document.createElement("input"), { type: "hidden", name: "widths" }));
-      box.value = said.join(",");
-    }
-    for (const box of this.table.querySelectorAll("#view-save input[name=query]")) box.value = kept(url);
   }
 
   drag(event) {
@@ -88,11 +77,4 @@ export class Columns {
     else return false;
     return true;
   }
-}
-
-/** The words of an address that a view keeps. */
-function kept(url) {
-  const asked = new URLSearchParams(url.search);
-  for (const word of ["after", "before", "selected", "view"]) asked.delete(word);
-  return String(asked);
 }

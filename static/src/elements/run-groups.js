@@ -20,6 +20,8 @@ export async function fold(button, say) {
     const deep = depth(group) + 1;
     for (const line of made) {
       line.dataset.depth = deep;
+      // A dot is the colour of a line of the charts, which draw the groups of the first level.
+      if (next.length) line.cells[0].className = "";
       line.classList.add(`in-${Math.min(deep, 4)}`);
     }
     group.after(...made);

@@ -2,8 +2,26 @@
 
 const MARKS = ["data-v", "data-goes", "data-pin", "data-baseline"];
 
+/** Let a table say what the page says that was read anew; false when that has none. */
+export function patch(table, fresh, typing) {
+  const [old, now] = [table.querySelector("#table"), fresh.getElementById("table")];
+  if (!now) return false;
+  const head = (root) => root.querySelector("thead")?.dataset.v;
+  if (head(old) === undefined || head(old) !== head(now) || !old.querySelector("tbody[data-runs]") || !now.querySelector("tbody[data-runs]")) {
+    // Groups, the first run of all, none any more: nothing in it is worth keeping.
+    if (head(old) === undefined && head(now) !== undefined) {
+      if (!typing) location.reload(); // what somebody types is worth more than being prompt
+    } else if ((!old.contains(document.activeElement) && !old.querySelector('[data-expand][aria-expanded="true"]')) || head(now) === undefined) old.replaceWith(document.adoptNode(now));
+  } else replace(old.querySelector("tbody[data-runs]"), now.querySelector("tbody[data-runs]"));
+  for (const name of ["count", "pages"]) {
+    const [was, is] = [table.querySelector(`[data-part=${name}]`), fresh.querySelector(`[data-part=${name}]`)];
+    if (was && is && !was.contains(document.activeElement) && !was.isEqualNode(is)) was.replaceWith(document.adoptNode(is));
+  }
+  return true;
+}
+
 /** Let a body have the rows of a newer one; rows that were opened below others stay where they are. */
-export function replace(was, now) {
+function replace(was, now) {
   const held = new Map([...was.rows].map((row) => [row.id, row]));
   const rows = [...now.rows].flatMap((row) => {
     const same = held.get(row.id);

@@ -5,9 +5,13 @@ page again and replaces only the rows that say something else, so that focus, sc
 What is loaded later is lent the words and the wire: importing them would load this bundle a second time under its other
 name, that of the file that was built. */
 import { ask, bytes } from "../wire.js";
+import { page } from "../series/settings.js";
+import { arrangeable } from "./arrange.js";
 import { copy } from "./small.js";
 import { Columns } from "./run-columns.js";
-import { replace } from "./run-rows.js";
+import { keepAddress } from "./run-address.js";
+import * as eyes from "./run-eyes.js";
+import { patch } from "./run-rows.js";
 
 const SOON = 300; // many facts at once cost one look
 const BETWEEN = 1500; // the pause after a look
@@ -46,23 +50,33 @@ class RunTable extends HTMLElement {
     on(this, "dblclick", (event) => event.target.matches(".grip") && this.columns.fit(event.target.closest("th")));
     on(document.body, "zaffre-runs", () => this.soon(SOON));
     on(document, "visibilitychange", () => !document.hidden && this.soon(0));
+    this.unsee = page.on((what) => what === "runs" && this.paint());
+    keepAddress(this, this.stop.signal);
     this.remember();
     this.paint();
     this.poll();
     this.saw(new Date());
     // After the rows: what is above them is drawn when the browser has nothing else to do.
-    if (this.querySelector("[data-strip]")) (window.requestIdleCallback || setTimeout)(() => import("./run-strip.js").then(({ strip }) => strip(this, say)));
+    if (this.querySelector("[data-strip]")) (window.requestIdleCallback || setTimeout)(() => import("./run-strip.js").then(({ strip }) => strip(this, say, { page, arrangeable, ask, governed: eyes.governed, drawable: eyes.drawable })));
   }
 
   disconnectedCallback() {
     this.stop.abort();
     this.columns.stop();
+    this.unsee();
     clearTimeout(this.timer);
     clearTimeout(this.polled);
   }
 
   get rows() {
     return [...this.querySelectorAll("tbody[data-runs] > tr[id^=r-]")];
+  }
+
+  /** Select exactly these. */
+  choose(runs) {
+    this.chosen.clear();
+    for (const id of runs) this.chosen.set(id, "");
+    this.changed();
   }
 
   // The selection.
@@ -125,6 +139,7 @@ class RunTable extends HTMLElement {
       row.classList.toggle("sel", on);
       row.querySelector(".pick input").checked = on;
     }
+    eyes.paint(this);
     const all = this.querySelector("input[data-all]");
     if (all) {
       all.checked = rows.length > 0 && here === rows.length;
@@ -162,6 +177,7 @@ class RunTable extends HTMLElement {
     else if (deed) this.deed(deed, at.closest("dialog"));
     else if (mark) this.mark(mark);
     else if (pick) import("./column-picker.js").then(({ open }) => open(this, pick, { ask, say }));
+    else if ("eye" in at.dataset) eyes.see(this, at);
     else if ("head" in at.dataset) import("./head-menu.js").then(({ open }) => open(this, at, this.columns));
     else if ("below" in at.dataset) import("./run-nest.js").then(({ nest }) => nest(this, at));
     else if (expand) import("./run-groups.js").then(({ fold }) => fold(at, say));
@@ -364,19 +380,7 @@ class RunTable extends HTMLElement {
   }
 
   patch(fresh) {
-    const [old, now] = [this.querySelector("#table"), fresh.getElementById("table")];
-    if (!now) return;
-    const head = (root) => root.querySelector("thead")?.dataset.v;
-    if (head(old) === undefined || head(old) !== head(now) || !old.querySelector("tbody[data-runs]") || !now.querySelector("tbody[data-runs]")) {
-      // Groups, the first run of all, none any more: nothing in it is worth keeping.
-      if (head(old) === undefined && head(now) !== undefined) {
-        if (!typing(document.activeElement)) location.reload(); // what somebody types is worth more than being prompt
-      } else if (!old.contains(document.activeElement) || head(now) === undefined) old.replaceWith(document.adoptNode(now));
-    } else replace(old.querySelector("tbody[data-runs]"), now.querySelector("tbody[data-runs]"));
-    for (const name of ["count", "pages"]) {
-      const [was, is] = [this.querySelector(`[data-part=${name}]`), fresh.querySelector(`[data-part=${name}]`)];
-      if (was && is && !was.contains(document.activeElement) && !was.isEqualNode(is)) was.replaceWith(document.adoptNode(is));
-    }
+    if (!patch(this, fresh, typing(document.activeElement))) return;
     this.columns.show();
     this.paint();
     if (this.opened.size) import("./run-nest.js").then(({ again }) => again(this));

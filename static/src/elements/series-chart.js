@@ -4,16 +4,15 @@
 // crosshair and the choice of runs with every other chart of the page.
 import { uPlot } from "../charts.js";
 import { feed } from "../series/feed.js";
+import { joined } from "../series/grouping.js";
 import { Line } from "../series/line.js";
 import * as drawing from "../series/plot.js";
 import { read } from "../series/reading.js";
 import { never, soon } from "../series/schedule.js";
-import { axisOf, otherOf, page } from "../series/settings.js";
+import { axisOf, otherOf, pageOf } from "../series/settings.js";
 import { say } from "../wire.js";
 import * as parts from "./series-parts.js";
 
-/** Runs that are drawn until somebody chooses others. */
-export const FIRST = 10;
 const HEIGHT = 190;
 /** Places of a line that are read: few lines have more of them. */
 const pointsFor = (lines) => (lines <= 4 ? 800 : lines <= 12 ? 500 : Math.max(100, Math.floor(12_000 / lines)));
@@ -28,10 +27,11 @@ class SeriesChart extends HTMLElement {
     this.whole = new Map();
     this.late = [];
     this.own = {};
+    this.page ||= pageOf(this); // of one in full size it is that of the chart below
     this.missed = 0;
     this.tools = parts.build(this);
     this.takeRuns();
-    this.stop = page.on((what, facts) => this.told(what, facts));
+    this.stop = this.page.on((what, facts) => this.told(what, facts));
     this.size = new ResizeObserver(() => this.fit());
     this.size.observe(this.place);
     this.themes = matchMedia("(prefers-color-scheme: dark)");
@@ -72,13 +72,13 @@ class SeriesChart extends HTMLElement {
     return Number(this.getAttribute("height")) || HEIGHT;
   }
   get axis() {
-    return axisOf(page.state);
+    return axisOf(this.page.state);
   }
   get logy() {
-    return this.own.logy ?? page.state.logy;
+    return this.own.logy ?? this.page.state.logy;
   }
   get window() {
-    return page.window;
+    return this.page.window;
   }
 
   /** The runs in their order, each with a colour and with a dash where the colour was there before. */
@@ -94,27 +94,50 @@ class SeriesChart extends HTMLElement {
       const colour = Number.isInteger(run.colour) ? run.colour : at;
       const dash = used.get(colour % 8) || 0;
       used.set(colour % 8, dash + 1);
-      return { id: String(run.id), name: String(run.name ?? run.id), colour, dash, at };
+      return { id: String(run.id), name: String(run.name ?? run.id), colour, dash, at, going: run.going, group: run.group };
     });
+    this.groups = null;
+    if (this.runs.some((run) => run.group)) {
+      const names = [...new Set(this.runs.map((run) => run.group))];
+      this.groups = names.map((name, at) => ({ id: `=${name}`, name, colour: at, dash: Math.floor(at / 8), at, runs: this.runs.filter((run) => run.group === name) }));
+    }
     parts.legend(this);
   }
-  isDrawn(run) {
-    return page.chosen.get(run.id) ?? run.at < FIRST;
+  /** What has a line of its own: groups of runs, or the runs. */
+  get keyed() {
+    return this.groups || this.runs;
   }
+  isDrawn(run) {
+    return this.page.sees(run);
+  }
+  /** The runs that are read. */
   get drawn() {
-    return this.runs.filter((run) => this.isDrawn(run));
+    const seen = this.keyed.filter((one) => this.isDrawn(one));
+    return this.groups ? seen.flatMap((group) => group.runs) : seen;
   }
   /** What is drawn, as [{id, name, colour, dash, line}]; over another metric when the axis is one. */
   get lines() {
     const held = this.detail || this.whole;
-    const other = otherOf(page.state);
+    const other = otherOf(this.page.state);
     const found = [];
+    const lines = new Map();
     for (const run of this.drawn) {
       let line = held.get(run.id);
       if (line && other) line = this.others?.get(run.id) ? line.over(this.others.get(run.id)) : null;
-      if (line?.x.length) found.push({ ...run, line, faint: this.stressed && this.stressed !== run.id });
+      if (line?.x.length) lines.set(run, line);
     }
+    const add = (one, line) => line && found.push({ ...one, line, faint: this.stressed && this.stressed !== one.id });
+    if (this.groups) for (const group of this.groups) add(group, this.together(group, lines));
+    else for (const [run, line] of lines) add(run, line);
     return found;
+  }
+
+  /** The one line of a group, made once for each change of its runs' lines. */
+  together(group, lines) {
+    const own = group.runs.map((run) => lines.get(run)).filter(Boolean);
+    const mark = own.map((line) => `${line.x.length} ${line.changed}`).join() + this.page.state.std + this.page.state.x;
+    if (own.length && (group.mark !== mark || group.of !== own[0])) Object.assign(group, { mark, of: own[0], line: joined(own, this.page.state.std) });
+    return own.length ? group.line : null;
   }
 
   // --- reading ------------------------------------------------------------------------------------
@@ -129,6 +152,18 @@ class SeriesChart extends HTMLElement {
     this.stale = true;
     if (this.visible) this.load();
   }
+  /** Where what is zoomed of another metric's values lies in steps: from the first to the last of all lines. */
+  steps() {
+    if (!this.xWindow) return null;
+    const found = [];
+    for (const [run, line] of this.whole) {
+      const other = this.wholeOthers?.get(run);
+      if (!other) continue;
+      const over = line.over(other);
+      over.x.forEach((x, at) => x >= this.xWindow[0] && x <= this.xWindow[1] && found.push(over.steps[at]));
+    }
+    return found.length ? [found.reduce((one, two) => Math.min(one, two)), found.reduce((one, two) => Math.max(one, two))] : null;
+  }
   refreshSoon(pause) {
     this.again ||= setTimeout(() => {
       this.again = 0;
@@ -142,16 +177,16 @@ class SeriesChart extends HTMLElement {
     const runs = this.drawn.map((run) => run.id);
     const mine = (this.asked = {});
     if (!runs.length) return this.draw();
-    const window = otherOf(page.state) ? null : this.window;
+    const window = otherOf(this.page.state) ? this.steps() : this.window;
     const asked = { ws: this.getAttribute("ws"), runs, axis: this.axis, points: pointsFor(runs.length), window };
-    const other = otherOf(page.state);
+    const other = otherOf(this.page.state);
     try {
       const [told, others] = await Promise.all([read({ ...asked, key: this.metric }), other ? read({ ...asked, key: other }) : null]);
       if (this.asked !== mine) return;
       const held = new Map(Object.entries(told.lines).map(([run, line]) => [run, new Line(line, told.runs[run])]));
       this.others = others && new Map(Object.entries(others.lines).map(([run, line]) => [run, new Line(line, others.runs[run])]));
       if (window) this.detail = held;
-      else [this.whole, this.detail, this.missed] = [held, null, 0];
+      else [this.whole, this.detail, this.missed, this.wholeOthers] = [held, null, 0, this.others];
       this.asked = null;
       this.failed = "";
       for (const piece of this.late.splice(0)) this.take(...piece);
@@ -169,7 +204,7 @@ class SeriesChart extends HTMLElement {
   // --- live -----------------------------------------------------------------------------------------
   wanted() {
     const held = this.visible ? this.detail || this.whole : new Map();
-    const other = otherOf(page.state);
+    const other = otherOf(this.page.state);
     return { ws: this.getAttribute("ws"), runs: [...held].filter(([, line]) => line.running).map(([run]) => run), keys: other ? [this.metric, other] : [this.metric] };
   }
   take(run, prev, seq, data) {
@@ -180,7 +215,8 @@ class SeriesChart extends HTMLElement {
     if (seq <= line.seq) return;
     if (prev > line.seq || !this.visible) return this.lag(line, seq);
     line.seq = seq;
-    const other = otherOf(page.state);
+    const other = otherOf(this.page.state);
+    if (other && this.xWindow) this.missed += data[this.metric]?.[0].length || 0;
     if (other && (data[this.metric] || data[other])) return this.refreshSoon(1000);
     const points = data[this.metric];
     if (!points) return;
@@ -207,7 +243,7 @@ class SeriesChart extends HTMLElement {
     if (what === "cross") return parts.crossed(this, facts);
     if (what === "zoom") {
       this.yWindow = null;
-      if (!page.window) [this.detail, this.missed] = [null, 0];
+      if (!this.page.window) [this.detail, this.missed] = [null, 0];
       this.draw(true);
       this.refresh();
     } else if (what === "runs") {
@@ -217,7 +253,7 @@ class SeriesChart extends HTMLElement {
     } else if (facts.includes("x")) {
       this.whole.clear();
       this.detail = null;
-      this.yWindow = null;
+      this.yWindow = this.xWindow = null;
       this.drop();
       this.refresh();
     } else if (facts.some((name) => name.startsWith("log"))) this.rebuild();
@@ -244,7 +280,7 @@ class SeriesChart extends HTMLElement {
     this.plot?.destroy();
     this.plot = null;
   }
-  soft = (line) => line.smooth(page.state);
+  soft = (line) => line.smooth(this.page.state);
   async build() {
     if (this.building) return;
     this.building = true;
@@ -252,8 +288,8 @@ class SeriesChart extends HTMLElement {
     this.building = false;
     if (!this.isConnected || this.plot || !this.place.clientWidth) return;
     const on = { draw: () => this.onDraw(), select: (plot) => parts.selected(this, plot), cursor: (plot) => parts.pointed(this, plot), reset: () => this.reset() };
-    const { logx } = page.state;
-    this.plot = drawing.made(Plot, this.place, { width: this.place.clientWidth, height: this.height, label: this.metric, axis: otherOf(page.state) ? "metric" : this.axis, logx, logy: this.logy, on });
+    const { logx } = this.page.state;
+    this.plot = drawing.made(Plot, this.place, { width: this.place.clientWidth, height: this.height, label: this.metric, axis: otherOf(this.page.state) ? "metric" : this.axis, logx, logy: this.logy, on });
     this.paint();
   }
   /** Called by the page's one scheduler, in an animation frame. */
@@ -263,7 +299,7 @@ class SeriesChart extends HTMLElement {
     parts.head(this, lines);
     if (parts.instead(this, lines)) return this.drop();
     if (!this.plot) return void this.build();
-    const state = { ...page.state, logy: this.logy, window: otherOf(page.state) ? this.xWindow : this.window, yWindow: this.yWindow, soft: this.soft };
+    const state = { ...this.page.state, logy: this.logy, window: otherOf(this.page.state) ? this.xWindow : this.window, yWindow: this.yWindow, soft: this.soft };
     const found = drawing.ranges(lines, state);
     this.note.hidden = Boolean(found);
     this.place.hidden = !found;
@@ -278,21 +314,28 @@ class SeriesChart extends HTMLElement {
     this.dataset.painted = Number(this.dataset.painted || 0) + 1;
   }
   onDraw() {
-    if (this.shown?.length) drawing.draw(this.plot, this.shown, { logx: page.state.logx, logy: this.logy, soft: this.soft, bands: !otherOf(page.state) });
+    if (this.shown?.length) drawing.draw(this.plot, this.shown, { logx: this.page.state.logx, logy: this.logy, soft: this.soft, bands: !otherOf(this.page.state) });
+  }
+  /** What a picture in lines is made of. */
+  picture() {
+    const { x, y } = this.plot.scales;
+    const { logx } = this.page.state;
+    return { title: this.metric, axis: otherOf(this.page.state) || this.axis, plot: this.plot, lines: this.shown, x: [x.min, x.max], y: [y.min, y.max], logx, logy: this.logy, soft: this.soft, bands: !otherOf(this.page.state), colours: drawing.inks() };
   }
   reset() {
     this.yWindow = null;
-    this.xWindow = null;
-    if (page.window) page.zoom(null);
+    if (this.xWindow) [this.xWindow, this.detail, this.others] = [null, null, this.wholeOthers];
+    if (this.page.window) this.page.zoom(null);
     else this.draw(true);
   }
   /** Zoom all charts to [first, last] of the axis. */
   zoom(first, last) {
     if (!(first < last)) return;
-    if (otherOf(page.state)) {
+    if (otherOf(this.page.state)) {
       this.xWindow = [first, last];
       this.draw(true);
-    } else page.zoom([Math.floor(first), Math.ceil(last)]);
+      this.refresh();
+    } else this.page.zoom([Math.floor(first), Math.ceil(last)]);
   }
 }
 customElements.define("series-chart", SeriesChart);

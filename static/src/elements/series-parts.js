@@ -3,7 +3,7 @@ import { shown } from "../charts.js";
 import { place as placed } from "../series/axes.js";
 import { colourOf, picture } from "../series/plot.js";
 import * as saving from "../series/saving.js";
-import { otherOf, page } from "../series/settings.js";
+import { otherOf } from "../series/settings.js";
 import { say } from "../wire.js";
 
 /** Values that are listed at the crosshair, and runs in a closed legend. */
@@ -47,7 +47,7 @@ export function build(chart) {
   chart.place.addEventListener("keydown", (event) => pressed(chart, event));
   chart.place.addEventListener("pointerdown", (event) => (chart.pressedAt = [event.clientX, event.clientY]));
   chart.place.addEventListener("click", (event) => clicked(chart, event));
-  chart.place.addEventListener("pointerleave", () => page.cross(null, chart));
+  chart.place.addEventListener("pointerleave", () => chart.page.cross(null, chart));
   chart.tip = element("div", "chart-tip");
   chart.tip.hidden = true;
   chart.note = element("p", "chart-note");
@@ -83,21 +83,25 @@ function menu(chart) {
     chart.rebuild();
   }, "");
   const legendToo = button(say("chartlegend"), () => {
-    chart.own.legend = !(chart.own.legend ?? chart.runs.length > 1);
+    chart.own.legend = !(chart.own.legend ?? chart.keyed.length > 1);
     legendToo.setAttribute("aria-pressed", String(chart.own.legend));
     legend(chart);
   }, "");
   const save = async (kind) => {
-    const axis = otherOf(page.state) || chart.axis;
+    const axis = otherOf(chart.page.state) || chart.axis;
     if (kind === "png" && chart.plot) saving.save(saving.filed(chart.metric, "png"), await picture(chart.plot, chart.metric));
+    if (kind === "svg" && chart.plot) {
+      const { vector } = await import("../series/vector.js");
+      saving.save(saving.filed(chart.metric, "svg"), vector(chart.picture()));
+    }
     if (kind === "csv") saving.save(saving.filed(chart.metric, "csv"), saving.csv(chart.lines, axis, chart.window));
     if (kind === "json") saving.save(saving.filed(chart.metric, "json"), saving.json(chart.metric, chart.lines, axis, chart.window));
   };
-  list.append(log, legendToo, ...["png", "csv", "json"].map((kind) => button(say(`chart${kind}`), close(() => save(kind)), "")));
+  list.append(log, legendToo, ...["png", "svg", "csv", "json"].map((kind) => button(say(`chart${kind}`), close(() => save(kind)), "")));
   whole.append(top, list);
   whole.addEventListener("toggle", () => {
     log.setAttribute("aria-pressed", String(chart.logy));
-    legendToo.setAttribute("aria-pressed", String(chart.own.legend ?? chart.runs.length > 1));
+    legendToo.setAttribute("aria-pressed", String(chart.own.legend ?? chart.keyed.length > 1));
   });
   whole.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !whole.open) return;
@@ -112,13 +116,13 @@ function menu(chart) {
 // --- legend -----------------------------------------------------------------------------------------
 
 export function legend(chart) {
-  const wanted = chart.own.legend ?? chart.runs.length > 1;
+  const wanted = chart.own.legend ?? chart.keyed.length > 1;
   chart.keys.hidden = !wanted;
   if (!wanted) return chart.keys.replaceChildren();
   const drawn = chart.drawn;
-  const listed = chart.allKeys || chart.runs.length <= MOST ? chart.runs : chart.runs.filter((run) => chart.isDrawn(run));
+  const listed = chart.allKeys || chart.keyed.length <= MOST ? chart.keyed : chart.keyed.filter((run) => chart.isDrawn(run));
   const items = listed.map((run) => {
-    const key = button("", () => page.choose(run.id, !chart.isDrawn(run)), "chart-key");
+    const key = button("", () => chart.page.choose(run.id, !chart.isDrawn(run)), "chart-key");
     key.dataset.run = run.id;
     key.setAttribute("aria-pressed", String(chart.isDrawn(run)));
     const mark = element("i");
@@ -136,17 +140,17 @@ export function legend(chart) {
     item.append(key);
     return item;
   });
-  if (chart.runs.length > MOST) {
-    const ids = chart.runs.map((run) => run.id);
+  if (chart.keyed.length > MOST) {
+    const ids = chart.keyed.map((run) => run.id);
     const tools = element("li", "chart-keys");
     tools.append(
-      button(chart.allKeys ? say("chartfewer") : say("chartmore", { count: chart.runs.length - drawn.length, all: chart.runs.length }), () => {
+      button(chart.allKeys ? say("chartfewer") : say("chartmore", { count: chart.keyed.length - drawn.length, all: chart.keyed.length }), () => {
         chart.allKeys = !chart.allKeys;
         legend(chart);
         chart.keys.querySelector(".chart-keys button")?.focus();
       }),
-      button(say("chartall"), () => page.chooseAll(ids, true)),
-      button(say("chartnone"), () => page.chooseAll(ids, false)),
+      button(say("chartall"), () => chart.page.chooseAll(ids, true)),
+      button(say("chartnone"), () => chart.page.chooseAll(ids, false)),
     );
     items.unshift(tools);
   }
@@ -167,7 +171,7 @@ export function head(chart, lines) {
 
 /** Show what is no line: why there is nothing, or single values as bars. True when there are no lines to draw. */
 export function instead(chart, lines) {
-  const ones = chart.drawn.map((run) => chart.whole.get(run.id)).filter((line) => line?.count);
+  const ones = chart.groups ? [] : chart.drawn.map((run) => chart.whole.get(run.id)).filter((line) => line?.count);
   const single = ones.length > 0 && ones.every((line) => line.count === 1);
   const nothing = !lines.length && !chart.window;
   chart.place.hidden = single || nothing;
@@ -215,7 +219,7 @@ export function pointed(chart, plot) {
   if (chart.follows) return;
   const { left, top } = plot.cursor;
   const gone = left === undefined || left < 0 || !chart.shown?.length;
-  page.cross(gone ? null : plot.posToVal(left, "x"), chart);
+  chart.page.cross(gone ? null : plot.posToVal(left, "x"), chart);
   chart.pointer = gone ? null : [left, top];
 }
 
@@ -285,8 +289,8 @@ function list(chart, x, found) {
   });
   const listed = element("ul");
   listed.append(...rows);
-  const top = element("p", "", placed(x, otherOf(page.state) ? "metric" : chart.axis === "step" ? "metric" : chart.axis));
-  if (chart.axis === "step" && !otherOf(page.state)) top.textContent = `${say("step")} ${Math.round(x)}`;
+  const top = element("p", "", placed(x, otherOf(chart.page.state) ? "metric" : chart.axis === "step" ? "metric" : chart.axis));
+  if (chart.axis === "step" && !otherOf(chart.page.state)) top.textContent = `${say("step")} ${Math.round(x)}`;
   chart.tip.replaceChildren(top, listed);
   if (found.length > MOST) chart.tip.append(element("p", "", say("chartmorelines", { count: found.length - MOST })));
   chart.tip.hidden = !found.length;
@@ -301,7 +305,7 @@ function clicked(chart, event) {
   const [x, y] = chart.pressedAt || [event.clientX, event.clientY];
   if (Math.hypot(event.clientX - x, event.clientY - y) > 4 || !chart.plot || chart.runs.length < 2 || !chart.crossedAt) return;
   const close = nearest(chart, values(chart, chart.crossedAt.x));
-  if (close && close.away <= NEAR) location.href = `/w/${encodeURIComponent(chart.getAttribute("ws"))}/runs/${encodeURIComponent(close.one.id)}/metrics`;
+  if (close && close.away <= NEAR && !chart.groups) location.href = `/w/${encodeURIComponent(chart.getAttribute("ws"))}/runs/${encodeURIComponent(close.one.id)}/metrics`;
 }
 
 /** Something was dragged: a part of one axis, or of both. */
@@ -354,7 +358,7 @@ function moved(chart, shift, way) {
   chart.follows = true;
   chart.plot.setCursor({ left: chart.plot.valToPos(x, "x"), top: -10 }, false);
   chart.follows = false;
-  page.cross(x, chart);
+  chart.page.cross(x, chart);
   const found = values(chart, x).slice(0, 5);
   chart.spoken.textContent = `${placed(x, chart.axis)}: ${found.map((one) => `${chart.runs.length > 1 ? `${one.name} ` : ""}${shown(one.value)}`).join(", ")}`;
   return null;

@@ -11,12 +11,25 @@ const KINDS = { parallel, scatter, box };
 const EVERY = 4000;
 const MANY = 20;
 
-/** Settings as words of an address: the page's own, or those of a report, which a reader's changes leave alone. */
+/** Settings as words of an address: the page's own, or those of a report, which a reader's changes leave alone.
+
+`own` may name one word of the address that holds all of them. */
 class State {
   constructor(host, changed) {
     this.own = host.hasAttribute("own");
+    this.word = host.getAttribute("own") || "";
     this.changed = changed;
-    this.words = new URLSearchParams(this.own ? location.search : new URL(host.getAttribute("src"), location).search);
+    this.words = this.own ? this.read() : new URLSearchParams(new URL(host.getAttribute("src"), location).search);
+  }
+  read() {
+    const asked = new URLSearchParams(location.search);
+    return this.word ? new URLSearchParams(asked.get(this.word) || "") : asked;
+  }
+  keep() {
+    const asked = new URLSearchParams(location.search);
+    if (String(this.words)) asked.set(this.word, this.words);
+    else asked.delete(this.word);
+    history.replaceState(history.state, "", `?${this.word ? asked : this.words}`);
   }
   get(name) {
     return this.words.getAll(name).at(-1) || "";
@@ -25,12 +38,12 @@ class State {
     return this.words.getAll(name);
   }
   set(changes) {
-    if (this.own) this.words = new URLSearchParams(location.search);
+    if (this.own) this.words = this.read();
     for (const [name, value] of Object.entries(changes)) {
       this.words.delete(name);
       for (const one of Array.isArray(value) ? value : value ? [value] : []) this.words.append(name, one);
     }
-    if (this.own) history.replaceState(history.state, "", `?${this.words}`);
+    if (this.own) this.keep();
     this.changed();
   }
 }
@@ -144,6 +157,12 @@ export class Plot {
   said(words, chosen) {
     this.note.textContent = words;
     if (!chosen || chosen.length < 2 || !this.state.own) return;
+    if (this.host.hasAttribute("selects")) {
+      const button = Object.assign(made("button", "btn s"), { type: "button", textContent: say("cmp_select", { count: chosen.length }) });
+      const runs = chosen.map((at) => this.data.runs[at].id);
+      button.addEventListener("click", () => this.host.dispatchEvent(new CustomEvent("plot-chosen", { bubbles: true, detail: { runs } })));
+      return void this.note.append(" ", button);
+    }
     const link = document.createElement("a");
     link.className = "link";
     const kept = new URLSearchParams(location.search);

@@ -60,7 +60,7 @@ export class Line {
     }
     return Math.abs(this.x[low] - x) <= Math.abs(this.x[high] - x) ? low : high;
   }
-  /** This line over the values of another metric at the same steps: the last that was known there. */
+  /** This line over the values of another metric at the same steps (`steps`): the last that was known there. */
   over(other) {
     const places = [];
     let at = -1;
@@ -72,6 +72,6 @@ export class Line {
     const pick = (values) => values && order.map((one) => values[one]);
     const told = { x: pick(places), value: pick(this.y), count: this.count, odd: this.odd };
     if (this.low) Object.assign(told, { low: pick(this.low), high: pick(this.high) });
-    return new Line(told, this);
+    return Object.assign(new Line(told, this), { steps: pick(this.x) });
   }
 }

@@ -17,6 +17,7 @@ function colours() {
   palette ||= { lines: Array.from({ length: 8 }, (_, at) => stroke(at)), line: colour("--line"), paper: colour("--paper"), ink: colour("--ink"), quiet: colour("--ink-3") };
   return palette;
 }
+export const inks = colours;
 export const forget = () => (palette = null);
 export const colourOf = (at) => colours().lines[((at % 8) + 8) % 8];
 

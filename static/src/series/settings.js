@@ -1,10 +1,12 @@
 // How all charts of a page draw, and where they are zoomed: one state for the page, its settings in the address.
 
+import * as eyes from "./eyes.js";
+
 const AXES = ["step", "relative", "time"];
 const KINDS = ["ema", "mean", "gauss", "none"];
 /** What the slider of each kind goes to: a weight, or a number of points. */
 export const MOST = { ema: 0.999, mean: 100, gauss: 50, none: 0 };
-const FIRST = { smooth: "ema", by: 0, x: "step", logx: false, logy: false, clip: false };
+const FIRST = { smooth: "ema", by: 0, x: "step", logx: false, logy: false, clip: false, std: false };
 
 /** Read an address; what it says and cannot be meant counts as not said. */
 export function parsed(search) {
@@ -17,25 +19,30 @@ export function parsed(search) {
   }
   const x = asked.get("x") || "";
   if (AXES.includes(x) || (x.startsWith("metric:") && x.length > 7)) found.x = x;
-  for (const name of ["logx", "logy", "clip"]) found[name] = asked.get(name) === "1";
+  for (const name of ["logx", "logy", "clip", "std"]) found[name] = asked.get(name) === "1";
   return found;
 }
 
 /** The parameters of an address that say so; what is as at first is left out. */
 export function written(state, search) {
   const asked = new URLSearchParams(search);
-  for (const name of ["smooth", "x", "logx", "logy", "clip"]) asked.delete(name);
+  for (const name of ["smooth", "x", "logx", "logy", "clip", "std"]) asked.delete(name);
   if (state.smooth !== FIRST.smooth || state.by) asked.set("smooth", state.smooth === "none" ? "none" : `${state.smooth}:${state.by}`);
   if (state.x !== FIRST.x) asked.set("x", state.x);
-  for (const name of ["logx", "logy", "clip"]) if (state[name]) asked.set(name, "1");
+  for (const name of ["logx", "logy", "clip", "std"]) if (state[name]) asked.set(name, "1");
   return String(asked);
 }
 
 class Page {
-  constructor() {
-    this.state = parsed(location.search);
-    this.window = null;
-    this.chosen = new Map();
+  /** `words`: a query string whose settings are looked at and not written back, as those of a report are; else the address. */
+  constructor(words = null) {
+    this.own = words === null;
+    const search = words ?? location.search;
+    this.state = parsed(search);
+    const asked = new URLSearchParams(search);
+    this.eyes = eyes.read(asked.get("eyes"));
+    const ends = (asked.get("zoom") || "").split(",").map(Number);
+    this.window = ends.length === 2 && ends[0] < ends[1] && !this.state.x.startsWith("metric:") ? ends : null;
     this.listeners = new Set();
   }
   /** `act(what)`: "settings" with the names that changed, "zoom", "runs" or "cross". Returns how to stop. */
@@ -46,26 +53,50 @@ class Page {
   tell(what, facts) {
     for (const act of [...this.listeners]) act(what, facts);
   }
+  /** Let the address say what is set. */
+  keep() {
+    if (!this.own) return;
+    const asked = new URLSearchParams(written(this.state, location.search));
+    for (const [name, value] of [["eyes", eyes.write(this.eyes)], ["zoom", this.window?.join(",")]]) {
+      if (value) asked.set(name, value);
+      else asked.delete(name);
+    }
+    const query = String(asked);
+    history.replaceState(history.state, "", `${location.pathname}${query ? `?${query}` : ""}${location.hash}`);
+  }
   set(changes) {
     const names = Object.keys(changes).filter((name) => this.state[name] !== changes[name]);
     if (!names.length) return;
     Object.assign(this.state, changes);
-    const query = written(this.state, location.search);
-    history.replaceState(history.state, "", `${location.pathname}${query ? `?${query}` : ""}${location.hash}`);
     if (names.includes("x")) this.window = null;
+    this.keep();
     this.tell("settings", names);
   }
   /** Show [first, last] of the axis in all charts, or all of it (null). */
   zoom(window) {
     this.window = window;
+    this.keep();
     this.tell("zoom");
   }
+  /** Whether a run is drawn: {id, at: its place among the runs, going}. */
+  sees(run) {
+    return eyes.open(this.eyes, run);
+  }
   choose(run, on) {
-    this.chosen.set(run, on);
-    this.tell("runs");
+    this.chooseAll([run], on);
   }
   chooseAll(runs, on) {
-    for (const run of runs) this.chosen.set(run, on);
+    for (const run of runs) {
+      this.eyes[on ? "on" : "off"].add(run);
+      this.eyes[on ? "off" : "on"].delete(run);
+    }
+    this.keep();
+    this.tell("runs");
+  }
+  /** All, none, the first few, those that go on: what somebody chose run by run is forgotten. */
+  look(mode) {
+    this.eyes = { mode, on: new Set(), off: new Set() };
+    this.keep();
     this.tell("runs");
   }
   /** The crosshair of all charts: a place of the axis, null for none; `from` is the chart where it is. */
@@ -74,6 +105,15 @@ class Page {
   }
 }
 export const page = new Page();
+
+const scopes = new WeakMap();
+/** The settings of what an element is in: the page's, or of a part of it that has its own (`data-chart-scope`). */
+export function pageOf(element) {
+  const part = element.closest("[data-chart-scope]");
+  if (!part) return page;
+  if (!scopes.has(part)) scopes.set(part, new Page(part.dataset.chartScope));
+  return scopes.get(part);
+}
 
 /** What the server calls the axis; values of another metric are put over steps. */
 export const axisOf = (state) => (state.x.startsWith("metric:") ? "step" : state.x);
