@@ -83,6 +83,8 @@ def _settings(given: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, list[st
             kept = values[:MOST_OF_A_LIST]
         else:
             continue
-        fitting = [value.replace("\0", "") for value in kept if value and len(value) <= MOST_NAMED.get(name, MOST_LENGTH)]
+        fitting = [
+            value.replace("\0", "") for value in kept if value and len(value) <= MOST_NAMED.get(name, MOST_LENGTH)
+        ]
         if fitting:
             yield name, fitting

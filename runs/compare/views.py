@@ -125,9 +125,7 @@ def _places(choice: Choice, comparison: Comparison) -> list[int]:
 
 def _charts(ws: str, choice: Choice, comparison: Comparison, *, actor: Actor) -> dict[str, Any]:
     found = rows.metric_rows(comparison.runs, base=None, stats=("last",))
-    told = [
-        {"id": run.id, "name": run.name, "colour": run.colour, "going": not run.final} for run in comparison.runs
-    ]
+    told = [{"id": run.id, "name": run.name, "colour": run.colour, "going": not run.final} for run in comparison.runs]
     return {"keys": json.dumps([row.key for row in found]), "told": json.dumps(told)}
 
 

@@ -5,13 +5,12 @@ import { say } from "../wire.js";
 
 With `remove` each has a button, too, that calls it with the card. */
 export function arrangeable(grid, changed, remove) {
-  let dragged = null;
   const equip = () => {
     for (const card of grid.children) {
       const head = card.querySelector(".chart-head, .plot-head");
       if (!head || head.querySelector(".chart-move")) continue;
       const handle = document.createElement("button");
-      Object.assign(handle, { type: "button", className: "chart-move chart-tool", textContent: "⠿", draggable: true, title: say("chartmovehow") });
+      Object.assign(handle, { type: "button", className: "chart-move chart-tool", textContent: "⠿", title: say("chartmovehow") });
       handle.setAttribute("aria-label", `${say("chartmove")}: ${head.querySelector(".chart-name")?.textContent || ""}`);
       head.prepend(handle);
       if (!remove) continue;
@@ -42,24 +41,32 @@ export function arrangeable(grid, changed, remove) {
     equip();
     card.querySelector(".chart-move")?.focus();
   });
-  grid.addEventListener("dragstart", (event) => {
-    if (!event.target.matches?.(".chart-move")) return;
-    dragged = cardOf(event.target);
-    event.dataTransfer.effectAllowed = "move";
-    event.dataTransfer.setDragImage(dragged, 20, 20);
-    dragged.classList.add("dragged");
-  });
-  grid.addEventListener("dragover", (event) => dragged && event.preventDefault());
-  grid.addEventListener("drop", (event) => {
-    const over = cardOf(event.target);
-    if (!dragged || !over || over === dragged) return;
-    event.preventDefault();
-    const all = [...grid.children];
-    put(dragged, all.indexOf(dragged) < all.indexOf(over) ? over.nextElementSibling : over);
-  });
-  grid.addEventListener("dragend", () => {
-    dragged?.classList.remove("dragged");
-    dragged = null;
+  grid.addEventListener("pointerdown", (event) => {
+    if (!event.target.matches(".chart-move") || event.button) return;
+    const handle = event.target;
+    const card = cardOf(handle);
+    let over = null;
+    const mark = (next) => {
+      over?.classList.remove("over");
+      over = next && next !== card ? next : null;
+      over?.classList.add("over");
+    };
+    const move = (moved) => {
+      card.classList.add("dragged");
+      mark(cardOf(document.elementFromPoint(moved.clientX, moved.clientY)));
+    };
+    const end = (ended) => {
+      handle.removeEventListener("pointermove", move);
+      card.classList.remove("dragged");
+      const onto = ended.type === "pointerup" ? over : null;
+      mark(null);
+      const all = [...grid.children];
+      if (onto) put(card, all.indexOf(card) < all.indexOf(onto) ? onto.nextElementSibling : onto);
+    };
+    handle.setPointerCapture(event.pointerId);
+    handle.addEventListener("pointermove", move);
+    handle.addEventListener("pointerup", end, { once: true });
+    handle.addEventListener("pointercancel", end, { once: true });
   });
   equip();
 }

@@ -1,7 +1,9 @@
 """Reports: who writes and reads them, what becomes of their text, and of runs that have gone."""
 
+import html
 import json
 import re
+from urllib.parse import parse_qs
 
 import pytest
 from django.db import connection
@@ -116,6 +118,23 @@ def test_every_kind_of_comparison_stands_in_a_report(tab, told, browser):  # noq
     assert f"run={ids[0]}&amp;run={ids[1]}&amp;tab={tab}" in page
     wanted = {"charts": "<chart-board", "parallel": '<compare-plot kind="parallel"', "box": '<compare-plot kind="box"'}
     assert wanted.get(tab, "dot-") in page
+
+
+def test_a_block_keeps_how_its_charts_were_drawn_and_shows_the_code_line_by_line(told, browser):  # noqa: F811
+    one = told(name="one", files={"train.py": b"lr = 0.1\nprint(lr)\n"}, metrics={"loss": series(1)})
+    two = told(name="two", files={"train.py": b"lr = 0.2\nprint(lr)\n"}, metrics={"loss": series(2)})
+    how = f"eyes=all,-{two}&smooth=ema:0.9&logy=1&zoom=10,20&x=step&order=loss"
+    blocks = (f"run={one}&run={two}&tab=charts&{how}", f"run={one}&run={two}&tab=code", f"run={one}&run={two}&tab=code")
+    place = browser("olga").post("/w/lab/reports/new", form(*blocks)).url
+    page = browser("rio").get(place).content.decode()
+    clean(page)
+    kept = html.unescape(re.search(r'data-chart-scope="([^"]*)"', page)[1])
+    assert {name: values[-1] for name, values in parse_qs(kept).items() if name != "run"} == {
+        "tab": "charts",
+        **{name: values[-1] for name, values in parse_qs(how).items()},
+    }
+    assert page.count("lr = 0.<del>1</del>") == 2 and page.count("lr = 0.<ins>2</ins>") == 2
+    assert len(re.findall(r'id="file-[^"]*"', page)) == len(set(re.findall(r'id="file-[^"]*"', page))) == 2
 
 
 def test_a_preview_keeps_nothing(browser, lab):
