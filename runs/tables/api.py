@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from runs.models import colour_of
-from runs.tables import bulk, finding, forms, queries, services
+from runs.tables import bulk, finding, forms, grouped, queries, services
 from studio.kernel.api import actor_of, parse
 
 
@@ -103,7 +103,7 @@ class Grouped(APIView):
     def get(self, request: Request, ws: str) -> Response:
         actor, words = actor_of(request), request.query_params
         place, asked = finding.open_place(ws, words.get("experiment") or None, actor=actor), forms.read(words)
-        found = finding.runs_of_groups(place, asked, actor=actor) if asked.groups else []
+        found = grouped.runs_of_groups(place, asked, actor=actor) if asked.groups else []
         told = [
             {"value": value, "runs": [{"id": run, "name": name, "colour": colour_of(no)} for run, name, no in runs]}
             for value, runs in found

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -18,15 +18,13 @@ from django.db.models import (
     Max,
     Min,
     OuterRef,
-    Q,
     QuerySet,
     StdDev,
     Subquery,
     TextField,
     Value,
-    Window,
 )
-from django.db.models.functions import Coalesce, Now, NullIf, RowNumber
+from django.db.models.functions import Coalesce, Now, NullIf
 
 from runs.filters import Field, Order, Tree, parse_tree
 from runs.filters.cursor import quoted, quoted_key
@@ -54,8 +52,6 @@ MOST_AT_ONCE = 1000
 MOST_EXPORTED = 200_000
 MOST_PINS = 50
 MOST_GROUPS = 200
-#: Groups that a chart draws, and runs of each: as many as one chart reads.
-MOST_GROUPS_DRAWN, MOST_OF_GROUP_DRAWN = 10, 20
 MOST_FILTER = 10_000
 #: So many of the newest runs say which keys there are.
 NEWEST = 200
@@ -241,25 +237,6 @@ def groups(place: Place, asked: Asked, columns: Sequence[Column], *, actor: Acto
         )
         for row in listed[:MOST_GROUPS]
     ], len(listed) > MOST_GROUPS
-
-
-def runs_of_groups(place: Place, asked: Asked, *, actor: Actor) -> list[tuple[str | None, list[tuple[str, str, int]]]]:
-    """[(value, [(id, name, number)])]: the newest runs of the first groups of the first level, for charts of groups."""
-    rows, tree = chosen(place, asked, actor=actor)
-    level = replace(asked, groups=asked.groups[:1])
-    listed = [one.values[0] for one in groups(place, level, asked.columns, actor=actor)[0][:MOST_GROUPS_DRAWN]]
-    if not listed:
-        return []
-    newest = Window(RowNumber(), partition_by=[F("found")], order_by=F("pk").desc())
-    wanted = Q(found__in=[one for one in listed if one is not None])
-    if None in listed:
-        wanted |= Q(found__isnull=True)
-    inside = rows.annotate(found=value_in(level.groups[0])).filter(wanted)
-    ranked = inside.annotate(place=newest).filter(place__lte=MOST_OF_GROUP_DRAWN).order_by("-pk")
-    held: dict[str | None, list[tuple[str, str, int]]] = {one: [] for one in listed}
-    for found, run, name, number in look(tree, lambda: list(ranked.values_list("found", "pk", "name", "number"))):
-        held[None if found is None else str(found)].append((run, name, number))
-    return list(held.items())
 
 
 def known_keys(place: Place, *, actor: Actor) -> dict[str, list[str]]:

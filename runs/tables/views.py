@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from runs.filters.cursor import pieces
 from runs.models import COLOURS, Status
-from runs.tables import export, finding, forms, queries, services
+from runs.tables import export, finding, forms, grouped, queries, services
 from runs.tables.best import best_values
 from runs.tables.cells import cells, plain, version
 from runs.tables.columns import Column
@@ -132,7 +132,7 @@ def _groups(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) 
             {
                 "labels": [(label(column), value) for column, value in zip(level.groups, one.values, strict=True)],
                 "count": one.count,
-                "dot": at % COLOURS if at < finding.MOST_GROUPS_DRAWN else None,
+                "dot": at % COLOURS if at < grouped.MOST_GROUPS_DRAWN else None,
                 "numbers": [(one.numbers.get(column), column.key == "duration") for column in numbers],
                 "query": _inside(asked, one, columns),
                 "runs_query": query_of(replace(asked, filter=one.filter, groups=())) if one.filter else "",

@@ -111,6 +111,12 @@ def words() -> dict[str, str]:
         "keys": _("Alt with the arrow keys moves a column."),
         "toomany": _("At most {most} runs are compared."),
         "all_runs": _("All runs of this group"),
+        **_of_charts_and_rows(),
+    }
+
+
+def _of_charts_and_rows() -> dict[str, str]:
+    return {
         "scatter": _("Scatter"),
         "parallel": _("Parallel coordinates"),
         "choose": _("Choose…"),

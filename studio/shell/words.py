@@ -109,6 +109,35 @@ def _comparison() -> dict[str, str]:
     }
 
 
+def _of_settings() -> dict[str, str]:
+    return {
+        "setcharts": _("Settings of all charts"),
+        "setsmooth": _("Smoothing"),
+        "setema": _("Exponential"),
+        "setmean": _("Running average"),
+        "setgauss": _("Gaussian"),
+        "setnone": _("None"),
+        "setby": _("Strength of smoothing"),
+        "setx": _("x axis"),
+        "setstep": _("Step"),
+        "setrelative": _("Time since start"),
+        "settime": _("Time of day"),
+        "setlogx": _("Logarithmic x"),
+        "setlogy": _("Logarithmic y"),
+        "setshown": _("Runs"),
+        "seteyes_10": _("First 10"),
+        "seteyes_20": _("First 20"),
+        "seteyes_all": _("All"),
+        "seteyes_none": _("None"),
+        "seteyes_going": _("Without finished ones"),
+        "seteyes_custom": _("As chosen"),
+        "setband": _("Around the mean"),
+        "setband_ends": _("Lowest to highest"),
+        "setband_std": _("Standard deviation"),
+        "setclip": _("Without outliers"),
+    }
+
+
 def _of_charts() -> dict[str, str]:
     return {
         "chartfull": _("Full screen"),
@@ -136,30 +165,7 @@ def _of_charts() -> dict[str, str]:
         "chartbefore": _("Previous chart (←)"),
         "chartnext": _("Next chart (→)"),
         "chartclose": _("Close"),
-        "setcharts": _("Settings of all charts"),
-        "setsmooth": _("Smoothing"),
-        "setema": _("Exponential"),
-        "setmean": _("Running average"),
-        "setgauss": _("Gaussian"),
-        "setnone": _("None"),
-        "setby": _("Strength of smoothing"),
-        "setx": _("x axis"),
-        "setstep": _("Step"),
-        "setrelative": _("Time since start"),
-        "settime": _("Time of day"),
-        "setlogx": _("Logarithmic x"),
-        "setlogy": _("Logarithmic y"),
-        "setshown": _("Runs"),
-        "seteyes_10": _("First 10"),
-        "seteyes_20": _("First 20"),
-        "seteyes_all": _("All"),
-        "seteyes_none": _("None"),
-        "seteyes_going": _("Without finished ones"),
-        "seteyes_custom": _("As chosen"),
-        "setband": _("Around the mean"),
-        "setband_ends": _("Lowest to highest"),
-        "setband_std": _("Standard deviation"),
-        "setclip": _("Without outliers"),
+        **_of_settings(),
         "boardplain": _("Metrics"),
         "boardsystem": _("System"),
         "boardsystemnote": _(

@@ -1,6 +1,6 @@
 """The runs of groups that charts draw."""
 
-from runs.tables import finding
+from runs.tables import grouped
 
 DOOR = "/api/v1/workspaces/lab/runs/grouped"
 
@@ -19,8 +19,8 @@ def test_the_newest_runs_of_each_group(filled, api, monkeypatch):
     assert told(rio, group="params.model") == {"mlp": ["c", "b", "a"], "cnn": ["d"], None: ["e"]}
     assert told(rio, group="params.model,status", filter="name != 'c'")["mlp"] == ["b", "a"]
     assert told(rio) == {}
-    monkeypatch.setattr(finding, "MOST_OF_GROUP_DRAWN", 2)
-    monkeypatch.setattr(finding, "MOST_GROUPS_DRAWN", 1)
+    monkeypatch.setattr(grouped, "MOST_OF_GROUP_DRAWN", 2)
+    monkeypatch.setattr(grouped, "MOST_GROUPS_DRAWN", 1)
     assert told(rio, group="params.model") == {"mlp": ["c", "b"]}
     assert api("mallory").get(DOOR, {"group": "params.model"}).status_code == 404
     assert rio.get(DOOR, {"group": "params.model", "filter": "metrics.loss <> 1"}).status_code == 422
