@@ -29,6 +29,7 @@ class RenewIn(serializers.Serializer):
     epoch = serializers.CharField(max_length=40)
     runs = serializers.ListField(child=AttemptIn(), max_length=1000)
     load = serializers.DictField(default=dict)
+    log = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
 
 
 class StepIn(serializers.Serializer):
@@ -78,8 +79,9 @@ class Hello(APIView):
 class Renew(APIView):
     def post(self, request: Request) -> Response:
         body = parse(RenewIn, request.data)
-        answers = services.renew(actor=actor_of(request), epoch=body["epoch"], runs=_keys(body), load=body["load"])
-        return Response({"runs": answers, "valid_for": settings.LEASE_SECONDS})
+        told = {"epoch": body["epoch"], "load": body["load"], "said": body["log"]}
+        answers, wanted = services.renew(actor=actor_of(request), runs=_keys(body), **told)
+        return Response({"runs": answers, "valid_for": settings.LEASE_SECONDS, "log": wanted})
 
 
 class OwnRun(APIView):

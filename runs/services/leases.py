@@ -20,6 +20,7 @@ from runs.states import PROGRESS, before
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from workspace.compute import services as compute
+from workspace.compute.queries import log_is_wanted
 from zaffre.protocol import (
     CANCEL_REQUESTED,
     DESIRED_KILL,
@@ -58,18 +59,22 @@ def greet(*, actor: Actor, epoch: str, runs: Sequence[Key], facts: dict[str, Any
 
 
 @transaction.atomic
-def renew(*, actor: Actor, epoch: str, runs: Sequence[Key], load: dict[str, Any]) -> list[dict[str, Any]]:
-    """Extend the leases of a node's attempts; each answer says how long it is valid and what is wanted.
+def renew(
+    *, actor: Actor, epoch: str, runs: Sequence[Key], load: dict[str, Any], said: str = ""
+) -> tuple[list[dict[str, Any]], bool]:
+    """Extend the leases of a node's attempts; each answer says how long it is valid and what is wanted. Beside them:
+    whether somebody wants to read the end of the agent's own log, which comes as `said` with the next renewal.
 
     An attempt whose lease is over is renewed as well, as long as nobody gave it up. Raises Conflict
     `stale_epoch` when the agent has had another life since.
     """
-    node = compute.note_node(actor=actor, epoch=epoch, load=load)
+    node = compute.note_node(actor=actor, epoch=epoch, load=load, said=said)
     present = _renewed(node.pk, runs)
-    return [
+    answers = [
         {"run": run, "attempt": no, **present.get((run, no), {"valid_for": 0, "desired": DESIRED_KILL})}
         for run, no in runs
     ]
+    return answers, log_is_wanted(node)
 
 
 def _renewed(node_id: str, runs: Sequence[Key]) -> dict[Key, dict[str, Any]]:

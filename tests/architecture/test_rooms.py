@@ -29,6 +29,7 @@ WITHOUT_ACTOR = {
     "workspace/compute/queries.py:holders",
     "workspace/compute/queries.py:nodes_of",
     "workspace/compute/queries.py:is_online",
+    "workspace/compute/queries.py:log_is_wanted",
     "workspace/compute/queries.py:stops_at",
     "workspace/compute/queries.py:target_named",
     "workspace/compute/queries.py:waits_for",

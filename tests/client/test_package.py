@@ -53,7 +53,7 @@ zaffre.core.experiment: Experiment
 zaffre.core.run: Run
 zaffre.core.script_run_config: ScriptRunConfig
 zaffre.core.dataset: Dataset
-zaffre.core.compute: ComputeTarget
+zaffre.core.compute: ComputeTarget AmlCompute ComputeInstance
 zaffre.core.compute_target: ComputeTargetException
 zaffre.core.environment: Environment CondaDependencies
 zaffre.core.conda_dependencies: CondaDependencies

@@ -77,6 +77,14 @@ def places(studio: Studio) -> dict[str, str]:
     found["mistake"] = f"{home}/runs?filter=stats+%3D+1"
     found["no hits"] = f"{home}/runs?filter=metrics.accuracy+%3E+7"
     found["file"] = f"{home}/runs/{runs[0]}/outputs?file=outputs/deep/facts.json"
+    made = {"name": "few", "kind": "cluster", "settings": {"max_nodes": 2}}
+    assert studio.ask("POST", f"{studio.ws}/compute", made).status == 201
+    assert studio.ask("POST", f"{studio.ws}/compute", {"name": "desk", "kind": "instance"}).status == 201
+    found |= {f"compute {tab}": f"{home}/compute?tab={tab}" for tab in ("instances", "clusters", "attached")}
+    found |= {f"cluster{tab}": f"{home}/compute/few{tab}" for tab in ("", "/nodes", "/runs", "/details")}
+    found |= {f"new {kind}": f"{home}/compute-new/{kind}" for kind in ("cluster", "instance", "joined")}
+    local = studio.ask("GET", f"{studio.ws}/compute/local").json["nodes"][0]["id"]
+    found |= {"instance": f"{home}/compute/desk", "node": f"{home}/compute/local/nodes/{local}"}
     found["account"] = "/account"
     return found
 

@@ -1,12 +1,14 @@
 """The machines of nodes: rows come first, what is there follows. A provider of the test plays the machines."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from studio.kernel.actors import SYSTEM
 from workspace.compute import services
-from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node
+from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node, Sample
 from workspace.compute.providers import Machine, Order, ProviderError
 from workspace.compute.services import machines
 from workspace.compute.services.pool import add_node
@@ -68,8 +70,8 @@ def cluster(lab, people) -> ComputeTarget:
     )
 
 
-def bring_up(node: Node, api) -> None:
-    """What the agent of a started machine does first."""
+def bring_up(node: Node, api) -> dict[str, str]:
+    """What the agent of a started machine does first; returns the header of its later calls."""
     token = machines.admit(node)
     answer = api(None).post(
         "/agent/v1/nodes/register",
@@ -81,6 +83,7 @@ def bring_up(node: Node, api) -> None:
     hello = {"epoch": "one", "runs": [], "replicas": [], "facts": {"cpu": 2, "memory_gb": 4, "slots": 2}}
     head = {"Authorization": f"Bearer {answer.json()['token']}"}
     assert api(None).post("/agent/v1/nodes/hello", hello, format="json", headers=head).status_code == 200
+    return head
 
 
 def test_a_node_is_a_row_before_it_is_a_machine_and_registers_as_that_row(cluster, manager, box, api):
@@ -184,3 +187,38 @@ def test_draining_by_hand_can_be_taken_back(cluster, manager, api):
     assert Node.objects.get().state == "leaving"
     api("olga").patch(address, {"draining": False}, format="json")
     assert Node.objects.get().state == "ready" and Node.objects.get().draining is None
+
+
+# --- the page of a node ----------------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_node_asks_for_its_log_and_draws_its_hour(browser, cluster, manager, api):
+    node = add_node(cluster)
+    manager.round(actor=SYSTEM)
+    head = bring_up(node, api)
+    address = f"/w/lab/compute/c/nodes/{node.pk}"
+
+    def renew(**more: object) -> dict:
+        body = {"epoch": "one", "runs": [], "load": {"cpu": 0.5, "memory": 0.25, "disk": 0.9}, **more}
+        answer = api(None).post("/agent/v1/nodes/renew", body, format="json", headers=head)
+        assert answer.status_code == 200, answer.content
+        return answer.json()
+
+    assert renew()["log"] is False, "nobody looks"
+    assert browser("rio").get(address).status_code == 200
+    assert browser("mallory").get(address).status_code == 404
+    assert browser("rio").get("/w/lab/compute/c/nodes/none").status_code == 404
+    assert renew()["log"] is True
+    renew(log="x" * 50_000 + "\nWARNING the <disk> is \0 slow\n")
+    shown = browser("rio").get(address).content.decode()
+    assert "WARNING the &lt;disk&gt; is" in shown
+    node.refresh_from_db()
+    assert len(node.said) <= 20_000
+    assert node.samples.count() == 1, "one sample in twenty seconds"
+    Node.objects.update(sampled=timezone.now() - timedelta(seconds=30))
+    renew()
+    shown = browser("rio").get(address).content.decode()
+    assert shown.count("<polyline") == 3 and "90" in shown
+    Sample.objects.update(at=timezone.now() - timedelta(hours=2))
+    services.forget_old()
+    assert Sample.objects.count() == 0

@@ -7,6 +7,7 @@ from typing import Any
 MAX_NAME = 80
 MAX_WORD = 120
 MAX_SLOTS = 256
+MAX_LOG = 20_000
 #: Above any machine of today; a bigger number is a mistake or a joke.
 _MOST = 1e9
 
@@ -55,6 +56,11 @@ def clean_load(load: Mapping[str, Any]) -> dict[str, float]:
     """How busy a machine says it is: shares from 0, which may be over 1."""
     found = {key: _number(load.get(key)) for key in _LOADS}
     return {key: round(min(float(value), 1000.0), 3) for key, value in found.items() if value is not None}
+
+
+def clean_log(text: str) -> str:
+    """The end of an agent's log, as it may be stored and shown: without NULs, at most some kilobytes."""
+    return text[-MAX_LOG:].replace("\0", " ")
 
 
 def slots_of(facts: Mapping[str, Any]) -> int:

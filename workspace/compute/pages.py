@@ -8,7 +8,7 @@ from django.utils import timezone
 from studio.kernel.actors import Actor
 from workspace.access import can
 from workspace.compute import kinds, queries, schedules
-from workspace.compute.models import ComputeTarget, Node
+from workspace.compute.models import ComputeTarget, Node, Sample
 
 
 def frame_of(ws: str, name: str, tab: str, *, actor: Actor) -> dict[str, Any]:
@@ -45,3 +45,25 @@ def overview_of(target: ComputeTarget, nodes: Sequence[Node]) -> dict[str, Any]:
         "starts_next": schedules.next_after(schedule.get("start", ""), zone, now),
         "stops_next": schedules.next_after(schedule.get("stop", ""), zone, now),
     }
+
+
+#: What is drawn of a node's load, and the size of the drawing.
+LOADS = ("cpu", "memory", "disk", "gpu")
+WIDTH, HEIGHT = 360, 60
+
+
+def charts_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """A line for each part of the machine: {key, last, most, points}, the points as SVG has them. The whole height is
+    1, or the most that was seen when that is more."""
+    found = []
+    for key in LOADS:
+        seen = [(one.at.timestamp(), float(one.load[key])) for one in samples if key in one.load]
+        if len(seen) < 2:
+            continue
+        begun, span = seen[0][0], max(1.0, seen[-1][0] - seen[0][0])
+        most = max(value for _, value in seen)
+        top = max(1.0, most)
+        places = ((WIDTH * (at - begun) / span, HEIGHT - (HEIGHT - 2) * value / top - 1) for at, value in seen)
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        found.append({"key": key, "last": seen[-1][1], "most": most, "points": points})
+    return found

@@ -15,12 +15,14 @@ from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from workspace.access import authorize, get_workspace
 from workspace.compute import kinds, lifecycle
-from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node
+from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node, Sample
 from workspace.models import Workspace
 from workspace.references import no_such
 from zaffre.protocol import HELD_STATES, QUEUED
 
 READ = "compute.read"
+#: For so long after a look at its page a node sends the end of its log.
+LOOKED_AT = timedelta(minutes=1)
 
 
 def _unreachable() -> timedelta:
@@ -145,6 +147,27 @@ def require_use(target: ComputeTarget, *, actor: Actor) -> None:
             code="not_your_instance",
             hint="Submit to a cluster, or make an instance of your own.",
         )
+
+
+def log_is_wanted(node: Node) -> bool:
+    """Whether somebody has looked at the node's page within the last minute."""
+    return node.asked_at is not None and timezone.now() - node.asked_at < LOOKED_AT
+
+
+def list_samples(node: Node, *, actor: Actor) -> list[Sample]:
+    """How busy the node was during the last hour, the oldest first. Of a node that the actor may see."""
+    return list(node.samples.filter(at__gt=Now() - timedelta(hours=1)).order_by("at"))
+
+
+def runs_on(node: Node, *, actor: Actor) -> list[dict[str, Any]]:
+    """What runs on the node now, the oldest first: run__pk, run__name, run__status, run__experiment__name, started."""
+    # By the relation: runs are built on compute.
+    held = Node.objects.filter(pk=node.pk, attempts__isnull=False, attempts__ended__isnull=True).order_by(
+        "attempts__pk"
+    )
+    words = ("run__pk", "run__name", "run__status", "run__experiment__name", "started")
+    rows = held.values_list(*(f"attempts__{word}" for word in words))
+    return [dict(zip(words, row, strict=True)) for row in rows]
 
 
 def waits_for(target: ComputeTarget) -> tuple[str, str] | None:

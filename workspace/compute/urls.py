@@ -31,6 +31,7 @@ pages = [
     path("w/<str:ws>/compute-new/<str:kind>", views.new, name="target_new"),
     path(_PAGE, views.target, name="target"),
     path(f"{_PAGE}/nodes", views.nodes, name="target_nodes"),
+    path(f"{_PAGE}/nodes/<str:node>", views.node, name="node"),
     path(f"{_PAGE}/nodes/<str:node>/drain", views.drain, name="node_drain"),
     path(f"{_PAGE}/nodes/<str:node>/remove", views.remove, name="node_remove"),
     path(f"{_PAGE}/details", views.details, name="target_details"),

@@ -86,6 +86,16 @@ def nodes(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
 
 
 @signed_in
+def node(request: SignedInRequest, ws: str, name: str, node: str) -> HttpResponse:
+    """One node: what it is, how busy it was, what runs there, and what its agent says."""
+    shown = pages.frame_of(ws, name, "nodes", actor=request.actor)
+    found = services.look_at_node(ws, name, node, actor=request.actor)
+    shown |= {"node": found, "runs": queries.runs_on(found, actor=request.actor)}
+    shown["charts"] = pages.charts_of(queries.list_samples(found, actor=request.actor))
+    return render(request, "compute/node.html", shown)
+
+
+@signed_in
 def details(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     shown = pages.frame_of(ws, name, "details", actor=request.actor)
     nodes = list(queries.list_nodes(ws, name, actor=request.actor))

@@ -16,13 +16,15 @@ from studio.kernel.ids import ulid
 from workspace.access import authorize, get_workspace
 from workspace.audit.services import record
 from workspace.compute import forms, kinds
-from workspace.compute.models import Enrolment, Node
-from workspace.compute.queries import is_online, target_named
+from workspace.compute.models import Enrolment, Node, Sample
+from workspace.compute.queries import get_node, is_online, target_named
 from workspace.compute.services.happenings import happened
 
 #: How long an enrolment is good when nothing else is said.
 ENROLMENT = timedelta(hours=24)
 MAX_EPOCH = 40
+#: Between two samples of a node's load that are kept, and between two notes that somebody looks at it.
+SAMPLED, LOOKED = timedelta(seconds=20), timedelta(seconds=10)
 #: Nodes of one target, removed ones not counted: an enrolment that got out must not fill the table.
 MOST_NODES = 1000
 
@@ -136,7 +138,7 @@ def greet_node(*, actor: Actor, epoch: str, facts: Mapping[str, Any]) -> Node:
 
 
 @transaction.atomic
-def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any]) -> Node:
+def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any], said: str = "") -> Node:
     """Take a sign of life. Raises Conflict `stale_epoch` when another life of the agent greeted since,
     Unauthenticated for a node that was removed."""
     node = _locked_node(actor)
@@ -146,7 +148,13 @@ def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any]) -> Node:
         )
     was_online = is_online(node, timezone.now())
     node.load = forms.clean_load(load)
-    Node.objects.filter(pk=node.pk).update(last_seen=Now(), load=node.load)
+    changes: dict[str, Any] = {"load": node.load}
+    if node.sampled is None or timezone.now() - node.sampled > SAMPLED:
+        changes["sampled"] = Now()
+        Sample.objects.create(node=node, at=Now(), load=node.load)
+    if said:
+        changes |= {"said": forms.clean_log(said), "said_at": Now()}
+    Node.objects.filter(pk=node.pk).update(last_seen=Now(), **changes)
     if not was_online:
         publish(f"compute.{node.target.workspace.slug}", target=node.target.name, node=node.pk)
     return node
@@ -204,3 +212,14 @@ def drain_node(slug: str, name: str, node_id: str, *, actor: Actor, draining: bo
         verb = "node.drain" if draining else "node.undrain"
         record(actor=actor, workspace=workspace, action=verb, target=node.name, fields={"node": node.pk})
         publish(f"compute.{slug}", target=name, node=node.pk)
+
+
+def look_at_node(slug: str, name: str, node_id: str, *, actor: Actor) -> Node:
+    """The node, for somebody who looks at its page: its agent sends the end of its log for a minute.
+
+    Raises NotFound.
+    """
+    node = get_node(slug, name, node_id, actor=actor)
+    if node.asked_at is None or timezone.now() - node.asked_at > LOOKED:
+        Node.objects.filter(pk=node.pk).update(asked_at=Now())
+    return node

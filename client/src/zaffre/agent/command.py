@@ -58,12 +58,14 @@ def main(words: Optional[List[str]] = None) -> int:
 def _start(options: argparse.Namespace) -> int:
     # Here, because `status` and `--help` need none of it.
     from zaffre.agent.node import Node
+    from zaffre.agent.ownlog import TAIL
 
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
         stream=sys.stderr,
     )
+    logging.getLogger().addHandler(TAIL)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     config = configs.read_config(
         file=options.config,

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
@@ -222,9 +223,19 @@ def facts(config: NodeConfig, measured: Dict[str, Any]) -> Dict[str, Any]:
     return found
 
 
-def load() -> Dict[str, float]:
-    """Share of the processors and of the memory in use, 0 to 1 (processors may be over 1)."""
+def load(folder: Optional[Path] = None, gpus: Any = None) -> Dict[str, float]:
+    """Share of the processors, of the memory, of the disk that holds `folder`, and of the GPUs in use, 0 to 1.
+
+    Processors may be over 1; what a machine does not have or does not tell is left out.
+    """
     used: Dict[str, float] = {"cpu": 0.0, "memory": 0.0}
+    if gpus is not None:
+        shares = [value / 100 for key, value in gpus.read().items() if key.endswith("_utilization_percentage")]
+        used.update({"gpu": round(sum(shares) / len(shares), 3)} if shares else {})
+    if folder is not None:
+        with suppress(OSError):
+            disk = shutil.disk_usage(str(folder))
+            used["disk"] = round(1 - disk.free / disk.total, 3) if disk.total else 0.0
     try:
         used["cpu"] = round(os.getloadavg()[0] / (os.cpu_count() or 1), 3)
         lines = Path("/proc/meminfo").read_text().splitlines()

@@ -6,12 +6,14 @@ import logging
 import random
 import threading
 import time
-from typing import Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
 from zaffre.agent import config
 from zaffre.agent.clock import now
 from zaffre.agent.door import Door, Refused, Unreachable
 from zaffre.agent.jobs import Jobs
+from zaffre.agent.ownlog import TAIL
+from zaffre.agent.usage import Gpus
 from zaffre.protocol import AGENT
 
 log = logging.getLogger("zaffre.agent")
@@ -38,6 +40,9 @@ class Leases:
         self.timeout = self._least = max(0.5, min(heartbeat, lease / 10))
         self._most = max(self._least, lease / 4)
         self.on_refused, self.on_renewed = on_refused, on_renewed
+        self._gpus = Gpus()
+        #: Somebody looks at the page of this node: the end of our log goes along with the next renewal.
+        self._log_wanted = False
         self._end = threading.Event()
         self._poked = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
@@ -91,11 +96,13 @@ class Leases:
     def renew(self) -> None:
         """One renewal. The lease counts from the moment before the question left."""
         jobs = self.jobs.all()
-        body = {
+        body: Dict[str, Any] = {
             "epoch": self.epoch,
-            "load": config.load(),
+            "load": config.load(self.jobs.folder, self._gpus),
             "runs": [{"run": job.run, "attempt": job.attempt} for job in jobs],
         }
+        if self._log_wanted:
+            body["log"] = TAIL.text()
         sent = now()
         answer = self.door.call("POST", f"{AGENT}/nodes/renew", body, timeout=self.timeout).json()
         self.timeout = min(max(self._least, 2 * (now() - sent)), self._most)
@@ -107,5 +114,6 @@ class Leases:
             if valid_for:
                 job.renewed(sent, float(valid_for))
             job.desire(told.get("desired"))
+        self._log_wanted = bool(answer.get("log"))
         if answer.get("valid_for"):
             self.on_renewed(sent, float(answer["valid_for"]))
