@@ -29,7 +29,8 @@ class RenewIn(serializers.Serializer):
     epoch = serializers.CharField(max_length=40)
     runs = serializers.ListField(child=AttemptIn(), max_length=1000)
     load = serializers.DictField(default=dict)
-    log = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
+    # Cleaned and never refused: what an agent prints must not cost its runs their leases.
+    log = serializers.JSONField(default="")
 
 
 class StepIn(serializers.Serializer):

@@ -233,6 +233,9 @@ PATIENCE_SECONDS = envfloat("ZAFFRE_PATIENCE", 3600)
 SCAN_SECONDS = envfloat("ZAFFRE_SCAN", 2)
 #: A node that the studio starts and that has not registered for so long is given up.
 NODE_SECONDS = envfloat("ZAFFRE_NODE_SECONDS", 180)
+#: Where nodes of the provider `kubernetes` are pods, and of which image; empty: there is no such provider.
+KUBERNETES_NAMESPACE = envstr("ZAFFRE_KUBERNETES_NAMESPACE")
+KUBERNETES_IMAGE = envstr("ZAFFRE_KUBERNETES_IMAGE")
 GRACE_SECONDS = envfloat("ZAFFRE_GRACE", 10)
 RECHECK_SECONDS = envfloat("ZAFFRE_RECHECK", 10)
 #: A run that has found no room for so long is kept a node free.

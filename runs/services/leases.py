@@ -60,7 +60,7 @@ def greet(*, actor: Actor, epoch: str, runs: Sequence[Key], facts: dict[str, Any
 
 @transaction.atomic
 def renew(
-    *, actor: Actor, epoch: str, runs: Sequence[Key], load: dict[str, Any], said: str = ""
+    *, actor: Actor, epoch: str, runs: Sequence[Key], load: dict[str, Any], said: object = ""
 ) -> tuple[list[dict[str, Any]], bool]:
     """Extend the leases of a node's attempts; each answer says how long it is valid and what is wanted. Beside them:
     whether somebody wants to read the end of the agent's own log, which comes as `said` with the next renewal.

@@ -30,15 +30,16 @@ def tend_cluster(target_id: int, *, actor: Actor) -> None:
     nodes = pool.tidy(target, pool.present(target))
     used = {place.id: place.used for place in waiting.places_of(nodes)}
     queued = waiting.in_order(target.pk).values(*waiting.NEED)[:LOOKED_AT]
+    views = scaling.views_of(target, nodes, used)
     decision = wanted_nodes(
         ScalingState(
             min_nodes=target.settings["min_nodes"],
             max_nodes=target.settings["max_nodes"],
             idle_seconds=target.settings["idle_seconds_before_scaledown"],
-            nodes=scaling.views_of(target, nodes, used),
+            nodes=views,
             waiting=[waiting.need_of(row) for row in queued],
             now=timezone.now().timestamp(),
             node_capacity=scaling.node_capacity(target),
         )
     )
-    scaling.apply(target, nodes, decision)
+    scaling.apply(target, views, decision)

@@ -107,3 +107,14 @@ def test_the_status_of_a_cluster_has_the_words_of_the_reference(cluster, manager
         "maxNodeCount": 3,
         "nodeIdleTimeBeforeScaleDown": "PT120S",
     }
+
+
+def test_a_node_that_is_silent_for_a_moment_is_not_replaced(cluster, manager, api, settings):
+    ComputeTarget.objects.update(settings={**cluster.settings, "min_nodes": 1})
+    [node] = round_of(cluster)
+    manager.round(actor=SYSTEM)
+    bring_up(node, api)
+    Node.objects.update(last_seen=timezone.now() - timedelta(seconds=settings.UNREACHABLE_SECONDS + 1))
+    assert len(round_of(cluster)) == 1
+    Node.objects.update(last_seen=timezone.now() - timedelta(seconds=settings.NODE_SECONDS + 1))
+    assert len(round_of(cluster)) == 2

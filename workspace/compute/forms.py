@@ -58,9 +58,10 @@ def clean_load(load: Mapping[str, Any]) -> dict[str, float]:
     return {key: round(min(float(value), 1000.0), 3) for key, value in found.items() if value is not None}
 
 
-def clean_log(text: str) -> str:
+def clean_log(text: object) -> str:
     """The end of an agent's log, as it may be stored and shown: without NULs, at most some kilobytes."""
-    return text[-MAX_LOG:].replace("\0", " ")
+    kept = text[-MAX_LOG:] if isinstance(text, str) else ""
+    return kept.encode("utf-8", "replace").decode().replace("\0", " ")
 
 
 def slots_of(facts: Mapping[str, Any]) -> int:

@@ -13,7 +13,8 @@ KINDS = (LOCAL, INSTANCE, CLUSTER, ATTACHED, JOINED)
 #: Whose nodes the studio starts and stops.
 MANAGED = (INSTANCE, CLUSTER)
 PROCESS = "process"
-PROVIDERS = (PROCESS,)
+KUBERNETES = "kubernetes"
+PROVIDERS = (PROCESS, KUBERNETES)
 PRIORITIES = ("dedicated", "lowpriority")
 
 MAX_SIZE_NAME = 64

@@ -5,18 +5,24 @@ from functools import cache
 from django.conf import settings
 
 from workspace.compute.providers.interface import Provider, ProviderError
+from workspace.compute.providers.kubernetes import Pods
 from workspace.compute.providers.process import Processes
 
 
 @cache
 def providers() -> dict[str, Provider]:
-    """By name. Those that need more than is installed are left out."""
-    return {"process": Processes(settings.VAR_DIR / "nodes", hidden=settings.SERVER_SECRETS)}
+    """By name. Those that need a setting are there when it has one."""
+    found: dict[str, Provider] = {
+        "process": Processes(settings.VAR_DIR / "nodes", hidden=settings.SERVER_SECRETS),
+    }
+    if settings.KUBERNETES_NAMESPACE:
+        found["kubernetes"] = Pods(namespace=settings.KUBERNETES_NAMESPACE, image=settings.KUBERNETES_IMAGE)
+    return found
 
 
 def provider_named(name: str) -> Provider:
     """Raises ProviderError that says what is missing."""
     found = providers().get(name)
     if found is None:
-        raise ProviderError(f"This studio has no provider {name!r}.")
+        raise ProviderError(f"This studio has no provider {name!r}: there are {', '.join(sorted(providers()))}.")
     return found

@@ -138,7 +138,7 @@ def greet_node(*, actor: Actor, epoch: str, facts: Mapping[str, Any]) -> Node:
 
 
 @transaction.atomic
-def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any], said: str = "") -> Node:
+def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any], said: object = "") -> Node:
     """Take a sign of life. Raises Conflict `stale_epoch` when another life of the agent greeted since,
     Unauthenticated for a node that was removed."""
     node = _locked_node(actor)

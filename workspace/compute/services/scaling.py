@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -45,6 +46,9 @@ def views_of(target: ComputeTarget, nodes: list[Node], used: Mapping[str, Used])
             state = placement.LEAVING
         elif node.state == Node.State.READY and is_online(node, moment):
             state = placement.READY
+        elif node.state == Node.State.READY and moment - node.last_seen < timedelta(seconds=settings.NODE_SECONDS):
+            # Its agent or the studio was started anew: it comes back, and needs no other in its place.
+            state = placement.PREPARING
         found.append(
             NodeView(
                 id=node.pk,
@@ -74,9 +78,9 @@ def _memory_gb() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
-def apply(target: ComputeTarget, nodes: list[Node], decision: Decision) -> None:
+def apply(target: ComputeTarget, nodes: list[NodeView], decision: Decision) -> None:
     """Make the rows what was decided, of a cluster that is locked: new ones first, then those that are to go."""
-    usable = sum(node.state in (Node.State.PREPARING, Node.State.READY) and node.draining is None for node in nodes)
+    usable = sum(node.state in (placement.PREPARING, placement.READY) for node in nodes)
     wanted = decision.target - (usable - len(decision.release))
     code, reason = decision.reason_code, decision.reason
     failed = target.nodes.filter(state=Node.State.UNUSABLE, since__gt=Now() - FAILED_LATELY).count()

@@ -17,6 +17,7 @@ from workspace.accounts.models import User
 from workspace.audit.services import record
 from workspace.compute import broker, kinds, lifecycle
 from workspace.compute.models import ComputeTarget
+from workspace.compute.providers import ProviderError, provider_named
 from workspace.compute.queries import holders, target_named
 from workspace.compute.services.pool import add_node
 from workspace.forms import clean_description, clean_name
@@ -59,6 +60,7 @@ def create_target(
     own = kind == ComputeTarget.Kind.INSTANCE and person is not None and person.pk == actor.user_id
     authorize(workspace, actor=actor, action="instance.use" if own else "compute.change")
     checked = kinds.clean_settings(kind, settings or {})
+    _require_provider(checked)
     if workspace.targets.filter(deleted__isnull=True).count() >= MOST_TARGETS:
         raise Conflict(f"A workspace has at most {MOST_TARGETS} compute targets.", code="too_many_targets")
     try:
@@ -102,6 +104,13 @@ def _owner(workspace: Workspace, kind: str, name: str, *, actor: Actor) -> User 
     return found
 
 
+def _require_provider(settings: Mapping[str, Any]) -> None:
+    try:
+        provider_named(settings["provider"]) if "provider" in settings else None
+    except ProviderError as error:
+        raise Invalid(str(error), code="no_provider", field="provider") from None
+
+
 def _open_queue(target_id: int) -> None:
     # At once, so that the first node need not wait for the relay's next round; which makes good what fails here.
     try:
@@ -129,6 +138,7 @@ def change_target(
         changes["description"] = clean_description(description)
     if settings:
         changes["settings"] = kinds.clean_settings(target.kind, settings, known=target.settings)
+        _require_provider(changes["settings"])
     if owner is not None:
         authorize(workspace, actor=actor, action="compute.change")
         changes["owner"] = _owner(workspace, target.kind, owner, actor=actor)
