@@ -1,6 +1,9 @@
 """What runs mean for compute: a target that holds some is not deleted, a node that drains takes none."""
 
-from workspace.compute.models import Node
+from runs.services.scaling import tend_clusters
+from studio.kernel.actors import SYSTEM
+from tests.runs.control.conftest import Submitter
+from workspace.compute.models import ComputeTarget, Node
 
 URL = "/api/v1/workspaces/lab/compute"
 
@@ -45,3 +48,51 @@ def test_the_runs_of_a_target_are_a_tab_of_it(api, browser, carl):
     shown = browser("rio").get("/w/lab/compute/pool/runs").content.decode()
     assert here.pk in shown and elsewhere.pk not in shown
     assert browser("mallory").get("/w/lab/compute/pool/runs").status_code == 404
+
+
+# --- clusters and instances ----------------------------------------------------------------------------------------
+
+
+def cluster(api, **settings) -> ComputeTarget:
+    body = {"name": "few", "kind": "cluster", "settings": {"max_nodes": 2, "node": {"slots": 1}, **settings}}
+    assert api("olga").post(URL, body, format="json").status_code == 201
+    return ComputeTarget.objects.get(name="few")
+
+
+def test_a_cluster_grows_for_runs_that_wait_and_says_why_they_do(api, browser, carl):
+    few = cluster(api)
+    runs = [carl.submit(target="few") for _ in range(3)]
+    tend_clusters(actor=SYSTEM)
+    tend_clusters(actor=SYSTEM)
+    assert few.nodes.filter(state="preparing").count() == 2, "never over its maximum"
+    told = carl.look(runs[0])["queue"]
+    assert told["code"] == "waiting_for_node" and "few is being started" in told["message"]
+    few.refresh_from_db()
+    assert few.reason.startswith("3 runs wait") and few.reason_code in {"growing", "at_max", "coming"}
+    page = browser("rio").get("/w/lab/compute/few").content.decode()
+    assert "2 of 2 nodes" in page and few.reason in page and "Node added" in page
+    for run in runs:
+        carl.client.post(f"/api/v1/workspaces/lab/runs/{run.pk}/cancel")
+    assert api("olga").delete(f"{URL}/few").status_code == 204
+    assert not Node.objects.filter(removed__isnull=True, target=few).exists()
+
+
+def test_a_run_that_asks_for_more_than_a_node_has_adds_none(api, carl):
+    few = cluster(api, node={"slots": 1, "cpus": 1, "memory_gb": 1})
+    carl.submit(target="few", resources={"cpus": 64})
+    tend_clusters(actor=SYSTEM)
+    few.refresh_from_db()
+    assert few.nodes.count() == 0 and few.reason_code == "nothing_fits"
+
+
+def test_an_instance_takes_the_runs_of_its_person_and_they_wait_while_it_is_stopped(api, browser, carl):
+    assert api("carl").post(URL, {"name": "desk", "kind": "instance"}, format="json").status_code == 201
+    run = carl.submit(target="desk")
+    assert carl.look(run)["queue"]["code"] == "waiting_for_node"
+    assert api("carl").post(f"{URL}/desk/stop", {}, format="json").status_code == 200
+    told = carl.look(run)["queue"]
+    assert told["code"] == "compute_stopped" and "desk is stopped" in told["message"]
+    assert "Start it" in browser("carl").get(f"/w/lab/runs/{run.pk}").content.decode()
+    olga = Submitter(api("olga"), carl.lab)
+    refused = olga.try_submit(target="desk")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "not_your_instance")
