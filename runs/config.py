@@ -74,8 +74,6 @@ def _add_what_is_said(checked: RunConfigBody, body: Mapping[str, object]) -> Non
         checked["node_count"] = nodes
     if body.get("distribution") or nodes > 1:
         checked["distribution"] = _distribution(body.get("distribution") or {"kind": "multiprocess"}, nodes)
-    if "distribution" in checked:
-        raise Invalid("This studio starts a run as one process on one node.", field="config.distribution")
     if body.get("history"):
         checked["history"] = _history(body["history"])
     if asked := clean_resources(body.get("resources") or {}):

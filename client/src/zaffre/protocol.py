@@ -245,6 +245,7 @@ class RunSpec(TypedDict, total=False):
     desired: str
     secrets: Dict[str, str]  # name -> value, of those that the config names: never written into a log
     limits: LimitsSpec
+    seat: Dict[str, int]  # rank of the node among the node_count of the run; absent for a run on one node
     log: Dict[str, int]  # head, tail: how many bytes of the beginning and of the end are kept
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Deque, Dict, List, Tuple
 
 from zaffre.agent.door import DoorError, Refused
 from zaffre.agent.outputs import regular_files, watched
+from zaffre.agent.seats import rank_of
 from zaffre.agent.usage import Meter
 from zaffre.protocol import SYSTEM_PREFIX
 
@@ -84,6 +85,8 @@ class Sampler(Companion):
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         known = job.place.pid("supervisor") or {}
+        rank = rank_of(job.spec)
+        self._prefix = f"{SYSTEM_PREFIX}node {rank}/" if rank else SYSTEM_PREFIX
         self._meter = Meter(int(known.get("pid") or -1))
         self._waiting: Deque[Dict[str, Any]] = deque(maxlen=_HELD_SAMPLES)
         try:
@@ -104,7 +107,7 @@ class Sampler(Companion):
         now = time.time()
         if found:
             step, at = max(0, int(now - self._began)), int(now * 1000)
-            points = [[f"{SYSTEM_PREFIX}{name}", value, step, at] for name, value in found.items()]
+            points = [[f"{self._prefix}{name}", value, step, at] for name, value in found.items()]
             self._waiting.append({"batch": uuid.uuid4().hex, "points": points})
         while self._waiting and not self.over():
             try:

@@ -7,6 +7,7 @@ import signal
 import time
 from typing import Any, Dict, List, Optional
 
+from zaffre.agent import ranks
 from zaffre.agent.job import Dropped, Ended, Job, Left, StepFailed
 from zaffre.agent.steps import CLOSING, WORK, Step
 
@@ -101,6 +102,9 @@ def _told(job: Job) -> Dict[str, Any]:
     message: Optional[str] = result.get("message")
     if reason == "fenced":
         reason, message = "lease_lost", "The node could not reach the studio in time, so it ended the code."
+    elif reason is None and (failed := ranks.failure(job)) is not None:
+        code, number, message = failed["exit_code"], failed["signal"], failed["message"]
+        reason = "script_killed" if code is None else "script_failed"
     elif reason is None and number is not None:
         reason, message = "script_killed", f"The script was killed by signal {number} ({_signal_name(number)})."
     elif reason is None and code:

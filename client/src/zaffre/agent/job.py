@@ -87,6 +87,8 @@ class Job:
     prefixes: Tuple[Path, ...] = ()
     gpus: Tuple[str, ...] = ()
     pump: Optional[LogPump] = None
+    #: [{rank, address, ports}] of all nodes of the run, once they have met.
+    meeting: List[Dict[str, Any]] = field(default_factory=list)
     stop_reason: Optional[str] = None
     dropped: threading.Event = field(default_factory=threading.Event)
     #: The agent goes away: what is not told yet stays on disk for the next one.

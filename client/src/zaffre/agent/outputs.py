@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Dict, Iterator, List, Optional,
 
 from zaffre.agent.disk import UnsafePath, safe_parts
 from zaffre.agent.door import Refused
+from zaffre.agent.seats import distribution_of, rank_of
 from zaffre.packs import in_packs, pack
 from zaffre.parts import send_parts
 from zaffre.protocol import PACK_BELOW, UPLOAD_FROM_BYTES, FileEntry
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from zaffre.agent.job import Job
 
 OUTPUTS, LOGS = "outputs", "logs"
+#: What each process of a run of many printed.
+USER_LOGS = "user_logs"
 MOST_FILES = 20_000
 MOST_BYTES = 64 * 2**30
 _PER_QUESTION = 1000
@@ -36,13 +39,16 @@ class Collected:
 def watched(spec: Dict[str, Any]) -> Tuple[str, ...]:
     """The folders whose files are sent while the code writes them."""
     told = (spec.get("config") or {}).get("history") or {}
-    return tuple(told.get("directories_to_watch", [LOGS]))
+    own = [USER_LOGS] if distribution_of(spec) else []
+    if rank_of(spec) > 0:
+        return (USER_LOGS,)  # a path below logs/ or outputs/ is one file of the run, that of the first node
+    return (*told.get("directories_to_watch", [LOGS]), *own)
 
 
 def collected(spec: Dict[str, Any]) -> Tuple[str, ...]:
     """The folders whose files are kept when the code has ended."""
     told = (spec.get("config") or {}).get("history") or {}
-    first = (OUTPUTS,) if told.get("output_collection", True) else ()
+    first = (OUTPUTS,) if told.get("output_collection", True) and rank_of(spec) == 0 else ()
     return (*first, *[folder for folder in watched(spec) if folder not in first])
 
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict
 
-from zaffre.agent import cord, gpus, sandbox, supervisors
+from zaffre.agent import cord, gpus, ranks, sandbox, supervisors
 from zaffre.agent.job import Dropped, StepFailed
 from zaffre.agent.quarters import view_of_run
 from zaffre.agent.rundir import socket_path
@@ -42,11 +42,12 @@ class Launch(Step):
         """All that a supervisor needs to know."""
         job, shop = self.job, self.job.shop
         config = job.spec.get("config") or {}
+        env = environment(job)
         launch = {
             "run": job.run,
             "attempt": job.attempt,
-            "argv": command(job),
-            "env": environment(job),
+            "argv": ranks.command_of(job, command(job), env["PATH"]),
+            "env": env,
             "cwd": str(job.place.work),
             "log": job.spec.get("log"),
             "grace": shop.identity.grace,

@@ -1,0 +1,203 @@
+"""`python ranks.py PLAN`: starts the processes that a run has on this node, and ends them together.
+
+It belongs to the run, as its first process: below the run's supervisor, in the run's environment, with the standard
+library alone. Each process writes into a file of its own, the first one of the node also to the output of the run.
+The first that fails ends the others, and is written down for the node.
+
+PLAN is a JSON file: {argv, env: [{…} for each process], ranks: [rank of each], folder, failed, hide: [variables whose
+values are not written], mpi: words that launch the processes instead of us, or null}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Deque, Dict, List, Optional
+
+#: After SIGTERM, for those that did not fail.
+_GRACE_SECONDS = 5.0
+#: How long something that outlives a process may hold its output.
+_DRAIN_SECONDS = 2.0
+_LAST_LINES, _LONGEST_LINE = 40, 1000
+_SHORTEST_SECRET = 4
+_RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
+
+
+class Process:
+    """One process with its output: into its file, and where `aloud` to our own."""
+
+    def __init__(self, plan: Dict[str, Any], rank: int, env: Dict[str, str], *, aloud: bool) -> None:
+        self.rank = rank
+        self.aloud = aloud
+        self.last: Deque[bytes] = deque(maxlen=_LAST_LINES)
+        hidden = (os.environ.get(name, "").encode() for name in plan.get("hide") or ())
+        self._hidden = [value for value in hidden if len(value) >= _SHORTEST_SECRET]
+        folder = Path(plan["folder"])
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / f"std_log_process_{rank}.txt").open("ab", buffering=0)
+        try:
+            self.child = subprocess.Popen(
+                plan["argv"],
+                env={**os.environ, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        except OSError as error:
+            self._write(f"{plan['argv'][0]} cannot be started: {error.strerror or error}\n".encode())
+            raise
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.child.stdout is not None
+        rest = b""
+        while True:
+            data = os.read(self.child.stdout.fileno(), 1 << 16)
+            if not data:
+                break
+            # What is hidden may lie across two pieces, so lines are written whole where they are short.
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self._write(line + b"\n")
+            if len(rest) > 1 << 16 or (rest and not self._hidden):
+                self._write(rest)
+                rest = b""
+        if rest:
+            self._write(rest)
+
+    def _write(self, data: bytes) -> None:
+        for value in self._hidden:
+            data = data.replace(value, b"***")
+        self.last.append(data[-_LONGEST_LINE:])
+        with suppress(OSError):  # a full disk must not end the training
+            self._file.write(data)
+        if self.aloud:
+            _out(data)
+
+    def drain(self) -> None:
+        self._reader.join(_DRAIN_SECONDS)
+        self._file.close()
+
+    def signal(self, number: int) -> None:
+        if self.child.poll() is None:
+            self.child.send_signal(number)
+
+
+def _out(data: bytes) -> None:
+    with suppress(OSError, ValueError):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+def main(place: str) -> int:
+    """Start all, wait for all; 0 when all ended with 0, else the code of the first that did not."""
+    plan = json.loads(Path(place).read_text(encoding="utf-8"))
+    # The supervisor signals the whole group: each process hears it by itself, and we stay to see their ends.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    if plan.get("mpi"):
+        return _by_mpi(plan, place)
+    found: List[Process] = []
+    try:
+        for at, rank in enumerate(plan["ranks"]):
+            found.append(Process(plan, rank, plan["env"][at], aloud=at == 0))
+    except OSError as error:
+        _fail(plan, plan["ranks"][len(found)], 127, [str(error).encode()])
+        _end(found)
+        return 127
+    return _wait(plan, found)
+
+
+def _wait(plan: Dict[str, Any], found: List[Process]) -> int:
+    left = list(found)
+    failed: Optional[Process] = None
+    while left and failed is None:
+        for one in list(left):
+            code = one.child.poll()
+            if code is None:
+                continue
+            left.remove(one)
+            if code != 0:
+                failed = one
+                break
+        time.sleep(0.02)
+    if failed is not None:
+        failed.drain()
+        _tell(plan, failed)
+        _end(left)
+    for one in found:
+        one.drain()
+    return _code(failed.child.returncode) if failed is not None else 0
+
+
+def _tell(plan: Dict[str, Any], failed: Process) -> None:
+    code = failed.child.returncode
+    ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    _fail(plan, failed.rank, code, list(failed.last))
+    if not failed.aloud:
+        _out(b"".join(failed.last))
+    if len(plan["ranks"]) > 1:
+        _out(f"\nRank {failed.rank} {ended}; the other processes of this node are ended.\n".encode())
+
+
+def _fail(plan: Dict[str, Any], rank: int, code: int, last: List[bytes]) -> None:
+    """Write down who failed first; who comes later finds it there."""
+    told = {"rank": rank, "code": code, "tail": b"".join(last).decode("utf-8", "replace")[-8000:]}
+    with suppress(OSError), open(plan["failed"], "x", encoding="utf-8") as file:
+        json.dump(told, file)
+
+
+def _end(left: List[Process]) -> None:
+    for one in left:
+        one.signal(signal.SIGTERM)
+    end = time.monotonic() + _GRACE_SECONDS
+    while any(one.child.poll() is None for one in left) and time.monotonic() < end:
+        time.sleep(0.02)
+    for one in left:
+        one.signal(signal.SIGKILL)
+        one.child.wait()
+
+
+def _code(code: int) -> int:
+    """An exit status of ours for the end of another process: 128 and the signal, as shells do."""
+    return 128 - code if code < 0 else code
+
+
+# --- by mpirun -------------------------------------------------------------------------------------------------------
+
+
+def _by_mpi(plan: Dict[str, Any], place: str) -> int:
+    """mpirun starts this module once for each rank; that one finds out which it is, and runs the code."""
+    words = [*plan["mpi"], sys.executable, __file__, place, "rank"]
+    try:
+        child = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        _out(f"{words[0]} cannot be started: {error.strerror or error}\n".encode())
+        return 127
+    return _code(child.wait())
+
+
+def one_of_mpi(place: str) -> int:
+    """The code of one rank of MPI."""
+    plan = json.loads(Path(place).read_text(encoding="utf-8"))
+    rank = next((int(os.environ[name]) for name in _RANK_VARIABLES if os.environ.get(name, "").isdigit()), 0)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        process = Process(plan, rank, plan["env"][min(rank, len(plan["env"]) - 1)], aloud=rank == 0)
+    except OSError:
+        _fail(plan, rank, 127, [])
+        return 127
+    return _wait(plan, [process])
+
+
+if __name__ == "__main__":
+    sys.exit(one_of_mpi(sys.argv[1]) if sys.argv[2:] == ["rank"] else main(sys.argv[1]))
