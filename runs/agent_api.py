@@ -136,6 +136,21 @@ class Progress(APIView):
         return Response({"status": found.status, "desired": found.desired, "valid_for": found.valid_for})
 
 
+class RendezvousIn(serializers.Serializer):
+    address = serializers.CharField(max_length=255)
+    ports = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=65535), min_length=1, max_length=256
+    )
+
+
+class Rendezvous(APIView):
+    """A node of a run on several nodes says where it is reached, and hears where the others are."""
+
+    def post(self, request: Request, run: str) -> Response:
+        body = parse(RendezvousIn, request.data)
+        return Response(services.rendezvous(run, actor=actor_of(request), address=body["address"], ports=body["ports"]))
+
+
 class Result(APIView):
     def post(self, request: Request, run: str) -> Response:
         body = parse(ResultIn, request.data)

@@ -87,6 +87,8 @@ class Run(models.Model):
     wanted_labels = models.JSONField(default=dict, db_default={})
     #: The higher one starts first. As it is now: `config` says what was asked for at submit.
     priority = models.SmallIntegerField(default=0, db_default=0)
+    #: How many nodes it takes at the same time; the columns above are what it asks of each.
+    nodes = models.PositiveSmallIntegerField(default=1, db_default=1)
     #: Earliest time of the next attempt: the growing pause between retries.
     not_before = models.DateTimeField(null=True)
     exit_code = models.IntegerField(null=True)
@@ -164,6 +166,10 @@ class Attempt(models.Model):
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="attempts")
     no = models.PositiveIntegerField()
+    #: 0 is the node that speaks for the run; a run on several nodes has a row, a seat, for each.
+    rank = models.PositiveSmallIntegerField(default=0, db_default=0)
+    #: {address, ports} where the other nodes of the run reach this one, once it is ready.
+    meeting = models.JSONField(null=True)
     node = models.ForeignKey(Node, null=True, on_delete=models.SET_NULL, related_name="attempts")
     #: The node's word of chance for this claim: the same node asking again gets the same answer.
     nonce = models.CharField(max_length=64, blank=True)
@@ -182,7 +188,7 @@ class Attempt(models.Model):
     reason_code = models.CharField(max_length=40, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "no"], name="attempt_once")]
+        constraints = [models.UniqueConstraint(fields=["run", "no", "rank"], name="attempt_once")]
         indexes = [
             models.Index(fields=["lease_until"], condition=Q(ended__isnull=True), name="attempts_held"),
             # What a node has given away; of all that it ever ran, few attempts go on.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Now
 
 from runs import waiting
@@ -21,12 +21,17 @@ from zaffre.protocol import FINAL_STATES, HELD_STATES, QUEUED
 MOST = 1000
 
 
+def last_sign() -> QuerySet[Attempt, Any]:
+    """When the present attempt of each run was heard of last; on several nodes, the one that is silent for longest."""
+    rows = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no"))
+    return rows.order_by(F("ended").desc(nulls_first=True), "last_seen").values("last_seen")[:1]
+
+
 def shown(rows: QuerySet[Run]) -> QuerySet[Run]:
     """With everything that `run_out` shows, in one statement. Times of silence are the database's own."""
-    heard = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no")).values("last_seen")[:1]
     return rows.select_related(
         "workspace", "experiment", "target", "environment_version__environment", "submitted_by"
-    ).annotate(heard=Subquery(heard), asked=Now())
+    ).annotate(heard=Subquery(last_sign()), asked=Now())
 
 
 def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read", deleted: bool = False) -> Run:
@@ -34,7 +39,7 @@ def get_run(slug: str, run_id: str, *, actor: Actor, action: str = "run.read", d
 
     One that was deleted and can be restored is found with `deleted` only; else NotFound has the code `deleted`.
     """
-    node = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no")).values("node__name")[:1]
+    node = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no"), rank=0).values("node__name")[:1]
     rows = shown(Run.objects.all()).annotate(node=Subquery(node)).select_related("snapshot")
     return _met(slug, run_id, rows, actor=actor, action=action, deleted=deleted)
 
@@ -313,5 +318,6 @@ def _actor_of(attempt: Attempt, *, address: str) -> Actor:
         workspace_id=attempt.run.workspace_id,
         run_id=attempt.run_id,
         attempt=attempt.no,
+        rank=attempt.rank,
         address=address,
     )

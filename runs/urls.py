@@ -39,6 +39,7 @@ agent_routes = [
     path("runs/<str:run>/secrets", agent_api.OwnSecrets.as_view(), name="own_secrets"),
     path("runs/<str:run>/children", agent_api.OwnChildren.as_view(), name="own_children"),
     path("runs/<str:run>/end", agent_api.EndOfChild.as_view(), name="child_end"),
+    path("runs/<str:run>/rendezvous", agent_api.Rendezvous.as_view(), name="run_rendezvous"),
     path("runs/<str:run>/progress", agent_api.Progress.as_view(), name="run_progress"),
     path("runs/<str:run>/result", agent_api.Result.as_view(), name="run_result"),
 ]

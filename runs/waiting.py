@@ -38,7 +38,7 @@ from zaffre.protocol import DESIRED_RUN
 IN_SLOT = Q(cpus=0, memory_mb=0, gpus=0)
 #: Runs that are looked at for those that a node is to be kept free for: more than there are nodes to keep.
 LOOKED_AT = 50
-NEED = ("pk", "cpus", "memory_mb", "gpus", "wanted_labels", "priority", "queued_at", "submitted_by_id")
+NEED = ("pk", "cpus", "memory_mb", "gpus", "wanted_labels", "nodes", "priority", "queued_at", "submitted_by_id")
 
 NO_CAPACITY, NOTHING_FITS, WAITING_FOR_NODE = "no_capacity", "nothing_fits", "waiting_for_node"
 STARTING, RETRY_PAUSE = "starting", "retry_pause"
@@ -116,6 +116,7 @@ def need_of(row: dict[str, Any]) -> Need:
         memory_mb=row["memory_mb"],
         gpus=row["gpus"],
         labels=row["wanted_labels"],
+        nodes=row["nodes"],
         run=row["pk"],
         priority=row["priority"],
         user=row["submitted_by_id"],
@@ -189,7 +190,10 @@ def explain(need: Need, yard: Yard, *, target: str) -> tuple[str, str]:
         }
     if not taking:
         return WAITING_FOR_NODE, _("No node of %(target)s is online. It starts as soon as one is.") % {"target": target}
-    if any(fits(need, place) for place in taking):
+    room = sum(fits(need, place) for place in taking)
+    if need.nodes > 1 and room < need.nodes:
+        return _too_few(need, able=len(able), online=len(taking), room=room, target=target)
+    if room:
         return STARTING, _("A node of %(target)s takes it in a moment.") % {"target": target}
     if need.counted:
         return NO_CAPACITY, _("It asks for %(need)s, and what %(target)s has of it is busy.") % {
@@ -199,6 +203,20 @@ def explain(need: Need, yard: Yard, *, target: str) -> tuple[str, str]:
     slots = sum(place.capacity.slots for place in taking)
     told = ngettext("The %(n)d slot of %(target)s is busy.", "All %(n)d slots of %(target)s are busy.", slots)
     return NO_CAPACITY, told % {"n": slots, "target": target}
+
+
+def _too_few(need: Need, *, able: int, online: int, room: int, target: str) -> tuple[str, str]:
+    """(code, sentence) of a run that needs several nodes at the same time, and finds fewer with room."""
+    told = {"n": need.nodes, "target": target, "able": able, "online": online, "room": room}
+    if able < need.nodes:
+        return NOTHING_FITS, _("It needs %(n)d nodes at once; %(target)s has %(able)d that could take it.") % told
+    if online < need.nodes:
+        return WAITING_FOR_NODE, _("It needs %(n)d nodes at once; %(online)d of %(target)s are online.") % told
+    return NO_CAPACITY, ngettext(
+        "It needs %(n)d nodes at once; %(room)d of %(target)s is free.",
+        "It needs %(n)d nodes at once; %(room)d of %(target)s are free.",
+        room,
+    ) % told
 
 
 def nothing_fits(need: Need, capacities: Sequence[Capacity], *, target: str) -> str:

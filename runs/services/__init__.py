@@ -14,7 +14,7 @@ from runs.services.experiments import (
 )
 from runs.services.hints import rehint
 from runs.services.interactive import end_interactive, reopen_interactive, start_interactive
-from runs.services.leases import greet, renew, report_progress
+from runs.services.leases import greet, rendezvous, renew, report_progress
 from runs.services.placing import give_up_run, set_priority
 from runs.services.reaper import reap
 from runs.services.secrets import read_secrets
@@ -61,6 +61,7 @@ __all__ = [
     "reap",
     "rehint",
     "rename_experiment",
+    "rendezvous",
     "renew",
     "reopen_interactive",
     "report_progress",

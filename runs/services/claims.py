@@ -1,6 +1,7 @@
 """Claiming: one node gets one attempt of one run. Whoever commits first has it; nobody else can start it."""
 
 import hmac
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +13,12 @@ from django.utils import timezone
 
 from runs import waiting
 from runs.models import Attempt, Run, Status
-from runs.services import secrets
+from runs.services import seats, secrets
 from runs.services.telling import tell
 from studio.kernel import crypto, tokens
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Unauthenticated
+from studio.kernel.events import publish
 from studio.kernel.ids import ulid
 from workspace.access import authorize, can
 from workspace.audit.services import record
@@ -39,19 +41,22 @@ def claim_run(*, actor: Actor, nonce: str, run_id: str = "", ticket: str = "") -
     one may have been lost on the way. Raises Conflict `taken` for a hint that is over or leads to nothing, Forbidden
     for anybody but a node.
     """
+    gangs = seats.line_up(actor.target_id or 0)
     node = _lock_node(actor)
     authorize(node.target.workspace, actor=actor, action="node.claim")
     nonce = nonce[:MAX_NONCE]
     if nonce and (known := _claimed_before(node, nonce)):
         return _spec(known)
+    if seat := seats.waiting_for(node):
+        return _spec(_take(seat, nonce))
     if run_id:
         _require_ticket(node, run_id, ticket)
-    run = _pick(node) if node.draining is None else None
+    run, others = _pick(node, gangs=gangs) if node.draining is None else (None, [])
     if run is None:
         if run_id:
             raise Conflict("This node has no room for what waits.", code="taken")
         return None
-    return _spec(_begin(run, node, nonce))
+    return _spec(_begin(run, node, nonce, others))
 
 
 def _require_ticket(node: Node, run_id: str, ticket: str) -> None:
@@ -79,22 +84,40 @@ def _claimed_before(node: Node, nonce: str) -> Attempt | None:
     return attempt
 
 
-def _pick(node: Node) -> Run | None:
-    """The first of the waiting runs that has room on this node, locked; None when the node is full or kept free."""
+def _take(seat: Attempt, nonce: str) -> Attempt:
+    """The node takes up what was reserved for it; its lease begins now."""
+    lease = Now() + timedelta(seconds=settings.LEASE_SECONDS)
+    Attempt.objects.filter(pk=seat.pk).update(nonce=nonce or ulid(), lease_until=lease, last_seen=Now())
+    return seat
+
+
+def _pick(node: Node, *, gangs: bool) -> tuple[Run | None, list[Node]]:
+    """The first of the waiting runs that has room on this node, locked, and the other nodes that it takes.
+
+    None when the node is full or kept free. Without `gangs` (see `seats.line_up`) runs on several nodes are left out.
+    """
     place = waiting.place_of(node)
     fitting = waiting.fitting(place)
     if fitting is None:
-        return None
+        return None, []
     rows = waiting.in_order(node.target_id).filter(fitting).select_related("workspace", "experiment")
+    rows = rows if gangs else rows.filter(nodes=1)
     for _ in range(MOST_TURNED_AWAY):
         # Rows that another node is claiming in this moment are skipped, not waited for.
         run = rows.select_for_update(skip_locked=True, of=("self",)).first()
         if run is None:
-            return None
-        if (refusal := _refusal(run)) is None:
-            return None if waiting.is_kept(place, target_id=node.target_id, ahead_of=run) else run
-        _turn_away(run, *refusal)
-    return None
+            return None, []
+        if (refusal := _refusal(run)) is not None:
+            _turn_away(run, *refusal)
+            continue
+        if waiting.is_kept(place, target_id=node.target_id, ahead_of=run):
+            return None, []
+        others = seats.others_for(run, node)
+        if others is not None:
+            return run, others
+        # Too few nodes at the same time: what comes after it may pass, until it has waited for too long.
+        rows = rows.exclude(pk=run.pk)
+    return None, []
 
 
 def _refusal(run: Run) -> tuple[str, str, str] | None:
@@ -116,9 +139,8 @@ def _turn_away(run: Run, status: str, code: str, reason: str) -> None:
     tell(run, status)
 
 
-def _begin(run: Run, node: Node, nonce: str) -> Attempt:
-    token_id, no = ulid(), run.attempt_no + 1
-    text, kept = tokens.new("run", token_id)
+def _begin(run: Run, node: Node, nonce: str, others: Sequence[Node]) -> Attempt:
+    no = run.attempt_no + 1
     moment = timezone.now()
     waited = {"name": "queued", "state": "done", "started": _iso(run.queued_at), "ended": _iso(moment), "note": ""}
     Run.objects.filter(pk=run.pk).update(
@@ -129,9 +151,25 @@ def _begin(run: Run, node: Node, nonce: str) -> Attempt:
         started=None,
         steps=[waited],
     )
-    attempt = Attempt.objects.create(
+    attempt = _seat(run, no, node, nonce=nonce, rank=0)
+    for rank, other in enumerate(others, start=1):
+        _seat(run, no, other, nonce="", rank=rank)
+    if others:
+        publish(f"pool.{run.target_id}", run=run.pk)  # their long polls bring them here
+    run.attempt_no = no
+    actor = Actor(kind="node", name=node.name, node_id=node.pk)
+    record(actor=actor, workspace=run.workspace, action="run.claim", target=run.pk, fields={"attempt": no})
+    tell(run, Status.STARTING)
+    return attempt
+
+
+def _seat(run: Run, no: int, node: Node, *, nonce: str, rank: int) -> Attempt:
+    token_id = ulid()
+    text, kept = tokens.new("run", token_id)
+    return Attempt.objects.create(
         run=run,
         no=no,
+        rank=rank,
         node=node,
         nonce=nonce,
         token_id=token_id,
@@ -140,11 +178,6 @@ def _begin(run: Run, node: Node, nonce: str) -> Attempt:
         lease_until=Now() + timedelta(seconds=settings.LEASE_SECONDS),
         last_seen=Now(),
     )
-    run.attempt_no = no
-    actor = Actor(kind="node", name=node.name, node_id=node.pk)
-    record(actor=actor, workspace=run.workspace, action="run.claim", target=run.pk, fields={"attempt": no})
-    tell(run, Status.STARTING)
-    return attempt
 
 
 def _place(run_id: str, no: int) -> str:
@@ -185,6 +218,7 @@ def _spec(attempt: Attempt) -> RunSpec:
         desired=run.desired,
         secrets=secrets.of_attempt(run, attempt),
         limits=_limits(run),
+        seat={"rank": attempt.rank, "node_count": run.nodes} if run.nodes > 1 else {},
         log={"head": settings.LOG_HEAD_BYTES, "tail": settings.LOG_TAIL_BYTES},
     )
 

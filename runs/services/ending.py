@@ -1,19 +1,24 @@
 """Ends: a result that is reported, a cancel that is asked for, an attempt that is given up. The first one wins."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import DateTimeField, F, Value
-from django.db.models.functions import Greatest, Now
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from runs import forms, states
 from runs.fencing import refuse_late
-from runs.models import Attempt, Run, Status
+from runs.models import Attempt, Run
 from runs.queries import get_run
-from runs.services.children import close_children
-from runs.services.hints import hint
+from runs.services.closing import again, finish
+from runs.services.seats import (
+    LOST,
+    PREEMPTED,
+    SCRIPT_FAILED,
+    SCRIPTS_OWN,
+    TIMEOUT,
+    failed_attempts,
+    settle,
+)
 from runs.services.telling import put_away, tell
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Conflict, Forbidden, NotFound
@@ -33,10 +38,6 @@ from zaffre.protocol import (
 )
 
 MAX_TAIL, MAX_REASON, MAX_CODE = 8000, 3000, 40
-TIMEOUT, LOST, PREEMPTED = "timeout", "worker_lost", "preempted"
-SCRIPT_FAILED = "script_failed"
-#: Ends that are the script's own, which a node reports.
-SCRIPTS_OWN = (SCRIPT_FAILED, "script_killed")
 
 
 @transaction.atomic
@@ -64,6 +65,8 @@ def cancel_run(slug: str, run_id: str, *, actor: Actor) -> Run:
         tell(run, CANCEL_REQUESTED)
         # The node hears it at its next renewal; the hint makes that one now.
         hint_pool(run.target_id or 0, SYNC_TASK)
+    elif rows.filter(status=CANCEL_REQUESTED).exclude(reason_code__in=["", TIMEOUT]).update(**why):
+        tell(run, CANCEL_REQUESTED)  # one of its nodes failed and the others are ended: no other attempt follows
     else:
         now = Run.objects.values_list("status", flat=True).get(pk=run.pk)
         if now in FINAL_STATES and now != CANCELED:
@@ -100,25 +103,28 @@ def report_result(
     if run is None or actor.run_id != run_id:
         raise NotFound("This token belongs to another run.")
     refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
-    attempt = Attempt.objects.get(run=run, no=run.attempt_no)
-    code = forms.clean_text(reason, MAX_CODE)
+    attempt = Attempt.objects.get(run=run, no=run.attempt_no, rank=actor.rank)
+    code = forms.clean_text(reason, MAX_CODE) or (SCRIPT_FAILED if exit_code else "")
     facts = {"exit_code": exit_code, "signal": signal}
     Attempt.objects.filter(pk=attempt.pk).update(ended=Now(), last_seen=Now(), reason_code=code, **facts)
+    if run.nodes > 1:
+        tail = forms.clean_text(log_tail, MAX_TAIL)
+        return settle(run, attempt, message=forms.clean_text(message, MAX_REASON), log_tail=tail)
     canceling = run.desired == DESIRED_CANCEL
     if code in states.RETRIED and not canceling and _may_again(run, attempt, code):
-        return _again(run, code, free=code == PREEMPTED)
+        return again(run, code, free=code == PREEMPTED)
     timed_out = run.reason_code == TIMEOUT
     if not (canceling or timed_out) and (failed := _failed_and_may_again(run, code, exit_code)):
         told = forms.clean_text(message, MAX_REASON // 2) or "The script ended badly."
         why = f"Attempt {run.attempt_no} failed. {told}"
-        return _again(run, code or SCRIPT_FAILED, free=True, pauses=failed, why=why)
+        return again(run, code or SCRIPT_FAILED, free=True, pauses=failed, why=why)
     status = states.outcome(canceling=canceling, timed_out=timed_out, reason=code, exit_code=exit_code)
     changes: dict[str, Any] = {**facts, "log_tail": forms.clean_text(log_tail, MAX_TAIL)}
     if status == COMPLETED:
         changes |= {"reason_code": "", "reason": ""}  # why an earlier attempt was lost
     if status == FAILED and not timed_out:
         changes |= {"reason_code": code or "script_failed", "reason": forms.clean_text(message, MAX_REASON)}
-    _finish(run, status, **changes)
+    finish(run, status, **changes)
     record(actor=actor, workspace=run.workspace, action="run.end", target=run.pk, fields={"status": status})
     return status
 
@@ -136,29 +142,8 @@ def _failed_and_may_again(run: Run, code: str, exit_code: int | None) -> int:
     if not (code in SCRIPTS_OWN or (not code and exit_code)):
         return 0
     most = (run.config or {}).get("max_user_retries") or 0
-    failed = Attempt.objects.filter(run=run, reason_code__in=["", *SCRIPTS_OWN]).exclude(ended=None).count()
+    failed = failed_attempts(run).count()
     return failed if failed <= most else 0
-
-
-def _again(run: Run, code: str, *, free: bool, pauses: int = 0, why: str = "", after: datetime | None = None) -> str:
-    """Queue the run for another attempt after a growing pause, and not before `after`; `free` costs no retry."""
-    retries = run.retries_used + (0 if free else 1)
-    seconds = states.pause(max(1, retries, pauses))
-    Run.objects.filter(pk=run.pk).update(
-        status=Status.QUEUED,
-        retries_used=retries,
-        # Given up by hand, its code may live until its lease is over: only then has the node ended it by itself.
-        not_before=Greatest(Now() + timedelta(seconds=seconds), Value(after, DateTimeField())),
-        queued_at=Now(),
-        started=None,
-        steps=[],
-        reason_code=code,
-        reason=f"{why or f'Attempt {run.attempt_no} was lost.'} The next attempt starts after a pause.",
-    )
-    close_children(run)  # the next attempt begins its own
-    hint(run.pk, target_id=run.target_id or 0, attempt=run.attempt_no + 1)
-    tell(run, QUEUED)
-    return QUEUED
 
 
 def give_up(attempt: Attempt, *, why: str, actor: Actor = SYSTEM) -> bool:
@@ -173,6 +158,12 @@ def give_up(attempt: Attempt, *, why: str, actor: Actor = SYSTEM) -> bool:
     same = Attempt.objects.filter(pk=attempt.pk, ended__isnull=True, lease_until=attempt.lease_until)
     if run is None or not same.update(ended=Now(), reason_code=LOST):
         return False
+    if run.nodes > 1:
+        record(
+            actor=actor, workspace=run.workspace, action="run.give_up", target=run.pk, fields={"attempt": attempt.no}
+        )
+        settle(run, attempt, message=f"it was lost. {why}")
+        return True
     before = Attempt.objects.filter(run=run, launched__isnull=True, reason_code=LOST).count()
     launched = Attempt.objects.filter(pk=attempt.pk, launched__isnull=False).exists()
     status = states.given_up(
@@ -184,26 +175,9 @@ def give_up(attempt: Attempt, *, why: str, actor: Actor = SYSTEM) -> bool:
     )
     record(actor=actor, workspace=run.workspace, action="run.give_up", target=run.pk, fields={"attempt": attempt.no})
     if status == QUEUED:
-        _again(run, LOST, free=not launched, after=attempt.lease_until)
+        again(run, LOST, free=not launched, after=attempt.lease_until)
     else:
         timed_out = run.reason_code == TIMEOUT
         reason = {} if timed_out else {"reason_code": LOST, "reason": f"The node was lost in the middle. {why}"}
-        _finish(run, FAILED if timed_out else status, **reason)
+        finish(run, FAILED if timed_out else status, **reason)
     return True
-
-
-def _finish(run: Run, status: str, **changes: Any) -> None:
-    """Write the end of a run whose row is locked."""
-    moment = timezone.now().isoformat()
-    steps = [
-        {**step, "ended": moment, "state": "failed" if status == FAILED else "canceled"}
-        if step.get("started") and not step.get("ended") and status != Status.COMPLETED
-        else {**step, "ended": step.get("ended") or moment, "state": "done" if not step.get("ended") else step["state"]}
-        for step in run.steps
-    ]
-    Run.objects.filter(pk=run.pk).update(
-        status=status, ended=Now(), steps=steps, started=F("started"), not_before=None, ticket_hash="", **changes
-    )
-    close_children(run)
-    put_away(run)
-    tell(run, status)

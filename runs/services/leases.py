@@ -14,6 +14,7 @@ from runs import forms
 from runs.fencing import refuse_late
 from runs.models import Attempt, Run
 from runs.services.ending import give_up
+from runs.services.seats import meeting_of
 from runs.services.telling import tell
 from runs.services.warning import warn
 from runs.states import PROGRESS, before
@@ -86,17 +87,16 @@ def _renewed(node_id: str, runs: Sequence[Key]) -> dict[Key, dict[str, Any]]:
         .filter(no=F("run__attempt_no"), run__status__in=HELD_STATES)
         .order_by("run_id")
     )
-    rows = held.values("pk", "run_id", "no", "launched", "run__desired", "run__max_retries", "run__retries_used")
+    wanted = ("desired", "max_retries", "retries_used", "nodes", "config")
+    rows = held.select_related("run").only("run_id", "no", "launched", *(f"run__{name}" for name in wanted))
     answers: dict[Key, dict[str, Any]] = {}
     by_lease: dict[float, list[int]] = {}
     for row in rows:
-        key = (row["run_id"], row["no"])
-        if key not in runs:
+        if (row.run_id, row.no) not in runs:
             continue
-        left = row["run__retries_used"] < row["run__max_retries"]
-        lease = lease_of(launched=row["launched"] is not None, retries_left=left)
-        by_lease.setdefault(lease, []).append(row["pk"])
-        answers[key] = {"valid_for": lease, "desired": row["run__desired"]}
+        lease = lease_of(launched=row.launched is not None, retries_left=_may_be_retried(row.run))
+        by_lease.setdefault(lease, []).append(row.pk)
+        answers[(row.run_id, row.no)] = {"valid_for": lease, "desired": row.run.desired}
     for lease, keys in by_lease.items():
         Attempt.objects.filter(pk__in=keys).update(lease_until=Now() + timedelta(seconds=lease), last_seen=Now())
     return answers
@@ -120,6 +120,9 @@ def report_progress(
     run = _locked(run_id, actor=actor)
     if state not in PROGRESS:
         raise Invalid(f"An attempt is in one of {', '.join(PROGRESS)}, not {state[:40]!r}.", field="state")
+    if actor.rank:  # how far the run is, its first node says
+        run.valid_for = _heard(run, rank=actor.rank, launched=False)
+        return run
     canceling = run.status == CANCEL_REQUESTED
     if not canceling and run.status not in before(state):
         raise Conflict(f"The run is {run.status} already, and not {state} again.", code="backward")
@@ -128,8 +131,10 @@ def report_progress(
     if not canceling and run.status != state:
         changes["status"] = state
     told = step or {}
-    launched = state in (RUNNING, FINALIZING) or (told.get("name") == "data" and told.get("state") == "done")
-    run.valid_for = _heard(run, launched=launched)
+    prepared = told.get("name") == "data" and told.get("state") == "done"
+    # On several nodes it begins when all of them are ready (services/seats.py).
+    launched = run.nodes == 1 and (state in (RUNNING, FINALIZING) or prepared)
+    run.valid_for = _heard(run, rank=0, launched=launched)
     if state == RUNNING:
         changes["started"] = Coalesce("started", Now())
     if changes:
@@ -139,19 +144,33 @@ def report_progress(
     return run
 
 
-def _heard(run: Run, *, launched: bool) -> float:
+def _heard(run: Run, *, rank: int, launched: bool) -> float:
     """Renew the lease of the present attempt; return its seconds.
 
     From the report that comes before the code starts (the node waits for our answer) a lost attempt costs a
     retry, and the lease is as long as that asks for: the code must not begin on the short one.
     """
-    rows = Attempt.objects.filter(run=run, no=run.attempt_no)
+    rows = Attempt.objects.filter(run=run, no=run.attempt_no, rank=rank)
     if launched:
         rows.filter(launched__isnull=True).update(launched=Now())
     started = rows.filter(launched__isnull=False).exists()
-    lease = lease_of(launched=started, retries_left=run.retries_used < run.max_retries)
+    lease = lease_of(launched=started, retries_left=_may_be_retried(run))
     rows.update(lease_until=Now() + timedelta(seconds=lease), last_seen=Now())
     return lease
+
+
+def _may_be_retried(run: Run) -> bool:
+    """Whether something else may run in the place of a lost attempt: on several nodes also after a failed script."""
+    return run.retries_used < run.max_retries or (run.nodes > 1 and bool(run.config.get("max_user_retries")))
+
+
+@transaction.atomic
+def rendezvous(run_id: str, *, actor: Actor, address: str, ports: Sequence[int]) -> dict[str, Any]:
+    """A node of a run on several is ready and tells where it is reached; {ready, seats: [{rank, address, ports}],
+    desired, valid_for}. Raises as `report_progress`."""
+    run = _locked(run_id, actor=actor)
+    told = meeting_of(run, actor=actor, address=address, ports=ports)
+    return {**told, "valid_for": _heard(run, rank=actor.rank, launched=False)}
 
 
 def _locked(run_id: str, *, actor: Actor) -> Run:

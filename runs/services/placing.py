@@ -47,7 +47,8 @@ def give_up_run(slug: str, run_id: str, *, actor: Actor) -> None:
     run = get_run(slug, run_id, actor=actor, action="run.cancel")
     if run.status in FINAL_STATES:
         raise Conflict("The run has ended already.", code="final", status=run.status)
-    attempt = Attempt.objects.filter(run=run, no=run.attempt_no, ended__isnull=True).first()
+    held = Attempt.objects.filter(run=run, no=run.attempt_no, ended__isnull=True)
+    attempt = held.order_by("last_seen").first()
     if attempt is None or run_out(run)["reachable"] is not False:
         raise Conflict(
             "The node of this run answers, or it has none.", code="reachable", hint="Cancel the run to end it."

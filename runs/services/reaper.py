@@ -1,10 +1,11 @@
 """The reaper: what nobody hears from is given up, what runs too long is ended. One at a time, in the relay."""
 
 import logging
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import F, FloatField
+from django.db.models import F, FloatField, Q
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Extract, Now
 
@@ -30,7 +31,10 @@ def reap(*, actor: Actor) -> int:
     """
     if actor.kind != "system":
         raise Forbidden("Only the studio itself gives attempts up.")
-    over = Attempt.objects.filter(ended__isnull=True, lease_until__lt=Now()).order_by("lease_until")[:MOST]
+    # Of a run on several nodes that is ended, a node that is silent is not waited for any longer than for a retry.
+    silent = Q(last_seen__lt=Now() - timedelta(seconds=settings.LEASE_SECONDS))
+    left = silent & Q(run__nodes__gt=1, run__status=CANCEL_REQUESTED)
+    over = Attempt.objects.filter(Q(lease_until__lt=Now()) | left, ended__isnull=True).order_by("lease_until")[:MOST]
     touched = 0
     for attempt in over:
         try:

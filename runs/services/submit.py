@@ -119,6 +119,7 @@ def _asked(config: RunConfigBody) -> dict[str, Any]:
         "gpus": resources.get("gpus", 0),
         "wanted_labels": resources.get("labels", {}),
         "priority": config.get("priority", 0),
+        "nodes": config.get("node_count", 1),
     }
 
 

@@ -29,7 +29,8 @@ from django.db.models.functions import Coalesce, Now, NullIf
 from runs.filters import Field, Order, Tree, parse_tree
 from runs.filters.cursor import quoted, quoted_key
 from runs.filters.words import PLURALS
-from runs.models import Attempt, Experiment, Run, Status, colour_of
+from runs.models import Experiment, Run, Status, colour_of
+from runs.queries import last_sign
 from runs.queries import shown as shown_in_full
 from runs.search import Key, Ordering, condition, look, member, metric_key, run_keys, text_key
 from runs.search_sql import as_number, metric, metric_part, value_of
@@ -349,10 +350,9 @@ def _columns_of(columns: Sequence[Column], *, heard: bool = True) -> tuple[dict[
     `heard`: with the last sign of life of each run, and whether there are runs below it.
     """
     shown = dict(SHOWN)
-    last = Attempt.objects.filter(run=OuterRef("pk"), no=OuterRef("attempt_no")).values("last_seen")[:1]
     annotated: dict[str, Any] = {
         "who": Coalesce(NullIf(F("client_user"), Value("")), F("submitted_by__username")),
-        "heard": Subquery(last) if heard else Value(None, DateTimeField()),
+        "heard": Subquery(last_sign()) if heard else Value(None, DateTimeField()),
         "asked": Now(),
         "has_below": _has_children() if heard else Value(False),
     }

@@ -22,6 +22,8 @@ class Actor:
     workspace_id: int | None = None
     run_id: str = ""
     attempt: int = 0
+    #: Of a run on several nodes: which of them it is, 0 for the one that speaks for the run.
+    rank: int = 0
     node_id: str = ""
     target_id: int | None = None
     address: str = ""

@@ -1,0 +1,55 @@
+"""The last writes of an attempt: its run waits for another one, or has ended. The run's row is locked by the caller."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import DateTimeField, F, Value
+from django.db.models.functions import Greatest, Now
+from django.utils import timezone
+
+from runs import states
+from runs.models import Run, Status
+from runs.services.children import close_children
+from runs.services.hints import hint
+from runs.services.telling import put_away, tell
+from zaffre.protocol import DESIRED_RUN, FAILED, QUEUED
+
+
+def again(run: Run, code: str, *, free: bool, pauses: int = 0, why: str = "", after: datetime | None = None) -> str:
+    """Queue the run for another attempt after a growing pause, and not before `after`; `free` costs no retry."""
+    retries = run.retries_used + (0 if free else 1)
+    seconds = states.pause(max(1, retries, pauses))
+    Run.objects.filter(pk=run.pk).update(
+        status=Status.QUEUED,
+        desired=DESIRED_RUN,
+        retries_used=retries,
+        # Given up by hand, its code may live until its lease is over: only then has the node ended it by itself.
+        not_before=Greatest(Now() + timedelta(seconds=seconds), Value(after, DateTimeField())),
+        queued_at=Now(),
+        started=None,
+        steps=[],
+        reason_code=code,
+        reason=f"{why or f'Attempt {run.attempt_no} was lost.'} The next attempt starts after a pause.",
+    )
+    close_children(run)  # the next attempt begins its own
+    hint(run.pk, target_id=run.target_id or 0, attempt=run.attempt_no + 1)
+    tell(run, QUEUED)
+    return QUEUED
+
+
+def finish(run: Run, status: str, **changes: Any) -> str:
+    """Write the end of a run; returns its state."""
+    moment = timezone.now().isoformat()
+    steps = [
+        {**step, "ended": moment, "state": "failed" if status == FAILED else "canceled"}
+        if step.get("started") and not step.get("ended") and status != Status.COMPLETED
+        else {**step, "ended": step.get("ended") or moment, "state": "done" if not step.get("ended") else step["state"]}
+        for step in run.steps
+    ]
+    Run.objects.filter(pk=run.pk).update(
+        status=status, ended=Now(), steps=steps, started=F("started"), not_before=None, ticket_hash="", **changes
+    )
+    close_children(run)
+    put_away(run)
+    tell(run, status)
+    return status
