@@ -8,6 +8,7 @@ from runs import children
 from runs.artifacts.queries import list_log_files, list_pictures, total_of
 from runs.logs.queries import list_logs
 from runs.models import Run
+from runs.seatlist import process_logs
 from studio.kernel.actors import Actor
 from zaffre.protocol import IMAGE
 
@@ -28,7 +29,7 @@ def outputs(ws: str, run: Run, asked: QueryDict, *, actor: Actor) -> dict[str, A
     return {
         "logs": logs,
         "attempt": None if present else number,
-        "log_files": list_log_files(ws, run.pk, actor=actor, most=MOST_LOGS),
+        "log_files": [*process_logs(ws, run, actor=actor), *list_log_files(ws, run.pk, actor=actor, most=MOST_LOGS)],
         "below": children.list_children(ws, run.pk, actor=actor, limit=MOST_CHILDREN),
         "files": total_of(ws, run.pk, actor=actor),
     }

@@ -18,6 +18,7 @@ from runs.lineage import queries as lineage
 from runs.models import Run, Status
 from runs.origins.known import origin_out
 from runs.origins.queries import REPRODUCES, agreement
+from runs.seatlist import seats
 from runs.snapshots import browsing
 from runs.snapshots import queries as snapshots
 from runs.tables.columns import columns
@@ -79,6 +80,7 @@ def overview(ws: str, row: Run, told: Mapping[str, Any], *, actor: Actor) -> dic
     # By the relation and not by its class: models are built on runs, and not the other way round.
     shown["logged"] = row.logged_models.filter(deleted__isnull=True).order_by("created") if row.has_lineage else []
     shown["commit_url"] = commit_url(told["git"])
+    shown["seats"] = seats(ws, row, actor=actor)
     return shown | origin(ws, row, actor=actor)
 
 

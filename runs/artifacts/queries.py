@@ -56,9 +56,9 @@ def get_artifacts(slug: str, run_id: str, paths: Sequence[str], *, actor: Actor)
     return found
 
 
-def list_log_files(slug: str, run_id: str, *, actor: Actor, most: int) -> list[Artifact]:
-    """The files in the run's `logs/` folder, `most` of them by path. Raises as get_run does."""
-    return list(list_artifacts(slug, run_id, actor=actor, prefix="logs/")[:most])
+def list_log_files(slug: str, run_id: str, *, actor: Actor, most: int, folder: str = "logs/") -> list[Artifact]:
+    """The files in a folder of logs of the run, `most` of them by path. Raises as get_run does."""
+    return list(list_artifacts(slug, run_id, actor=actor, prefix=folder)[:most])
 
 
 def total_of(slug: str, run_id: str, *, actor: Actor) -> dict[str, int]:

@@ -173,7 +173,6 @@ def give_up(attempt: Attempt, *, why: str, actor: Actor = SYSTEM) -> bool:
         retries_used=run.retries_used,
         max_retries=run.max_retries,
     )
-    record(actor=actor, workspace=run.workspace, action="run.give_up", target=run.pk, fields={"attempt": attempt.no})
     if status == QUEUED:
         again(run, LOST, free=not launched, after=attempt.lease_until)
     else:

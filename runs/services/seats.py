@@ -60,10 +60,13 @@ def line_up(target_id: int) -> bool:
 def others_for(run: Run, lead: Node) -> list[Node] | None:
     """The nodes besides `lead` that have room for a seat of the run now, locked; None when there are too few."""
     wanted = run.nodes - 1
+    if not wanted:
+        return []
     need = waiting.need_of_run(run)
-    online = nodes_of(lead.target_id).filter(online=True, draining__isnull=True).exclude(pk=lead.pk)
-    if wanted <= 0 or len(online) < wanted:
-        return [] if wanted <= 0 else None
+    rows = nodes_of(lead.target_id).filter(draining__isnull=True).exclude(pk=lead.pk)
+    online = [node for node in rows if getattr(node, "online", False)]
+    if len(online) < wanted:
+        return None
     ids = [node.pk for node in online]
     locked = list(Node.objects.select_for_update(of=("self",)).filter(pk__in=ids, removed__isnull=True).order_by("pk"))
     free = {place.id for place in waiting.places_of(locked) if fits(need, place)}
@@ -95,7 +98,7 @@ def meet(run: Run, *, rank: int, address: str, ports: Sequence[int]) -> dict[str
             Attempt.objects.filter(run=run, no=run.attempt_no, ended__isnull=True).update(launched=Now())
             tell(run, run.status)
     ready = _all_met(run, rows)
-    return {"ready": ready, "seats": [{"rank": row.rank, **row.meeting} for row in rows] if ready else []}
+    return {"ready": ready, "seats": [{"rank": row.rank, **(row.meeting or {})} for row in rows] if ready else []}
 
 
 def _all_met(run: Run, rows: Sequence[Attempt]) -> bool:
@@ -118,12 +121,9 @@ def settle(run: Run, row: Attempt, *, message: str = "", log_tail: str = "") -> 
     """
     rows = seats_of(run)
     row = next(one for one in rows if one.pk == row.pk)
-    if _failed(row) and not (run.desired == DESIRED_CANCEL):
-        run.desired, run.reason_code, run.reason = (
-            DESIRED_CANCEL,
-            row.reason_code or SCRIPT_FAILED,
-            _named(row, message),
-        )
+    if _failed(row) and run.desired != DESIRED_CANCEL:
+        run.desired, run.reason_code = DESIRED_CANCEL, row.reason_code or SCRIPT_FAILED
+        run.reason = _named(row, message)
         run.exit_code, run.signal, run.log_tail = row.exit_code, row.signal, log_tail
         Run.objects.filter(pk=run.pk).update(
             status=CANCEL_REQUESTED,

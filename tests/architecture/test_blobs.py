@@ -55,6 +55,7 @@ OTHERS = {
     "runs.Run.metrics",
     "runs.Run.params",
     "runs.Run.properties",
+    "runs.Attempt.meeting",
     "runs.Run.steps",
     "runs.Run.tags",
     "runs.Run.wanted_labels",

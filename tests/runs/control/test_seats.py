@@ -13,7 +13,7 @@ from tests.runs.control.conftest import WS, FakeCode, FakeNode
 TWO = {"node_count": 2, "distribution": {"kind": "pytorch", "backend": "gloo"}}
 FAILED = {
     "reason": "script_failed",
-    "message": "Rank 1 exited with 3.\nTraceback (most recent call last)\nValueError: x",
+    "message": "Rank 1 exited with 3.\nTraceback (most…)\nValueError: x",
 }
 
 
@@ -109,7 +109,6 @@ def test_the_run_is_complete_when_the_last_of_its_nodes_is(carl, both):
     run = carl.submit(**TWO)
     first, second = running(both)
     assert first.end().json() == {"status": "running"}
-    assert second.post("metrics", batch="b", points=[["loss", 1.0, 1, 0]]).status_code in {200, 404, 405}
     assert both[1].renew(second.spec).json()["runs"][0]["desired"] == "run"
     assert second.end().json() == {"status": "completed"}
     assert carl.look(run)["status"] == "completed"
@@ -153,12 +152,8 @@ def test_cancel_waits_for_every_node(carl, both):
     run = carl.submit(**TWO)
     first, second = running(both)
     carl.client.post(f"{WS}/runs/{run.pk}/cancel")
-    assert [
-        node.renew(code.spec).json()["runs"][0]["desired"] for node, code in zip(both, (first, second), strict=True)
-    ] == [
-        "cancel",
-        "cancel",
-    ]
+    for node, code in zip(both, (first, second), strict=True):
+        assert node.renew(code.spec).json()["runs"][0]["desired"] == "cancel"
     assert first.end(None, reason="canceled").json() == {"status": "cancel_requested"}
     assert second.end(None, reason="canceled").json() == {"status": "canceled"}
     assert carl.look(run)["status"] == "canceled"
