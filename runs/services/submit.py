@@ -22,6 +22,7 @@ from workspace.audit.services import record
 from workspace.compute import queries as compute
 from workspace.datasets import queries as datasets
 from workspace.environments import queries as environments
+from workspace.environments import recipe
 from workspace.models import Workspace
 from workspace.secrets import queries as secrets
 from zaffre.protocol import RunConfigBody
@@ -75,7 +76,7 @@ def submit_run(
         tags=forms.clean_tags(tags or {}),
         properties=forms.clean_tags(properties or {}, noun="property"),
         max_retries=checked["max_retries"],
-        **_asked(checked),
+        **_asked(checked, environment.spec),
         submitted_by_id=actor.user_id,
         queued_at=timezone.now(),
     )
@@ -110,14 +111,14 @@ def open_experiment(workspace: Workspace, name: str) -> tuple[Experiment, int]:
     raise NotFound(f"The experiment {name} was deleted at this moment.", hint="Try again.")
 
 
-def _asked(config: RunConfigBody) -> dict[str, Any]:
+def _asked(config: RunConfigBody, environment: Mapping[str, Any]) -> dict[str, Any]:
     """The columns by which a claim finds a run that fits its node."""
     resources = config.get("resources", {})
     return {
         "cpus": resources.get("cpus", 0),
         "memory_mb": round(resources.get("memory_gb", 0) * 1024),
         "gpus": resources.get("gpus", 0),
-        "wanted_labels": resources.get("labels", {}),
+        "wanted_labels": resources.get("labels", {}) | recipe.labels(environment),
         "priority": config.get("priority", 0),
         "nodes": config.get("node_count", 1),
     }

@@ -14,7 +14,6 @@ from zaffre.core import (
     Webservice,
     Workspace,
 )
-from zaffre.core.conda_dependencies import CondaDependencies
 from zaffre.core.model import InferenceConfig
 from zaffre.exceptions import (
     ActivityFailedException,
@@ -164,7 +163,8 @@ def test_an_environment_is_registered_when_it_is_used(studio, space, code, monke
     (code / "requirements.txt").write_text("# ours\nscikit-learn==1.7  # pinned\n\nnumpy\n")
     environment = Environment.from_pip_requirements("e", "requirements.txt")
     environment.environment_variables["A"] = "1"
-    assert environment.spec == {"kind": "pip", "requirements": ["scikit-learn==1.7", "numpy"]}
+    packages = ["scikit-learn==1.7", "numpy"]
+    assert environment.spec == {"kind": "pip", "requirements": packages, "variables": {"A": "1"}}
     told = []
     real = space.client.post
 
@@ -180,13 +180,6 @@ def test_an_environment_is_registered_when_it_is_used(studio, space, code, monke
     body = studio.asked("POST", f"{W}/runs")[0].json["config"]
     assert (body["environment"], body["environment_variables"]) == ("e:4", {"A": "1", "B": "2"})
     assert told[0]["spec"] == environment.spec
-
-
-def test_conda_packages_are_refused_and_python_is_taken():
-    made = CondaDependencies.create(conda_packages=["python=3.11"], pip_packages=["a", "a"])
-    assert (made.python_version, made.pip_packages) == ("3.11", ["a"])
-    with pytest.raises(UserErrorException, match="pip"):
-        made.add_conda_package("scikit-learn")
 
 
 def test_runs_are_found_by_tags(studio, space):

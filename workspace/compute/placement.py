@@ -11,6 +11,9 @@ from typing import Any
 
 #: Sums of parts of a processor are not exact.
 _DUST = 1e-6
+#: What a node with a container engine says of itself, beside its own labels.
+CONTAINERS = {"containers": "yes"}
+_ENGINES = {"podman", "docker", "nerdctl"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +94,16 @@ class Place:
 
 def capacity_of(facts: Mapping[str, Any], slots: int) -> Capacity:
     """What a node said of its machine; what it did not say counts as nothing."""
-    gpus, labels = facts.get("gpus"), facts.get("labels")
+    gpus, labels, engines = facts.get("gpus"), facts.get("labels"), facts.get("engines")
+    own = dict(labels) if isinstance(labels, Mapping) else {}
+    if isinstance(engines, list) and _ENGINES & {one for one in engines if isinstance(one, str)}:
+        own |= CONTAINERS
     return Capacity(
         cpus=float(facts.get("cpu") or 0),
         memory_mb=int(float(facts.get("memory_gb") or 0) * 1024),
         gpus=len(gpus) if isinstance(gpus, list) else int(gpus or 0),
         slots=max(1, slots),
-        labels=labels if isinstance(labels, Mapping) else {},
+        labels=own,
     )
 
 

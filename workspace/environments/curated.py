@@ -31,4 +31,29 @@ CURATED = (
             requirements=["joblib==1.6.0", "matplotlib==3.11.2", "scikit-learn==1.9.1"],
         ),
     ),
+    Curated(
+        name="minimal",
+        description="A Python of its own with nothing but what the SDK needs.",
+        spec=EnvironmentSpec(kind="pip", python=None, requirements=[]),
+    ),
+    Curated(
+        name="tabular",
+        description="Tables and gradient boosting: pandas, pyarrow, LightGBM, XGBoost and scikit-learn.",
+        spec=EnvironmentSpec(
+            kind="pip",
+            python=None,
+            requirements=[
+                "lightgbm==4.7.0",
+                "pandas==3.1.1",
+                "pyarrow==26.0.1",
+                "scikit-learn==1.9.1",
+                "xgboost-cpu==3.2.0",
+            ],
+        ),
+    ),
+    Curated(
+        name="tensorboard",
+        description="TensorBoard and its writer of event files, without TensorFlow.",
+        spec=EnvironmentSpec(kind="pip", python=None, requirements=["tensorboard==2.21.0", "tensorboardx==2.6.5"]),
+    ),
 )

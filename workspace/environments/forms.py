@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
+
 from studio.kernel.errors import Invalid
 from workspace.environments import states
 
@@ -55,6 +57,61 @@ def log(value: object) -> str:
         return text
     half = MOST_LOG // 2
     return f"{text[:half]}\n[…]\n{text[-half:]}"
+
+
+def posted_spec(given: Mapping[str, str]) -> dict[str, Any]:
+    """The specification that a form spells, for the recipe to check. Raises Invalid for a conda file that is none."""
+    kind = given.get("kind", "pip")
+    spec: dict[str, Any] = {"kind": kind}
+    if kind == "pip":
+        lines = [one.strip() for one in given.get("requirements", "").splitlines()]
+        spec |= {
+            "requirements": [one for one in lines if one and not one.startswith("#")],
+            "python": given.get("python", ""),
+        }
+    elif kind == "conda":
+        spec |= conda_spec(given.get("conda", ""))
+    for key in ("interpreter", "image", "dockerfile"):
+        if kind in ("interpreter", "docker") and given.get(key, "").strip():
+            spec[key] = given[key].strip() if key != "dockerfile" else given[key]
+    variables = [one.partition("=") for one in given.get("variables", "").splitlines() if one.strip()]
+    if wrong := next((name for name, equals, _ in variables if not equals), None):
+        raise Invalid(f"{wrong[:40]!r} is no variable: write NAME=value.", field="spec.variables")
+    return spec | {"variables": {name.strip(): value for name, _, value in variables}}
+
+
+def conda_spec(text: str) -> dict[str, Any]:
+    """Channels, dependencies and requirements of a conda file. Raises Invalid."""
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise Invalid(f"The conda file is no YAML{line}.", field="conda") from None
+    listed = found.get("dependencies") if isinstance(found, dict) else None
+    if not isinstance(listed, list):
+        raise Invalid("A conda file has a list of dependencies.", field="conda")
+    packages = [one for one in listed if not isinstance(one, dict)]
+    below = [line for one in listed if isinstance(one, dict) for line in one.get("pip") or []]
+    channels = found.get("channels") or []
+    return {
+        "channels": [str(one) for one in channels] if isinstance(channels, list) else [],
+        "dependencies": [str(one) for one in packages],
+        "requirements": [str(one) for one in below],
+    }
+
+
+def shown_spec(spec: Mapping[str, Any]) -> dict[str, str]:
+    """A specification as the form has it."""
+    shown = {key: str(spec.get(key) or "") for key in ("python", "interpreter", "image", "dockerfile")}
+    shown["requirements"] = "\n".join(spec.get("requirements", []))
+    shown["variables"] = "\n".join(f"{name}={value}" for name, value in spec.get("variables", {}).items())
+    if spec.get("kind") == "conda":
+        python = [f"python={spec['python']}"] if spec.get("python") else []
+        listed: list[Any] = [*python, *spec.get("dependencies", []), {"pip": spec.get("requirements", [])}]
+        tree = {"channels": spec.get("channels", []), "dependencies": listed}
+        shown["conda"] = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    return shown
 
 
 def _number(value: object) -> int | float | None:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from studio.kernel.actors import Actor
 from studio.kernel.errors import NotFound
-from workspace.environments import queries, recipe
+from workspace.environments import forms, queries, recipe, services
 
 #: Rows of a table on these pages.
 MOST_ROWS = 100
@@ -43,6 +45,29 @@ def frame_of(ws: str, name: str, given: Mapping[str, str], tab: str, *, actor: A
         "newest": versions[0].version if versions else version.version,
         "asked": recipe.lines(version.spec),
         "is_built": recipe.is_built(version.spec),
+        "is_resolved": recipe.is_resolved(version.spec),
         "targets": list(version.environment.workspace.targets.order_by("name").values_list("name", flat=True)),
         "tab": tab,
     }
+
+
+def form_of(ws: str, given: Mapping[str, str], *, actor: Actor) -> dict[str, Any]:
+    """The form: of the kind ?kind=, filled in from the version ?version= of ?from=. Raises Forbidden, NotFound."""
+    services.require_create(ws, actor=actor)
+    known, description = given.get("from", ""), ""
+    spec: dict[str, Any] = {}
+    if known:
+        version = queries.get_version(ws, known, number_of(given.get("version", "")), actor=actor)
+        spec, description = version.spec, version.environment.description
+    kinds = [
+        ("pip", _("pip requirements")),
+        ("conda", _("Conda file")),
+        ("interpreter", _("Existing interpreter")),
+        ("docker", _("Container image")),
+    ]
+    present = str(spec.get("kind", "pip"))
+    kind = given.get("kind") or (present if present in dict(kinds) else "pip")
+    if kind not in dict(kinds):
+        raise NotFound(f"No form makes environments of the kind {kind[:40]!r}.")
+    filled = forms.shown_spec(spec) | {"description": description}
+    return {"known": known, "kinds": kinds, "kind": kind, "given": filled}

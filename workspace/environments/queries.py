@@ -139,7 +139,7 @@ def as_spec(version: EnvironmentVersion) -> dict[str, Any]:
         "name": version.environment.name,
         "version": version.version,
         "spec": version.spec,
-        "lock": [] if version.spec["kind"] == recipe.SYSTEM else list(locks),
+        "lock": list(locks) if recipe.is_resolved(version.spec) else [],
     }
 
 

@@ -10,16 +10,35 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from studio.kernel.errors import Invalid
+from workspace.compute.placement import CONTAINERS
+from workspace.environments import conda
 from zaffre.protocol import EnvironmentSpec
 
-SYSTEM = "system"
-PIP = "pip"
-KINDS = (SYSTEM, PIP)
+SYSTEM, PIP, CONDA, INTERPRETER, DOCKER = "system", "pip", "conda", "interpreter", "docker"
+KINDS = (SYSTEM, PIP, CONDA, INTERPRETER, DOCKER)
 MAX_REQUIREMENTS = 500
 MAX_LINE = 500
-#: Python versions that a node can be asked for; patch releases are the node's choice.
-_PYTHON = re.compile(r"3\.(9|1[0-9])\Z")
+MAX_VARIABLES, MAX_VARIABLE = 100, 8000
+MAX_WARNING = 300
+#: 3.11 or 3.11.4: patch releases are the node's choice, and so is the nearest one where it has none.
+_PYTHON = re.compile(r"3\.[0-9]{1,2}(\.[0-9]{1,3})?\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 _SCHEMES = ("https://", "git+https://")
+_KEYS = {
+    SYSTEM: {"kind", "variables"},
+    PIP: {"kind", "python", "requirements", "variables"},
+    CONDA: {"kind", "python", "requirements", "channels", "dependencies", "variables"},
+    INTERPRETER: {"kind", "interpreter", "variables"},
+    DOCKER: {"kind", "image", "dockerfile", "interpreter", "variables"},
+}
+MAX_DOCKERFILE = 50_000
+#: registry/path:tag or @digest. Never the beginning of an option.
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}\Z")
+#: Packages that scripts of then name for what is here without them.
+_OURS = re.compile(
+    r"azureml-(core|defaults|sdk|dataprep.*|dataset-runtime|telemetry|pipeline.*|train.*|widgets|contrib-.*|interpret"
+    r"|explain-model|model-management-sdk|inference-server-http|monitoring)\Z"
+)
 
 
 def parse_spec(spec: object) -> EnvironmentSpec:
@@ -29,46 +48,144 @@ def parse_spec(spec: object) -> EnvironmentSpec:
     """
     if not isinstance(spec, Mapping):
         raise Invalid('The spec is an object such as {"kind": "pip", "requirements": ["pandas"]}.', field="spec")
-    if unknown := sorted(str(key)[:40] for key in set(spec) - {"kind", "python", "requirements"}):
-        raise Invalid(f"The spec has unknown field(s): {', '.join(unknown[:5])}.", field="spec")
-    kind, python = spec.get("kind"), spec.get("python")
+    kind = spec.get("kind")
     if kind not in KINDS:
         raise Invalid(f"The kind of an environment is one of {', '.join(KINDS)}.", field="spec.kind")
-    lines = spec.get("requirements") or []
-    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise Invalid("The requirements are a list of lines, one package each.", field="spec.requirements")
-    if python is not None and not (isinstance(python, str) and _PYTHON.match(python)):
-        raise Invalid(f"Python is given as 3.11 or the like, not {str(python)[:20]!r}.", field="spec.python")
-    if kind == SYSTEM:
-        if lines or python:
-            raise Invalid(
-                "A system environment is the node's own Python and takes no packages.",
-                hint="Use the kind pip to name packages or a Python version.",
-                field="spec",
-            )
-        return EnvironmentSpec(kind=SYSTEM)
-    return EnvironmentSpec(kind=PIP, python=python, requirements=_requirements(lines))
+    given = {key: value for key, value in spec.items() if value not in (None, [], {}, "")}
+    if odd := sorted(str(key)[:40] for key in set(given) - _KEYS[kind] - {"warnings"}):
+        why = f"The spec has field(s) that {kind} environments do not have: {', '.join(odd[:5])}."
+        hint = "Use the kind pip to name packages or a Python version." if kind == SYSTEM else None
+        raise Invalid(why, field="spec", hint=hint)
+    made = EnvironmentSpec(kind=kind)
+    if kind in (PIP, CONDA):
+        made = _of_packages(kind, given)
+    elif kind == INTERPRETER:
+        made["interpreter"] = _interpreter(given.get("interpreter", "python"))
+    elif kind == DOCKER:
+        made |= _container(given)
+    if variables := _variables(given.get("variables", {})):
+        made["variables"] = variables
+    return made
 
 
 def is_built(spec: Mapping[str, Any]) -> bool:
     """Whether a node has something to make for it; else it is used as the node has it."""
-    return spec["kind"] != SYSTEM
+    return spec["kind"] in (PIP, CONDA, DOCKER)
+
+
+def is_resolved(spec: Mapping[str, Any]) -> bool:
+    """Whether it has a lock; an image is what its engine gets under its name."""
+    return spec["kind"] in (PIP, CONDA)
+
+
+def labels(spec: Mapping[str, Any]) -> dict[str, str]:
+    """What a node must say of itself to take it, as labels of placement (workspace/compute/placement.py)."""
+    return dict(CONTAINERS) if spec["kind"] == DOCKER else {}
 
 
 def lines(spec: Mapping[str, Any]) -> list[str]:
     """What was asked for, one thing a line, for showing and comparing."""
     found = [f"python {spec['python']}"] if spec.get("python") else []
-    return [*found, *spec.get("requirements", [])]
+    found += [f"interpreter {spec['interpreter']}"] if spec.get("interpreter") else []
+    found += [f"image {spec['image']}"] if spec.get("image") else []
+    found += spec.get("dockerfile", "").splitlines()
+    found += [f"channel {one}" for one in spec.get("channels", [])]
+    found += [f"conda {one}" for one in spec.get("dependencies", [])]
+    found += spec.get("requirements", [])
+    return [*found, *(f"variable {name}={value}" for name, value in spec.get("variables", {}).items())]
 
 
 def digest(spec: EnvironmentSpec) -> str:
-    """The SHA-256 that names this specification; `spec` as `parse_spec` returned it."""
-    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+    """The SHA-256 that names this specification; `spec` as `parse_spec` returned it. What is said of it is no part."""
+    kept = {key: value for key, value in spec.items() if key != "warnings"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _of_packages(kind: str, given: Mapping[str, Any]) -> EnvironmentSpec:
+    warnings: list[str] = []
+    python = _python(given.get("python"))
+    found, extra = _lines_of(given, "requirements"), EnvironmentSpec(kind=kind)
+    if kind == CONDA:
+        extra["channels"] = [line[:200] for line in _lines_of(given, "channels")]
+        extra["dependencies"] = dependencies = [line.strip()[:MAX_LINE] for line in _lines_of(given, "dependencies")]
+        try:
+            taken = conda.translate(dependencies)
+        except ValueError as problem:
+            raise Invalid(f"{problem}.", code="bad_requirements", field="spec.dependencies") from None
+        if taken.requirements or taken.left_out:
+            warnings.append(conda.warning(taken, len(taken.requirements))[:MAX_WARNING])
+        found, python = [*taken.requirements, *found], python or taken.python or None
+    kept = _requirements(found)
+    ours = [line for line in kept if _OURS.match(Requirement(line).name)]
+    if ours:
+        names = ", ".join(Requirement(line).name for line in ours)
+        warnings.append(f"Left out, for Zaffre's own SDK is in every environment: {names}."[:MAX_WARNING])
+    requirements = [line for line in kept if line not in ours]
+    made = EnvironmentSpec(kind=kind, python=python, requirements=sorted(map(_mlflow, requirements)))
+    made.update(extra)
+    if warnings:
+        made["warnings"] = warnings
+    return made
+
+
+def _mlflow(line: str) -> str:
+    """azureml-mlflow was a bridge around MLflow's client, which speaks with this studio as it is."""
+    return "mlflow-skinny" if Requirement(line).name == "azureml-mlflow" else line
+
+
+def _python(python: object) -> str | None:
+    if python is None:
+        return None
+    if not (isinstance(python, str) and _PYTHON.match(python)):
+        raise Invalid(f"Python is given as 3.11 or the like, not {str(python)[:20]!r}.", field="spec.python")
+    return ".".join(python.split(".")[:2])
+
+
+def _container(given: Mapping[str, Any]) -> EnvironmentSpec:
+    image, dockerfile = given.get("image"), given.get("dockerfile")
+    if (image is None) == (dockerfile is None):
+        raise Invalid("A container comes of either an image or a Dockerfile.", field="spec.image")
+    made = EnvironmentSpec(interpreter=_interpreter(given.get("interpreter", "python")))
+    if image is not None:
+        if not isinstance(image, str) or not _IMAGE.match(image):
+            raise Invalid(f"{str(image)[:80]!r} is no name of an image such as python:3.12-slim.", field="spec.image")
+        made["image"] = image
+    else:
+        if not isinstance(dockerfile, str) or not 0 < len(dockerfile) <= MAX_DOCKERFILE or "\0" in dockerfile:
+            raise Invalid(f"A Dockerfile is a text of at most {MAX_DOCKERFILE} characters.", field="spec.dockerfile")
+        made["dockerfile"] = dockerfile.replace("\r\n", "\n")
+    return made
+
+
+def _interpreter(path: object) -> str:
+    if not isinstance(path, str) or not path.isprintable() or not 0 < len(path) <= MAX_LINE:
+        why = "The interpreter is the path of a Python on the node, or a command there."
+        raise Invalid(why, field="spec.interpreter")
+    return path.strip()
+
+
+def _variables(given: object) -> dict[str, str]:
+    if not isinstance(given, Mapping) or len(given) > MAX_VARIABLES:
+        raise Invalid(f"The variables are at most {MAX_VARIABLES} names with their texts.", field="spec.variables")
+    for name, value in given.items():
+        if not isinstance(name, str) or not _VARIABLE.match(name):
+            raise Invalid(f"{str(name)[:40]!r} is no name of a variable.", field="spec.variables")
+        if not isinstance(value, str) or len(value) > MAX_VARIABLE or "\0" in value:
+            why = f"The variable {name} is no text of at most {MAX_VARIABLE} characters."
+            raise Invalid(why, field="spec.variables")
+    return dict(sorted(given.items()))
+
+
+def _lines_of(given: Mapping[str, Any], key: str) -> list[str]:
+    found = given.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(line, str) for line in found):
+        raise Invalid(f"The {key} are a list of lines, one each.", field=f"spec.{key}")
+    if len(found) > MAX_REQUIREMENTS:
+        raise Invalid(f"{len(found)} {key}, and at most {MAX_REQUIREMENTS} are allowed.", field=f"spec.{key}")
+    return found
 
 
 def _requirements(lines: list[str]) -> list[str]:
-    if len(lines) > MAX_REQUIREMENTS:
-        raise Invalid(f"{len(lines)} requirements, and at most {MAX_REQUIREMENTS} are allowed.")
     kept: set[str] = set()
     refused: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):

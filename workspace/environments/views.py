@@ -2,16 +2,17 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from studio.kernel.errors import NotFound
+from studio.kernel.errors import Conflict, Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
-from workspace.environments import pages, queries, services
+from workspace.environments import forms, pages, queries, services
 
 
 @signed_in
@@ -104,19 +105,25 @@ def cancel_build(request: SignedInRequest, ws: str, name: str, build: str) -> Ht
     )
 
 
-@require_POST
 @signed_in
 def register(request: SignedInRequest, ws: str) -> HttpResponse:
-    """Add a version from a list of requirements, one on each line."""
-    form = request.POST
-    lines = [line.strip() for line in form.get("requirements", "").splitlines()]
-    spec = {"kind": "pip", "requirements": [line for line in lines if line and not line.startswith("#")]}
-    return post(
-        request,
-        lambda: services.register_environment(
-            ws, actor=request.actor, name=form.get("name", ""), spec=spec, description=form.get("description", "")
-        ),
-        said=_("The environment was registered."),
-        to=lambda made: reverse("environment", args=[ws, made.environment.name]),
-        back=reverse("environments", args=[ws]),
-    )
+    """The form of a new environment, or of the next version of ?from=; what was refused comes back as it was typed."""
+    shown = pages.form_of(ws, request.GET, actor=request.actor)
+    if request.method == "POST":
+        form = request.POST
+        try:
+            made = services.register_environment(
+                ws,
+                actor=request.actor,
+                name=form.get("name", ""),
+                spec=forms.posted_spec(form),
+                description=form.get("description", ""),
+            )
+        except (Invalid, Conflict) as refused:
+            shown |= {"refused": refused, "given": form, "kind": form.get("kind", "pip")}
+            return render(request, "environments/new.html", shown, status=422)
+        name, number = made.environment.name, made.version
+        told = _("%(name)s:%(n)d is this already.") if made.unchanged else _("%(name)s:%(n)d was registered.")
+        messages.success(request, told % {"name": name, "n": number})
+        return redirect("environment", ws, name)
+    return render(request, "environments/new.html", shown)

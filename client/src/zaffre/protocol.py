@@ -206,9 +206,20 @@ class RunConfigBody(TypedDict, total=False):
 
 
 class EnvironmentSpec(TypedDict, total=False):
-    kind: str  # system | pip
+    kind: str  # system | pip | conda | interpreter | docker
     python: Optional[str]
     requirements: List[str]
+    #: Of conda, as they were written; `requirements` holds what they became for pip.
+    channels: List[str]
+    dependencies: List[str]
+    #: A Python on the node, or in the container.
+    interpreter: str
+    #: Of docker: one of them.
+    image: str
+    dockerfile: str
+    variables: Dict[str, str]
+    #: What runs that use it should know; written by the studio.
+    warnings: List[str]
 
 
 class LockRef(TypedDict, total=False):

@@ -24,7 +24,7 @@ def register_environment(
 ) -> EnvironmentVersion:
     """Add a version of an environment; the newest one is returned (`.unchanged`) when it is the same already.
 
-    `spec` is {kind: "system"} or {kind: "pip", python?, requirements}. Raises Invalid that names each
+    `spec` as `recipe.parse_spec` takes it. Raises Invalid that names each
     line that is no requirement, Conflict `curated` for the studio's own environments.
     """
     workspace = get_workspace(slug, actor=actor, action="environment.create")
@@ -37,6 +37,11 @@ def register_environment(
             hint="Register yours under another name.",
         )
     return _add_version(workspace, actor=actor, name=name, spec=checked, description=description, curated=False)
+
+
+def require_create(slug: str, *, actor: Actor) -> None:
+    """Raise what `register_environment` would raise for who may not, before a form is filled in."""
+    get_workspace(slug, actor=actor, action="environment.create")
 
 
 @transaction.atomic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 
 from zaffre.agent import supervisors
 from zaffre.agent.clock import now
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zaffre.agent.blobs import Blobs
     from zaffre.agent.config import Identity
     from zaffre.agent.cord import Cord
-    from zaffre.agent.environments import Environments
+    from zaffre.agent.environments import Container, Environments
     from zaffre.agent.gpus import Shelf
     from zaffre.agent.logpump import LogPump
     from zaffre.agent.machine import Machine
@@ -83,6 +83,9 @@ class Job:
     launched: bool = False
     child: Optional[subprocess.Popen[bytes]] = None
     cord: Optional[Cord] = None
+    #: Variables of the environment, and the image that the code runs in.
+    variables: Mapping[str, str] = field(default_factory=dict)
+    container: Optional[Container] = None
     #: What the environment's interpreter needs besides the system's folders.
     prefixes: Tuple[Path, ...] = ()
     gpus: Tuple[str, ...] = ()

@@ -32,6 +32,10 @@ class Replica(Service):
             place = package.provide(
                 self.config.cache, self.shop.blobs, self.spec, door=self.shop.door, until=self._stop.is_set
             )
+            if found.container is not None:
+                raise EnvironmentFailed(
+                    "Endpoints run in packages, not in container images: use the kind pip or conda."
+                )
         except Stopped:
             return None
         except EnvironmentFailed as error:
@@ -44,6 +48,7 @@ class Replica(Service):
         env = base_environment(
             home=str(self.folder / "home"), tmp=str(self.folder / "home"), path_first=found.bin, sdk=self.shop.sdk
         )
+        env.update(found.variables)
         env.update(
             {
                 "AZUREML_MODEL_DIR": str(place.joinpath(*package.model_folder(self.spec).split("/"))),

@@ -68,7 +68,7 @@ def environment(job: Job) -> Dict[str, str]:
     place, url, spec = job.place, job.door.url, job.spec
     env = base_environment(home=str(place.home), tmp=str(place.tmp), path_first=job.path_first, sdk=job.shop.sdk)
     chosen = (spec.get("config") or {}).get("environment_variables") or {}
-    for name, given in chosen.items():
+    for name, given in {**job.variables, **chosen}.items():
         value = with_input(job, str(given))
         env[str(name)] = f"{job.shop.sdk}:{value}" if name == "PYTHONPATH" else value
     secrets = spec.get("secrets") or {}

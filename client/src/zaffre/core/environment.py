@@ -6,45 +6,121 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from zaffre.core.conda_dependencies import CondaDependencies
+from zaffre.core.environment_sections import ContainerRegistry, DockerSection, PythonSection, SparkSection
 from zaffre.errors import UserErrorException
 from zaffre.protocol import EnvironmentSpec
 from zaffre.transport import segment
 
 if TYPE_CHECKING:
+    from zaffre.core.environment_builds import EnvironmentBuild
     from zaffre.core.workspace import Workspace
 
-__all__ = ["CondaDependencies", "Environment"]
-
-
-class PythonSection:
-    """Where the packages come from."""
-
-    def __init__(self) -> None:
-        #: True: the node's own Python with what is installed there.
-        self.user_managed_dependencies = False
-        self.conda_dependencies = CondaDependencies()
+__all__ = [
+    "CondaDependencies",
+    "ContainerRegistry",
+    "DockerSection",
+    "Environment",
+    "PythonSection",
+    "SparkSection",
+]
 
 
 class Environment:
-    """A named set of packages. `version` is None until it is registered; variables are given to runs, not stored."""
+    """A named set of packages. `version` is None until it is registered; `warnings` are what its runs will be told."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.version: Optional[str] = None
         self.description = ""
         self.python = PythonSection()
+        self.docker = DockerSection()
+        self.spark = SparkSection()
         self.environment_variables: Dict[str, str] = {}
+        self.inferencing_stack_version: Optional[str] = None
+        self.warnings: List[str] = []
 
+    # --- making one -------------------------------------------------------------------------------------------------
     @classmethod
-    def from_pip_requirements(cls, name: str, file_path: str) -> "Environment":
+    def from_pip_requirements(cls, name: str, file_path: str, pip_version: Optional[str] = None) -> "Environment":
         """The packages of a requirements file. Raises UserErrorException when it cannot be read."""
         made = cls(name)
         made.python.conda_dependencies.pip_packages = read_requirements(Path(file_path))
         return made
 
     @classmethod
-    def get(cls, workspace: "Workspace", name: str, version: Optional[Any] = None) -> "Environment":
-        """A registered environment, the newest version without one. Raises NotFound."""
+    def from_conda_specification(cls, name: str, file_path: str) -> "Environment":
+        """The packages of a conda file. Raises UserErrorException when it cannot be read."""
+        made = cls(name)
+        made.python.conda_dependencies = CondaDependencies(conda_dependencies_file_path=file_path)
+        return made
+
+    @classmethod
+    def from_existing_conda_environment(cls, name: str, conda_environment_name: str) -> "Optional[Environment]":
+        """The packages of a conda environment of this machine; None when there is no conda or no such environment."""
+        from zaffre.core.environment_files import exported
+
+        found = exported(conda_environment_name)
+        if found is None:
+            return None
+        made = cls(name)
+        made.python.conda_dependencies = found
+        return made
+
+    @classmethod
+    def from_docker_image(
+        cls,
+        name: str,
+        image: str,
+        container_registry: Optional[ContainerRegistry] = None,
+        conda_specification: Optional[str] = None,
+        pip_requirements: Optional[str] = None,
+    ) -> "Environment":
+        """An image, with further packages in it when a file names some."""
+        made = cls._around(name, conda_specification, pip_requirements)
+        made.docker.base_image = image
+        made.docker.base_image_registry = container_registry or ContainerRegistry()
+        return made
+
+    @classmethod
+    def from_dockerfile(
+        cls,
+        name: str,
+        dockerfile: str,
+        conda_specification: Optional[str] = None,
+        pip_requirements: Optional[str] = None,
+    ) -> "Environment":
+        """An image that nodes build; `dockerfile` is its text, or the path of a file."""
+        made = cls._around(name, conda_specification, pip_requirements)
+        file = (
+            Path(dockerfile) if "\n" not in dockerfile and not dockerfile.lstrip().upper().startswith("FROM ") else None
+        )
+        try:
+            made.docker.base_dockerfile = file.read_text(encoding="utf-8") if file else dockerfile
+        except OSError as error:
+            raise UserErrorException(f"{dockerfile} cannot be read: {error.strerror or error}.") from None
+        return made
+
+    @classmethod
+    def _around(cls, name: str, conda_specification: Optional[str], pip_requirements: Optional[str]) -> "Environment":
+        made = cls(name)
+        if conda_specification:
+            made.python.conda_dependencies = CondaDependencies(conda_dependencies_file_path=conda_specification)
+        elif pip_requirements:
+            made.python.conda_dependencies.pip_packages = read_requirements(Path(pip_requirements))
+        else:
+            made.python.user_managed_dependencies = True
+        return made
+
+    # --- in the workspace -------------------------------------------------------------------------------------------
+    @classmethod
+    def get(
+        cls, workspace: "Workspace", name: str, version: Optional[Any] = None, label: Optional[str] = None
+    ) -> "Environment":
+        """A registered environment, the newest version without one (or with the label `latest`). Raises NotFound."""
+        if label not in (None, "latest", "Latest"):
+            raise UserErrorException(
+                f"Environments have no label {label!r}.", hint="Give a version, or label='latest'."
+            )
         address = f"{workspace.path}/environments/{segment(name)}"
         if version is None:
             version = workspace.client.get(address)["version"]
@@ -62,18 +138,40 @@ class Environment:
         made = cls(found["name"])
         made.version = str(found["version"])
         spec = found.get("spec") or {}
-        made.python.user_managed_dependencies = spec.get("kind") == "system"
-        made.python.conda_dependencies.pip_packages = [str(one) for one in spec.get("requirements") or []]
-        made.python.conda_dependencies.python_version = spec.get("python") or None
+        kind, packages = spec.get("kind"), made.python.conda_dependencies
+        made.python.user_managed_dependencies = kind in ("system", "interpreter", "docker")
+        made.python.interpreter_path = spec.get("interpreter") or "python"
+        made.docker.base_image, made.docker.base_dockerfile = spec.get("image"), spec.get("dockerfile")
+        packages.pip_packages = [str(one) for one in spec.get("requirements") or []]
+        packages.python_version = spec.get("python") or None
+        if kind == "conda":
+            packages.conda_packages = [str(one) for one in spec.get("dependencies") or []]
+            packages.conda_channels = [str(one) for one in spec.get("channels") or []]
+            # They are among the requirements, too, by their names for pip: registering this gives the same version.
+        made.environment_variables = {str(key): str(one) for key, one in (spec.get("variables") or {}).items()}
+        made.warnings = [str(one) for one in spec.get("warnings") or []]
         return made
 
     @property
     def spec(self) -> EnvironmentSpec:
         """As the studio takes it."""
-        if self.python.user_managed_dependencies:
-            return {"kind": "system"}
+        found: Any = self.docker.spec(self.python)
+        if found is None and self.python.user_managed_dependencies:
+            path = self.python.interpreter_path
+            found = {"kind": "system"} if path in ("", "python", None) else {"kind": "interpreter", "interpreter": path}
+        if found is None:
+            found = self._packages()
+        if self.environment_variables:
+            found["variables"] = {str(key): str(one) for key, one in self.environment_variables.items()}
+        return found
+
+    def _packages(self) -> Dict[str, Any]:
         packages = self.python.conda_dependencies
-        found: EnvironmentSpec = {"kind": "pip", "requirements": [str(one) for one in packages.pip_packages]}
+        if self.python.conda_dependencies_file:
+            packages = CondaDependencies(conda_dependencies_file_path=self.python.conda_dependencies_file)
+        found: Dict[str, Any] = {"kind": "pip", "requirements": [str(one) for one in packages.pip_packages]}
+        if packages.conda_packages:
+            found.update(kind="conda", channels=packages.conda_channels, dependencies=packages.conda_packages)
         if packages.python_version:
             found["python"] = packages.python_version
         return found
@@ -83,16 +181,56 @@ class Environment:
         body = {"name": self.name, "description": self.description, "spec": self.spec}
         found = workspace.client.post(f"{workspace.path}/environments", body)
         self.version = str(found["version"])
+        self.warnings = [str(one) for one in (found.get("spec") or {}).get("warnings") or []]
         return self
 
     def clone(self, new_name: str) -> "Environment":
         """An unregistered copy under another name."""
-        made = Environment(new_name)
-        made.python.user_managed_dependencies = self.python.user_managed_dependencies
-        made.python.conda_dependencies.pip_packages = list(self.python.conda_dependencies.pip_packages)
-        made.python.conda_dependencies.python_version = self.python.conda_dependencies.python_version
-        made.environment_variables = dict(self.environment_variables)
+        from copy import deepcopy
+
+        made = deepcopy(self)
+        made.name, made.version = new_name, None
         return made
+
+    # --- building it ------------------------------------------------------------------------------------------------
+    def build(self, workspace: "Workspace", image_build_compute: Optional[str] = None) -> "EnvironmentBuild":
+        """Have a node of a compute target make it now, registering it when it is not; returns the build, which goes on.
+
+        Without a target it is `local`, or the only one. Raises Invalid for what needs no building.
+        """
+        from zaffre.core.environment_builds import start
+
+        return start(self, workspace, target=image_build_compute or "")
+
+    def build_local(self, workspace: "Workspace", platform: Optional[str] = None, **_: Any) -> str:
+        """Make it on this machine, from the studio's lock where it has one; returns the path of its Python.
+
+        Needs uv here. Raises UserErrorException when it cannot be made.
+        """
+        from zaffre.core.environment_builds import make_here
+
+        return make_here(self, workspace)
+
+    def get_image_details(self, workspace: "Workspace") -> Dict[str, Any]:
+        """Of a registered version: its `lock` (None before it was resolved) and its `builds`, newest first."""
+        from zaffre.core.environment_builds import details
+
+        return details(self, workspace)
+
+    # --- its files --------------------------------------------------------------------------------------------------
+    def save_to_directory(self, path: str, overwrite: bool = False) -> None:
+        """Write azureml_environment.json and conda_dependencies.yml into a folder. Raises UserErrorException when one
+        is there and `overwrite` is False."""
+        from zaffre.core.environment_files import save
+
+        save(self, Path(path), overwrite=overwrite)
+
+    @classmethod
+    def load_from_directory(cls, path: str) -> "Environment":
+        """What `save_to_directory` wrote. Raises UserErrorException."""
+        from zaffre.core.environment_files import load
+
+        return load(Path(path))
 
     def __repr__(self) -> str:
         return f"Environment({self.name!r}, version={self.version!r})"

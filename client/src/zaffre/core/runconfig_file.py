@@ -206,16 +206,14 @@ def _environment_tree(config: RunConfiguration) -> Dict[str, Any]:
     if isinstance(environment, str):
         name, _, version = environment.partition(":")
         return {"name": name, "version": version or None, "environmentVariables": own}
-    packages = environment.python.conda_dependencies
-    conda: List[Any] = [f"python={packages.python_version}"] if packages.python_version else []
-    conda.append({"pip": [str(one) for one in packages.pip_packages]})
     return {
         "name": None if environment.name == _UNNAMED else environment.name,
         "version": environment.version,
         "environmentVariables": {**environment.environment_variables, **own},
         "python": {
             "userManagedDependencies": bool(environment.python.user_managed_dependencies),
-            "condaDependencies": {"dependencies": conda},
+            "interpreterPath": environment.python.interpreter_path,
+            "condaDependencies": environment.python.conda_dependencies.as_dict(),
         },
     }
 
@@ -238,6 +236,7 @@ def _read_environment(config: RunConfiguration, found: Any, folder: Path, unknow
     environment = Environment(str(name or _UNNAMED))
     told = python or {}
     environment.python.user_managed_dependencies = bool(told.get("userManagedDependencies"))
+    environment.python.interpreter_path = str(told.get("interpreterPath") or "python")
     environment.python.conda_dependencies = _packages(told, folder)
     config.environment = environment
     unknown += [f"environment.{key}" for key in ("docker", "spark", "databricks") if _says(found.get(key))]
@@ -259,16 +258,7 @@ def _packages(told: Dict[str, Any], folder: Path) -> CondaDependencies:
         if place is None:
             raise UserErrorException(f"The conda file {file} is not there.")
         tree = _tree_of(place)
-    if not isinstance(tree, (dict, type(None))):
-        raise UserErrorException("A conda environment has keys such as dependencies.")
-    made = CondaDependencies()
-    for one in (tree or {}).get("dependencies") or []:
-        if isinstance(one, dict):
-            for package in one.get("pip") or []:
-                made.add_pip_package(str(package))
-        elif str(one).partition("=")[0].strip() != "pip":
-            made.add_conda_package(str(one))
-    return made
+    return CondaDependencies(_underlying_structure=tree or {})
 
 
 def _says(part: Any) -> bool:

@@ -3,6 +3,6 @@
 from zaffre.agent.environments.desk import Desk
 from zaffre.agent.environments.installer import EnvironmentFailed, find_uv
 from zaffre.agent.environments.making import Environments
-from zaffre.agent.environments.shapes import Environment, check_requirements
+from zaffre.agent.environments.shapes import Container, Environment, check_requirements
 
-__all__ = ["Desk", "Environment", "EnvironmentFailed", "Environments", "check_requirements", "find_uv"]
+__all__ = ["Container", "Desk", "Environment", "EnvironmentFailed", "Environments", "check_requirements", "find_uv"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from zaffre.agent.config import DEFAULT_ENVIRONMENTS_GB
 from zaffre.agent.door import Stopped
-from zaffre.agent.environments import installer, locks, pythons
+from zaffre.agent.environments import containers, existing, installer, locks, pythons
 from zaffre.agent.environments.desk import Desk
 from zaffre.agent.environments.installer import EnvironmentFailed, Say, Until
 from zaffre.agent.environments.shapes import Environment, Lock, Order, check_requirements
@@ -80,16 +81,25 @@ class Environments:
         self.desk.report(order.version, {**told, "log": "".join(said)[-_MOST_LOG:], "run": run})
 
     def _provide(self, order: Order) -> Environment:
-        kind = order.spec.get("kind", "system")
+        kind, spec = order.spec.get("kind", "system"), order.spec
         if kind == "system":
-            own = pythons.own()
-            return Environment(own.path, str(Path(own.path).parent), False, f"the node's Python {own.version}")
-        if kind != "pip":
+            found = existing.system()
+        elif kind == "interpreter":
+            found = existing.interpreter(str(spec.get("interpreter") or "python"))
+        elif kind == "docker":
+            found = containers.provide(order)
+        elif kind in ("pip", "conda"):
+            # The studio has put conda's packages among the requirements, by their names for pip.
+            asked = check_requirements(spec.get("requirements") or [])
+            uv = installer.find_uv()
+            python, lock, warnings = self._locked(uv, order, asked)
+            found = self._built(uv, python, lock, warnings, asked, order)
+        else:
             raise EnvironmentFailed(f"This node cannot make environments of the kind {kind!r}; update the node.")
-        asked = check_requirements(order.spec.get("requirements") or [])
-        uv = installer.find_uv()
-        python, lock, warnings = self._locked(uv, order, asked)
-        return self._built(uv, python, lock, warnings, asked, order)
+        variables, warned = spec.get("variables") or {}, spec.get("warnings") or ()
+        assert isinstance(variables, Mapping) and isinstance(warned, (list, tuple))
+        warnings = (*map(str, warned), *found.warnings)
+        return replace(found, warnings=warnings, variables={str(key): str(one) for key, one in variables.items()})
 
     def _locked(self, uv: str, order: Order, asked: List[str]) -> Tuple[pythons.Python, Lock, Tuple[str, ...]]:
         """The Python and the lock of a version: the studio's where it keeps one, else resolved here and reported."""

@@ -5,9 +5,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from zaffre.agent.environments.installer import EnvironmentFailed, Say, Until
+
+
+@dataclass(frozen=True)
+class Container:
+    """An image, and the engine that runs code in it (environments/containers.py)."""
+
+    engine: str
+    image: str
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,11 @@ class Environment:
     #: What is other than it was asked for, for people.
     warnings: Tuple[str, ...] = ()
     #: Of what was built just now: seconds, size in bytes, packages, digest.
-    facts: Dict[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+    #: Variables that belong to it.
+    variables: Mapping[str, str] = field(default_factory=dict)
+    #: The image that code runs in; None for code that runs on the node itself.
+    container: Optional[Container] = None
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,10 @@ class Environment(Step):
         except OSError as error:
             raise StepFailed("environment_failed", f"The environment could not be made: {error}") from error
         job.python, job.path_first = found.python, found.bin
+        job.variables, job.container = found.variables, found.container
         for text in found.warnings:
             job.warn(text)
-        job.prefixes = tuple(sandbox.prefixes_of(found.python))
+        job.prefixes = () if found.container else tuple(sandbox.prefixes_of(found.python))
         self.note = f"{wanted.get('name') or 'system'}: {found.note}"
         if found.lock:
             self._write_down(found.lock)

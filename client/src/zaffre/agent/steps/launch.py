@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Dict
 
 from zaffre.agent import cord, gpus, ranks, sandbox, supervisors
-from zaffre.agent.job import Dropped, StepFailed
+from zaffre.agent.environments import containers
+from zaffre.agent.job import Dropped, Job, StepFailed
 from zaffre.agent.quarters import view_of_run
 from zaffre.agent.rundir import socket_path
 from zaffre.agent.script import command, environment
@@ -62,7 +63,17 @@ class Launch(Step):
         }
         if shop.machine.groups is not None:
             launch["groups"] = shop.machine.groups.told()
-        if shop.machine.isolation == "bubblewrap":
+        if job.container is not None:  # it keeps the run to itself, and needs the engine's own sockets
+            launch["argv"] = containers.words(
+                job.container,
+                command(job),
+                name=_container_name(job),
+                env=env,
+                own=[job.place.path],
+                shared=[Path(shop.sdk)],
+                cwd=str(job.place.work),
+            )
+        elif shop.machine.isolation == "bubblewrap":
             shared = [Path(shop.sdk), *job.prefixes]
             launch["bwrap"] = sandbox.binary()
             launch["view"] = view_of_run(job.place, shared=shared, gpus=job.gpus).told()
@@ -104,6 +115,12 @@ class Launch(Step):
         job = self.job
         if job.place.launch is not None and job.place.result is None:
             supervisors.kill(job.place, reason="dropped")
+        if job.container is not None:
+            containers.end(job.container, _container_name(job))
         if job.cord is not None:
             job.cord.close()
         job.shop.shelf.give_back(job.key)
+
+
+def _container_name(job: Job) -> str:
+    return f"zaffre-{job.run.lower()}-{job.attempt}"

@@ -1,0 +1,96 @@
+"""Environments that are not made by pip: conda's packages, an interpreter that is there, an image."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.agent.test_environments import run, wheels
+from zaffre.agent.environments import EnvironmentFailed, Environments
+
+__all__ = ["wheels"]
+
+#: Behaves as podman does, without a container: what is run is run here. It writes down how it was called.
+ENGINE = """#!{python}
+import json, os, sys
+words, place = sys.argv[1:], {place!r}
+with open(place + "/calls", "a") as calls:
+    calls.write(json.dumps({{"words": words, "stdin": sys.stdin.read() if words[0] == "build" else ""}}) + "\\n")
+if words[:2] == ["image", "inspect"]:
+    sys.exit(0 if os.path.exists(place + "/had") else 1)
+if words[0] in ("pull", "build"):
+    if "gone" in words[-1]:
+        sys.exit("Error: no such image")
+    open(place + "/had", "w").close()
+if words[0] == "run":
+    at = words.index("--entrypoint")
+    os.chdir(words[words.index("--workdir") + 1])
+    os.execvp(words[at + 1], [words[at + 1], *words[at + 3:]])
+"""
+
+
+def provide(cache: Path, **spec):
+    return Environments(cache).provide({"spec": spec}, until=lambda: False, say=lambda _: None)
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch) -> Path:
+    """The folder of a `podman` on PATH."""
+    place = tmp_path / "engine"
+    place.mkdir()
+    (place / "podman").write_text(ENGINE.format(python=sys.executable, place=str(place)))
+    (place / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+    return place
+
+
+def test_a_conda_environment_is_made_of_its_requirements_and_warns(wheels, tmp_path):
+    said = "This conda environment is made with pip."
+    found = provide(tmp_path, kind="conda", dependencies=["zfbeta"], requirements=["zfbeta"], warnings=[said])
+    assert run(found.python, "import zfbeta; print(zfbeta.VERSION)") == "1.5" and found.warnings == (said,)
+
+
+def test_an_interpreter_is_used_as_it_is_and_its_packages_are_written_down(tmp_path):
+    found = provide(tmp_path, kind="interpreter", interpreter=sys.executable, variables={"A": "1"})
+    assert found.python == sys.executable and not found.built and "urllib3==" in found.lock.lower()
+    assert found.variables == {"A": "1"}
+    with pytest.raises(EnvironmentFailed, match="no interpreter '/no/python'"):
+        provide(tmp_path, kind="interpreter", interpreter="/no/python")
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    with pytest.raises(EnvironmentFailed, match="cannot be used as a Python"):
+        provide(tmp_path, kind="interpreter", interpreter=str(broken))
+
+
+def test_a_run_in_an_image(studio, bring_agent, engine):
+    bring_agent(studio)
+    spec = {"kind": "docker", "image": "lab/train:1", "interpreter": sys.executable, "variables": {"MODE": "fast"}}
+    script = "import os, zaffre.protocol; print(os.environ['MODE'], os.environ['ZAFFRE_RUN_ID'], os.getcwd())"
+    found = studio.wait_final(studio.submit({"train.py": script}, environment=spec))
+    assert found.status == "completed" and f"fast {found.id}".encode() in found.log, found.log
+    # What is left of the container goes after the end was told.
+    studio.wait(lambda: '"rm", "--force"' in (engine / "calls").read_text(), "the end of the container")
+    calls = (engine / "calls").read_text()
+    assert '"pull", "lab/train:1"' in calls
+    words = next(line for line in calls.splitlines() if '"run"' in line)
+    assert found.token not in words, "the run's token is in the list of processes"
+    assert '"--env", "ZAFFRE_RUN_TOKEN"' in words and '"--volume"' in words
+
+
+def test_an_image_of_a_dockerfile_is_built_once(engine, tmp_path):
+    first = provide(tmp_path, kind="docker", dockerfile="FROM a\n")
+    again = provide(tmp_path, kind="docker", dockerfile="FROM a\n")
+    assert first.built and not again.built and first.container == again.container
+    calls = (engine / "calls").read_text()
+    assert calls.count('["build"') == 1 and '"stdin": "FROM a\\n"' in calls
+    assert first.container.image.startswith("localhost/zaffre:")
+
+
+def test_an_image_that_is_not_to_be_had_says_why(engine, tmp_path, monkeypatch):
+    with pytest.raises(EnvironmentFailed, match="The image lab/gone:1 could not be had: Error: no such image"):
+        provide(tmp_path, kind="docker", image="lab/gone:1")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(EnvironmentFailed, match="none of podman, docker, nerdctl"):
+        provide(tmp_path, kind="docker", image="lab/train:1")
