@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from studio.kernel.actors import SYSTEM
 from tests.workspace.test_machines import Box, bring_up
+from workspace.accounts.models import User
 from workspace.accounts.services import create_token
 from workspace.compute import services
 from workspace.compute.models import ComputeTarget as Row
@@ -161,3 +162,24 @@ def test_the_command_line(zaffre, api):
     assert "few" not in zaffre("compute", "list").stdout
     assert zaffre("compute", "create", "instance", "desk", "--idle-minutes", "5").returncode == 0
     assert "desk: Stopping" in zaffre("compute", "stop", "desk").stdout
+
+
+def test_a_node_drains_itself(live_server, token, api, tmp_path):
+    """`zaffre node drain`, on the machine, with nothing but the node's own folder."""
+    target = services.open_target("lab", actor=User.objects.get(username="olga").as_actor(), name="p", kind="joined")
+    invited = api("olga").post("/api/v1/workspaces/lab/compute/p/enrolments", {}, format="json").json()["token"]
+    head = {"Authorization": f"Bearer {invited}"}
+    joined = api(None).post("/agent/v1/nodes/register", {"name": "box"}, format="json", headers=head).json()
+    (tmp_path / "state").mkdir()
+    identity = {"url": live_server.url, "node_id": joined["node_id"], "token": joined["token"]}
+    (tmp_path / "state" / "identity.json").write_text(json.dumps(identity))
+    for words, draining in [((), True), (("--undo",), False)]:
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "zaffre"), "node", "drain", "--dir", str(tmp_path), *words],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        assert (target.nodes.get().draining is not None) is draining
+    assert api("olga").post("/agent/v1/nodes/drain", {}, format="json").status_code == 403

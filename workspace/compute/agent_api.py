@@ -19,6 +19,19 @@ class RegisterIn(serializers.Serializer):
     facts = serializers.DictField(default=dict)
 
 
+class DrainIn(serializers.Serializer):
+    draining = serializers.BooleanField(default=True)
+
+
+class Drain(APIView):
+    """The node itself asks for nothing new, or takes that back: before its machine is switched off."""
+
+    def post(self, request: Request) -> Response:
+        body = parse(DrainIn, json_body(request, MAX_BODY))
+        node = services.drain_self(actor=actor_of(request), draining=body["draining"])
+        return Response({"node_id": node.pk, "draining": body["draining"]})
+
+
 class Register(APIView):
     """With an enrolment's token; the answer holds the node's own, once."""
 

@@ -22,6 +22,7 @@ api_routes = [
 ]
 
 agent_routes = [
+    path("nodes/drain", agent_api.Drain.as_view(), name="own_drain"),
     path("nodes/register", agent_api.Register.as_view(), name="node_register"),
 ]
 

@@ -11,6 +11,7 @@ from workspace.compute.services.instances import (
 from workspace.compute.services.nodes import (
     create_enrolment,
     drain_node,
+    drain_self,
     greet_node,
     look_at_node,
     note_node,
@@ -33,6 +34,7 @@ __all__ = [
     "create_target",
     "delete_target",
     "drain_node",
+    "drain_self",
     "forget_old",
     "greet_node",
     "keep_instance",

@@ -18,7 +18,7 @@ from zaffre.agent.rundir import RunDir
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the words after `zaffre node`."""
-    words = parser.add_subparsers(dest="node_command", required=True, metavar="start|status")
+    words = parser.add_subparsers(dest="node_command", required=True, metavar="start|status|drain")
     start = words.add_parser("start", help="work for a compute target until stopped")
     start.add_argument("--config", type=Path, metavar="FILE", help="a node.json with url and token")
     start.add_argument("--join", nargs=2, metavar=("URL", "TOKEN"), help="the studio and an enrolment token")
@@ -37,12 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     status.add_argument("--config", type=Path, metavar="FILE")
     status.add_argument("--dir", type=Path)
     status.add_argument("--json", action="store_true", help="one JSON document")
+    drain = words.add_parser("drain", help="take nothing new; what runs here goes on")
+    drain.add_argument("--config", type=Path, metavar="FILE")
+    drain.add_argument("--dir", type=Path)
+    drain.add_argument("--undo", action="store_true", help="take runs again")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the words say; returns the exit status."""
     try:
-        return _start(options) if options.node_command == "start" else _status(options)
+        return {"start": _start, "status": _status, "drain": _drain}[options.node_command](options)
     except (ConfigError, PermissionError) as error:
         sys.stderr.write(f"zaffre node: {error}\n")
         return 2
@@ -83,8 +87,8 @@ def _start(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    folder = options.dir or (options.config.parent if options.config else Path.home() / ".zaffre" / "node")
-    state = Path(folder).expanduser().absolute() / "state"
+    folder = _folder(options)
+    state = folder / "state"
     runs = []
     for path in sorted((state / "runs").glob("*")):
         place = RunDir(path)
@@ -109,3 +113,28 @@ def _status(options: argparse.Namespace) -> int:
         for one in runs:
             sys.stdout.write(f"  {one['run']} attempt {one['attempt']}\n")
     return 0 if known else 1
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    found = options.dir or (options.config.parent if options.config else Path.home() / ".zaffre" / "node")
+    return Path(found).expanduser().absolute()
+
+
+def _drain(options: argparse.Namespace) -> int:
+    """Ask the studio as this node: whoever may read its folder may ask."""
+    from zaffre.agent.door import Door, DoorError
+    from zaffre.protocol import AGENT
+
+    folder = _folder(options)
+    known = configs.read_json(folder / "state" / "identity.json") or {}
+    if not known.get("token"):
+        raise ConfigError(f"No node is enrolled in {folder}.")
+    try:
+        Door(str(known["url"]), str(known["token"])).call(
+            "POST", f"{AGENT}/nodes/drain", {"draining": not options.undo}, timeout=10.0
+        )
+    except DoorError as error:
+        raise ConfigError(f"The studio did not take it: {error}") from None
+    word = "takes runs again" if options.undo else "takes nothing new; what runs here goes on"
+    sys.stdout.write(f"Node {known.get('node_id')} {word}.\n")
+    return 0
