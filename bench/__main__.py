@@ -4,7 +4,7 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from bench import charts, files, harness, ingest, live, pages, reads
+from bench import charts, files, harness, ingest, live, pages, reads, submitting
 from bench.servers import standing
 
 #: The tables, by their letters in docs/benchmarks.md.
@@ -12,11 +12,12 @@ TABLES = {
     "A": lambda bench: ingest.cases(bench, ingest.Size()),
     "B": lambda bench: [*reads.cases(bench, reads.Size()), *charts.series(bench)],
     "C": lambda bench: files.cases(bench, files.Size()),
+    "D": submitting.cases,
     "G": live.cases,
     "H": lambda bench: [*pages.cases(bench), *charts.frames(bench)],
 }
 #: Tables whose peer is not MLflow: what it is called, and what stands while they are measured.
-OTHERS = {"G": (live.PEER, live.beside)}
+OTHERS = {"D": (submitting.PEER, submitting.beside), "G": (live.PEER, live.beside)}
 
 
 def main() -> None:
@@ -32,11 +33,12 @@ def main() -> None:
     about = harness.machine()
     print(f"{about}\n", flush=True)
     names = asked.only.split(",")
-    with standing(peer=not asked.no_peer and not OTHERS.keys() >= set(names)) as bench:
+    with standing(peer=not asked.no_peer and set(names) != {"G"}) as bench:
         rows = []
         for name in names:
             peer, beside = OTHERS.get(name, ("MLflow", contextlib.nullcontext))
-            with contextlib.nullcontext(bench) if asked.no_peer else beside(bench) as both:
+            alone = asked.no_peer and name != "D"  # whose node is ours
+            with contextlib.nullcontext(bench) if alone else beside(bench) as both:
                 print(f"\n{name}\n{harness.head(peer)}", flush=True)
                 chosen = [case for case in TABLES[name](both) if asked.match in case.what]
                 rows += harness.measure(both, name, chosen, asked.rounds)

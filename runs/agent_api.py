@@ -12,6 +12,9 @@ from runs import queries, services
 from runs.shapes import ChildrenIn, EndIn, RunPatch
 from studio.kernel.api import actor_of, once, parse
 
+#: Of one report.
+MOST_STEPS = 40
+
 
 class AttemptIn(serializers.Serializer):
     run = serializers.CharField(max_length=26)
@@ -37,12 +40,16 @@ class StepIn(serializers.Serializer):
     name = serializers.CharField(max_length=40)
     state = serializers.CharField(max_length=20)
     note = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
-    seconds = serializers.FloatField(default=0)
+    seconds = serializers.FloatField(default=0, min_value=0)
+    #: Seconds since it was so: steps that are told together have times of their own.
+    ago = serializers.FloatField(default=0, min_value=0)
 
 
 class ProgressIn(serializers.Serializer):
     state = serializers.CharField(max_length=20)
+    #: One, as nodes of the first versions tell it; else many, in their order.
     step = StepIn(required=False, allow_null=True, default=None)
+    steps = serializers.ListField(child=StepIn(), default=list, max_length=MOST_STEPS)
     warnings = serializers.ListField(child=serializers.CharField(allow_blank=True), default=list, max_length=100)
 
 
@@ -52,6 +59,7 @@ class ResultIn(serializers.Serializer):
     reason = serializers.CharField(default="", allow_blank=True, allow_null=True)
     message = serializers.CharField(default="", allow_blank=True, allow_null=True, trim_whitespace=False)
     log_tail = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
+    steps = serializers.ListField(child=StepIn(), default=list, max_length=MOST_STEPS)
 
     def to_internal_value(self, data: Any) -> Any:
         # What a script prints may hold any character; only storing it asks for some to be replaced.
@@ -132,6 +140,8 @@ class EndOfChild(APIView):
 class Progress(APIView):
     def post(self, request: Request, run: str) -> Response:
         body = parse(ProgressIn, request.data)
+        one = body.pop("step")
+        body["steps"] += [one] if one else []
         found = services.report_progress(run, actor=actor_of(request), **body)
         return Response({"status": found.status, "desired": found.desired, "valid_for": found.valid_for})
 
@@ -156,6 +166,11 @@ class Result(APIView):
         body = parse(ResultIn, request.data)
         told = {key: value or "" for key, value in body.items() if key in {"reason", "message", "log_tail"}}
         status = services.report_result(
-            run, actor=actor_of(request), exit_code=body["exit_code"], signal=body["signal"], **told
+            run,
+            actor=actor_of(request),
+            exit_code=body["exit_code"],
+            signal=body["signal"],
+            steps=body["steps"],
+            **told,
         )
         return Response({"status": status})

@@ -1,5 +1,6 @@
 """Ends: a result that is reported, a cancel that is asked for, an attempt that is given up. The first one wins."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -20,6 +21,7 @@ from runs.services.seats import (
     settle,
 )
 from runs.services.telling import put_away, tell
+from runs.stepping import with_steps
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Conflict, Forbidden, NotFound
 from studio.kernel.jobs import hint_pool
@@ -90,8 +92,9 @@ def report_result(
     reason: str = "",
     message: str = "",
     log_tail: str = "",
+    steps: Sequence[dict[str, Any]] = (),
 ) -> str:
-    """The attempt has ended: return the state that the run is in now.
+    """The attempt has ended, and its last `steps` were so: return the state that the run is in now.
 
     A machine that was lost to the attempt (preempted, cut off) may lead to another one. Raises Conflict
     `stale_attempt` or `final` when the run is not this attempt's any more.
@@ -107,6 +110,8 @@ def report_result(
     code = forms.clean_text(reason, MAX_CODE) or (SCRIPT_FAILED if exit_code else "")
     facts = {"exit_code": exit_code, "signal": signal}
     Attempt.objects.filter(pk=attempt.pk).update(ended=Now(), last_seen=Now(), reason_code=code, **facts)
+    if not actor.rank:  # how far a run is, its first node says
+        run.steps = with_steps(run.steps, steps)
     if run.nodes > 1:
         tail = forms.clean_text(log_tail, MAX_TAIL)
         return settle(run, attempt, message=forms.clean_text(message, MAX_REASON), log_tail=tail)

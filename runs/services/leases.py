@@ -8,9 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
-from django.utils import timezone
 
-from runs import forms
 from runs.fencing import refuse_late
 from runs.models import Attempt, Run
 from runs.services.ending import give_up
@@ -18,6 +16,7 @@ from runs.services.seats import meeting_of
 from runs.services.telling import tell
 from runs.services.warning import warn
 from runs.states import PROGRESS, before
+from runs.stepping import with_steps
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from workspace.compute import services as compute
@@ -31,8 +30,6 @@ from zaffre.protocol import (
 )
 
 Key = tuple[str, int]
-MAX_NOTE = 500
-MAX_STEPS = 40
 
 
 def lease_of(*, launched: bool, retries_left: bool) -> float:
@@ -108,10 +105,10 @@ def report_progress(
     *,
     actor: Actor,
     state: str,
-    step: dict[str, Any] | None = None,
+    steps: Sequence[dict[str, Any]] = (),
     warnings: Sequence[str] = (),
 ) -> Run:
-    """An attempt tells that it is in `state` now, and how one of its steps goes; that renews its lease, too.
+    """An attempt tells that it is in `state` now, and how its steps went; that renews its lease, too.
     `warnings` are for people.
 
     Returns the run with `.valid_for`, the seconds of its lease. Repeating is harmless; going back raises Conflict
@@ -126,12 +123,11 @@ def report_progress(
     canceling = run.status == CANCEL_REQUESTED
     if not canceling and run.status not in before(state):
         raise Conflict(f"The run is {run.status} already, and not {state} again.", code="backward")
-    changes: dict[str, Any] = {"steps": _with_step(run.steps, step)} if step else {}
+    changes: dict[str, Any] = {"steps": with_steps(run.steps, steps)} if steps else {}
     new = [text for text in warnings if warn(run.pk, text)]
     if not canceling and run.status != state:
         changes["status"] = state
-    told = step or {}
-    prepared = told.get("name") == "data" and told.get("state") == "done"
+    prepared = any(step["name"] == "data" and step["state"] == "done" for step in steps)
     # On several nodes it begins when all of them are ready (services/seats.py).
     launched = run.nodes == 1 and (state in (RUNNING, FINALIZING) or prepared)
     run.valid_for = _heard(run, rank=0, launched=launched)
@@ -182,19 +178,3 @@ def _locked(run_id: str, *, actor: Actor) -> Run:
         raise NotFound("This token belongs to another run.")
     refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
     return run
-
-
-def _with_step(steps: list[dict[str, Any]], told: dict[str, Any]) -> list[dict[str, Any]]:
-    name, state = forms.clean_text(str(told.get("name", "")), 40), forms.clean_text(str(told.get("state", "")), 20)
-    moment = timezone.now()
-    kept = [dict(step) for step in steps]
-    known = next((step for step in kept if step["name"] == name), None)
-    if known is None and len(kept) < MAX_STEPS:
-        known = {"name": name, "started": moment.isoformat(), "ended": None}
-        kept.append(known)
-    if known is not None:
-        known["state"] = state
-        known["note"] = forms.clean_text(str(told.get("note") or known.get("note") or ""), MAX_NOTE)
-        if state != "running":
-            known["ended"] = moment.isoformat()
-    return kept

@@ -275,7 +275,7 @@ class FakeStudio:
             return 200, {"missing": [one for one in body["sha256"] if one not in self.blobs]}
         if rest == "progress":
             run.status = run.status if run.status == "cancel_requested" else body["state"]
-            run.steps.append(body.get("step") or {})
+            run.steps += body["steps"]
             run.warnings += [text for text in body.get("warnings", []) if text not in run.warnings]
             return 200, {}
         if rest == "log/complete":
@@ -289,6 +289,7 @@ class FakeStudio:
             run.artifacts.update({one["path"]: one["sha256"] for one in body["files"]})
             return 200, {"added": len(body["files"])}
         if rest == "result":
+            run.steps += body.pop("steps")
             run.result = body
             good = body["exit_code"] == 0 and not body.get("reason")
             run.status = "canceled" if run.desired == "cancel" else "completed" if good else "failed"
@@ -317,6 +318,7 @@ def _error(code: str) -> dict[str, Any]:
 
 def _handler(studio: FakeStudio) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # as every real server
         protocol_version = "HTTP/1.1"
 
         def log_message(self, *_: object) -> None:

@@ -22,6 +22,7 @@ from zaffre.agent import processes, sandbox
 _SECONDS = 20.0
 #: ioctl(2) on a namespace: a handle of the user namespace that owns it.
 _NS_GET_USERNS = 0xB701
+_PR_SET_DUMPABLE = 4
 _PR_CAPBSET_DROP = 24
 _CAPABILITY_VERSION = 0x20080522
 _MOST_CAPABILITIES = 64
@@ -92,6 +93,8 @@ def drop_capabilities() -> None:
     library = processes.libc()
     for capability in range(_MOST_CAPABILITIES):
         library.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+    # A change of rights hides a process from itself in /proc; the sandbox's own processes are all that see it.
+    library.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     nothing = (ctypes.c_uint32 * 6)()
     if library.capset(header, nothing):

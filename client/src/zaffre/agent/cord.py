@@ -11,8 +11,8 @@ import socket
 from contextlib import suppress
 from typing import Optional, Tuple
 
-#: From the supervisor: everything is prepared; there is output.
-READY, OUTPUT = b"r", b"o"
+#: From the supervisor: everything is prepared; there is output; the result is written.
+READY, OUTPUT, DONE = b"r", b"o", b"d"
 #: From the agent: users' code may begin.
 GO = b"g"
 
@@ -29,6 +29,7 @@ class Cord:
     def __init__(self, link: socket.socket) -> None:
         self.link = link
         link.setblocking(False)
+        link.set_inheritable(False)  # it came to us through a start or a message; it is not for users' code
 
     def fileno(self) -> int:
         return self.link.fileno()

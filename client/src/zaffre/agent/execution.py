@@ -67,7 +67,7 @@ def _begin(step: Step, done: List[Step]) -> None:
     done.append(step)
     begun = time.monotonic()
     if step.name:
-        job.progress(step.state, {"name": step.name, "state": "running", "note": "", "seconds": 0})
+        job.teller.note(step.state, name=step.name, state="running", note="", seconds=0)
     try:
         step.start()
     except (StepFailed, Ended) as error:
@@ -82,7 +82,7 @@ def _begin(step: Step, done: List[Step]) -> None:
 
 def _report(step: Step, state: str, begun: float, note: str) -> None:
     seconds = round(time.monotonic() - begun, 3)
-    step.job.progress(step.state, {"name": step.name, "state": state, "note": note, "seconds": seconds})
+    step.job.teller.note(step.state, name=step.name, state=state, note=note, seconds=seconds)
 
 
 def _undo(done: List[Step]) -> None:

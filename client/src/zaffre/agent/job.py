@@ -10,6 +10,7 @@ from zaffre.agent import supervisors
 from zaffre.agent.clock import now
 from zaffre.agent.door import Door, DoorError, Refused, Stopped
 from zaffre.agent.supervise import KILL_AT
+from zaffre.agent.telling import Teller
 from zaffre.protocol import AGENT, DESIRED_CANCEL, DESIRED_KILL
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from zaffre.agent.logpump import LogPump
     from zaffre.agent.machine import Machine
     from zaffre.agent.rundir import RunDir
+    from zaffre.agent.warm import Parents
 
 Key = Tuple[str, int]
 
@@ -59,10 +61,9 @@ class Workshop:
     sdk: str
     machine: Machine
     shelf: Shelf
+    parents: Parents
     #: Of one run, with its threads.
     max_processes: int
-    #: One run has the whole machine.
-    alone: bool
 
 
 @dataclass
@@ -106,6 +107,7 @@ class Job:
         self.door = self.shop.door.with_token(self.spec["token"])
         self.address = f"{AGENT}/runs/{self.run}"
         self.output = self.place.output(self.spec.get("log"))
+        self.teller = Teller(self)
 
     # --- from the lease loop ------------------------------------------------------------------
     def renewed(self, sent: float, valid_for: float) -> None:
@@ -184,13 +186,11 @@ class Job:
         self.say(f"Warning: {text}\n")
         self.warnings.append(text)
 
-    def progress(self, state: str, step: Optional[Dict[str, Any]] = None) -> None:
+    def progress(self, state: str, steps: List[Dict[str, Any]]) -> None:
         """Tell how far the attempt is. A refusal that is no fencing is without effect (a step told twice)."""
-        body: Dict[str, Any] = {"state": state}
+        body: Dict[str, Any] = {"state": state, "steps": steps}
         if self.warnings:
             body["warnings"] = list(self.warnings)
-        if step is not None:
-            body["step"] = step
         # The lease counts from the first try: an earlier moment is a safe one.
         sent = now()
         try:

@@ -27,6 +27,7 @@ from zaffre.agent.keeper import Keeper
 from zaffre.agent.leases import Leases
 from zaffre.agent.replica import Replica
 from zaffre.agent.rundir import RunDir, socket_folder
+from zaffre.agent.warm import Parents
 from zaffre.protocol import AGENT
 
 log = logging.getLogger("zaffre.agent")
@@ -107,16 +108,18 @@ class Node:
             desk=Desk(self.door),
             limit_gb=self.config.environments_gb,
         )
+        provided = str(sdk.provide(self.config.cache))
+        self.parents = Parents(provided, self.config.state / "parents.log")
         self.shop = Workshop(
             identity=identity,
             door=self.door,
             blobs=self.blobs,
             environments=self.environments,
-            sdk=str(sdk.provide(self.config.cache)),
+            sdk=provided,
             machine=self.machine,
+            parents=self.parents,
             shelf=Shelf(gpus.visible(len(self.machine.facts["gpus"]))),
             max_processes=self.config.max_processes,
-            alone=self.config.slots == 1,
         )
         self.jobs = Jobs(self.config.state / "runs", self.config.slots, most=self.config.most, changed=self._freed)
         self.replicas = Keeper(self.config, self.shop, Replica, epoch=self.epoch)
@@ -183,8 +186,9 @@ class Node:
                 part.start()
                 started.append(part)
             log.info("node %s works for %s with %d slots", self.config.name, self.config.url, self.config.slots)
+            self.parents.find(configs.interpreter())
             while not self.end.wait(1.0):
-                pass
+                self.parents.tend()
         finally:
             log.info("stopping")
             self.end.set()
@@ -195,6 +199,7 @@ class Node:
             for part in reversed(started):
                 part.stop()
             self.claims.settle(_LAST_ANSWER_SECONDS)
+            self.parents.close()
             with suppress(OSError):  # sockets of runs that go on are in it
                 socket_folder(self.config.state).rmdir()
             if self._lock is not None:

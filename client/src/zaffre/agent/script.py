@@ -21,6 +21,8 @@ _ALLOWED = (
     "CUDA_VISIBLE_DEVICES",
     "NVIDIA_VISIBLE_DEVICES",
 )
+#: Variables that are read once, when a process starts.
+_AT_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LC_", "LANG", "OPENSSL_", "SSL_")
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -44,6 +46,15 @@ def with_input(job: Job, word: str) -> str:
         return word
     name = word[len(protocol.INPUT_WORD) :]
     return str(job.place.inputs / name) if name in (job.spec.get("inputs") or {}) else word
+
+
+def may_be_forked(job: Job, argv: List[str]) -> bool:
+    """Whether a warm interpreter may go on as the program: a script of Python, whose variables do not ask for another
+    start of the interpreter or of the libraries that it has loaded."""
+    config = job.spec.get("config") or {}
+    chosen = [str(name) for name in config.get("environment_variables") or {}]
+    odd = [name for name in chosen if name.startswith(_AT_START) and name != "PYTHONPATH"]
+    return not odd and argv[:2] == [job.python, config.get("script")]
 
 
 def base_environment(*, home: str, tmp: str, path_first: str, sdk: str) -> Dict[str, str]:

@@ -15,11 +15,11 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Union
 
 from zaffre.agent import processes, spawn, talk
 from zaffre.agent.clock import now
-from zaffre.agent.cord import OUTPUT, READY, Cord
+from zaffre.agent.cord import DONE, OUTPUT, READY, Cord
 from zaffre.agent.disk import try_lock
 from zaffre.agent.pipes import Pipes
 from zaffre.agent.quarters import Quarters
@@ -176,12 +176,12 @@ class Supervisor:
             elif self.quarters is not None:
                 self.quarters.reaped(pid)
 
-    def end_all(self) -> None:
-        """SIGKILL to the whole tree until nothing of it is left."""
+    def end_all(self, *, thorough: bool = True) -> None:
+        """SIGKILL to the tree until nothing of it is left. A `thorough` look is at every process of the machine."""
         main = self.main if self.status is None else None
 
         def find() -> "set[int]":
-            found = processes.descendants(os.getpid())
+            found = processes.descendants(os.getpid()) if thorough else processes.below(os.getpid())
             if self.quarters is not None:
                 found |= self.quarters.pids()
             if not processes.LINUX and main is not None and self.status is None:
@@ -259,7 +259,7 @@ class Supervisor:
         self.pipes.register(self.selector)
         self._watch(wake)
         self._note_trouble()
-        self.end_all()
+        self.end_all(thorough=False)  # the thorough one follows when the result is written
         self.pipes.drain()
         with suppress(OSError):
             self.output.sync()
@@ -321,10 +321,10 @@ class Supervisor:
         }
 
 
-def supervise(folder: str, cord: Optional[Cord] = None, *, warm: bool = False) -> Optional[int]:
+def supervise(folder: str, cord: Optional[Cord] = None, *, warm: bool = False) -> Union[int, Dict[str, Any]]:
     """Supervise the attempt in `folder`; 0 when its result is written, 3 when it is not ours to execute.
 
-    None in the child that is to go on as the script, which only a warm parent has.
+    The launch in the child that is to go on as the script, which only a warm parent has.
     """
     place = RunDir(Path(folder))
     os.umask(0o077)
@@ -353,9 +353,11 @@ def supervise(folder: str, cord: Optional[Cord] = None, *, warm: bool = False) -
         supervisor.leave(address)
         raise
     if result is None:
-        return None
+        return supervisor.launch
     try:
         place.keep_result(result)
+        if cord is not None:
+            cord.say(DONE)
     finally:
         supervisor.leave(address)
     os.close(lock)
@@ -365,7 +367,8 @@ def supervise(folder: str, cord: Optional[Cord] = None, *, warm: bool = False) -
 def main(words: List[str]) -> int:
     """`supervise FOLDER [HANDLE]`: the handle is the supervisor's end of a cord."""
     cord = Cord(socket.socket(fileno=int(words[1]))) if len(words) > 1 else None
-    return supervise(words[0], cord) or 0
+    found = supervise(words[0], cord)
+    return found if isinstance(found, int) else 1
 
 
 if __name__ == "__main__":

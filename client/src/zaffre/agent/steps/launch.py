@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Any, Dict
 
 from zaffre.agent import cord, gpus, ranks, sandbox, supervisors
+from zaffre.agent.config import interpreter
 from zaffre.agent.environments import containers
 from zaffre.agent.job import Dropped, Job, StepFailed
 from zaffre.agent.quarters import view_of_run
 from zaffre.agent.rundir import socket_path
-from zaffre.agent.script import command, environment
+from zaffre.agent.script import command, environment, may_be_forked
 from zaffre.agent.steps.step import Step
+
+log = logging.getLogger("zaffre.agent")
 
 _START_SECONDS = 30.0
 
@@ -25,26 +29,60 @@ class Launch(Step):
         if job.resumed:
             job.launched = True
             job.gpus = tuple((job.place.launch or {}).get("gpus") or ())
-            job.shop.shelf.keep(job.gpus, job.key)
+            if (job.spec.get("limits") or {}).get("gpus"):
+                job.shop.shelf.keep(job.gpus, job.key)
             self._catch_up()
             return
         job.check()
         self._take_gpus()
         job.place.keep_launch(self._launch())
+        if not self._spawn_warm():
+            self._spawn()
+            self._await_ready()
+        job.launched = True
+        self._tell()
+        self._catch_up()
+        if job.cord is not None:
+            job.cord.say(cord.GO)
+
+    def _tell(self) -> None:
+        """The studio knows of the start before it happens, and gives the lease that the code begins on.
+
+        Without that, a node that is lost in this moment would be believed never to have executed anything.
+        """
+        self.job.teller.note("running", name="running", state="running", note="", seconds=0)
+        self.job.teller.now()
+
+    def _spawn_warm(self) -> bool:
+        """A supervisor forked by a warm parent: of the run's own environment if it has one, else of the node's."""
+        job, parents = self.job, self.job.shop.parents
+        python = job.python if (job.place.launch or {}).get("in_place") else interpreter()
+        parent = parents.find(python)
+        if parent is None:
+            return False
+        line, theirs = cord.pair()
+        with theirs:
+            asked = parent.ask(job.place.path, theirs)
+        if asked and (line.hear(_START_SECONDS) or job.place.begun):
+            job.cord = line
+            return True
+        line.close()
+        parents.drop(python)
+        log.warning("the warm parent of %s failed; run %s is started without it", python, job.run)
+        return False
+
+    def _spawn(self) -> None:
+        job = self.job
         job.cord, theirs = cord.pair()
         with theirs:
             job.child = supervisors.spawn(job.place, theirs)
-        self._await_ready()
-        job.launched = True
-        self._catch_up()
-        job.cord.say(cord.GO)
 
     def _launch(self) -> Dict[str, Any]:
         """All that a supervisor needs to know."""
         job, shop = self.job, self.job.shop
         config = job.spec.get("config") or {}
         env = environment(job)
-        launch = {
+        launch: Dict[str, Any] = {
             "run": job.run,
             "attempt": job.attempt,
             "argv": ranks.command_of(job, command(job), env["PATH"]),
@@ -61,6 +99,7 @@ class Launch(Step):
             # What must not stand in the log, whoever prints it.
             "secrets": [job.spec["token"], *(job.spec.get("secrets") or {}).values()],
         }
+        launch["sdk"] = shop.sdk
         if shop.machine.groups is not None:
             launch["groups"] = shop.machine.groups.told()
         if job.container is not None:  # it keeps the run to itself, and needs the engine's own sockets
@@ -77,20 +116,20 @@ class Launch(Step):
             shared = [Path(shop.sdk), *job.prefixes]
             launch["bwrap"] = sandbox.binary()
             launch["view"] = view_of_run(job.place, shared=shared, gpus=job.gpus).told()
+        launch["in_place"] = bool(launch.get("groups") or launch.get("bwrap")) and may_be_forked(job, launch["argv"])
         return launch
 
     def _take_gpus(self) -> None:
-        """GPUs of its own; a machine of one slot is all for its run."""
+        """GPUs of its own; a run that says nothing of them sees those that are nobody's."""
         job, shelf = self.job, self.job.shop.shelf
         asked = (job.spec.get("limits") or {}).get("gpus")
-        count = len(shelf.names) if not asked and job.shop.alone else int(asked or 0)
-        taken = shelf.take(count, job.key)
+        taken = tuple(shelf.free()) if asked is None else shelf.take(int(asked), job.key)
         if taken is None:
-            raise StepFailed("launch_failed", gpus.too_few(count, shelf))
+            raise StepFailed("launch_failed", gpus.too_few(int(asked or 0), shelf))
         job.gpus = taken
 
     def _await_ready(self) -> None:
-        """Until the supervisor has taken the attempt and prepared everything, or has said why it cannot."""
+        """Until a supervisor of its own process has taken the attempt and prepared all, or has said why it cannot."""
         job, end = self.job, time.monotonic() + _START_SECONDS
         assert job.cord is not None and job.child is not None, "the supervisor was just spawned"
         heard = job.cord.hear(end - time.monotonic())

@@ -49,10 +49,11 @@ class Watch(Step):
     def _rest(self) -> None:
         """Until the supervisor says something; without a cord (another agent started it) look now and then."""
         job = self.job
-        if job.cord is None or job.cord.hear(_QUIET_SECONDS) == b"":
-            time.sleep(_LOOK_SECONDS)
-        elif job.pump is not None:
+        heard = job.cord.hear(_QUIET_SECONDS) if job.cord is not None else b""
+        if heard and job.pump is not None:
             job.pump.wake()
+        if heard == b"" and job.place.result is None:
+            time.sleep(_LOOK_SECONDS)
 
 
 def _vanished() -> Dict[str, Any]:

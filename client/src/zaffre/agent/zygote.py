@@ -1,0 +1,235 @@
+"""A warm interpreter: what a run needs first is loaded in it, and each run is a fork of it.
+
+It executes nobody's code: its children do. One child is the supervisor of an attempt, and a fork of that becomes the
+script, so that the tree of processes is the same as without a warm parent. What comes over the control socket is the
+path of a run's folder; tokens and variables are read by the child, so nothing of one run is ever in the parent.
+
+It must run on every Python that an environment may have, from 3.9 on, and needs the standard library only.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import importlib
+import io
+import os
+import signal
+import site
+import socket
+import sys
+import time
+import types
+from contextlib import suppress
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+#: What scripts and the SDK import in most runs.
+_USUAL = (
+    "argparse",
+    "base64",
+    "collections.abc",
+    "concurrent.futures",
+    "contextlib",
+    "copy",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "email.parser",
+    "enum",
+    "functools",
+    "glob",
+    "hashlib",
+    "heapq",
+    "hmac",
+    "http.client",
+    "importlib.metadata",
+    "inspect",
+    "itertools",
+    "json",
+    "logging",
+    "math",
+    "mimetypes",
+    "numbers",
+    "operator",
+    "os.path",
+    "pathlib",
+    "platform",
+    "queue",
+    "random",
+    "re",
+    "select",
+    "shutil",
+    "socket",
+    "ssl",
+    "statistics",
+    "string",
+    "struct",
+    "subprocess",
+    "tempfile",
+    "textwrap",
+    "threading",
+    "traceback",
+    "typing",
+    "unicodedata",
+    "urllib.parse",
+    "urllib.request",
+    "uuid",
+    "warnings",
+    "weakref",
+    "zipfile",
+    "zlib",
+)
+#: Only in the node's own interpreter, where urllib3 is the one that its runs get.
+_SDK = ("urllib3", "zaffre.core", "zaffre.context", "zaffre.core.run", "zaffre.recorder", "zaffre.sending")
+
+#: Started as `python -c BOOT HANDLE SDK PACKAGE OWN`: the script is run from here, where nothing is below it.
+BOOT = """
+import sys, zaffre
+zaffre.__path__.append(sys.argv[3])
+from zaffre.agent import zygote
+launch = zygote.serve(int(sys.argv[1]), own=sys.argv[4] == "own", package=sys.argv[3])
+if launch is not None:
+    zygote.run(launch)
+"""
+
+_kept: List[Any] = []
+
+
+def serve(handle: int, *, own: bool, package: str) -> Optional[Dict[str, Any]]:
+    """Fork for everybody who asks. Returns what to become in a child, None when the agent has gone."""
+    # Here and not above: the fork that becomes a script forgets this module first.
+    from zaffre.agent import cord as cords
+    from zaffre.agent import supervise
+
+    for name in (*_USUAL, *(_SDK if own else ())):
+        with suppress(Exception):
+            importlib.import_module(name)
+    control = socket.socket(fileno=handle)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel collects supervisors that have ended
+    gc.collect()
+    gc.freeze()  # what is here now is shared by all forks, and no collection shall copy it
+    while True:
+        try:
+            asked, handles, _, _ = socket.recv_fds(control, 4096, 2)
+        except OSError:
+            return None
+        if not asked:
+            return None
+        if os.fork() == 0:
+            control.close()
+            launch = _supervise(asked.decode(), supervise.supervise, cords.Cord(socket.socket(fileno=handles[0])))
+            return {**launch, "own": own, "package": package}
+        for one in handles:
+            os.close(one)
+
+
+def _supervise(folder: str, supervise: Any, cord: Any) -> Dict[str, Any]:
+    """Be the supervisor of the attempt in `folder`; returns in the fork that becomes its code."""
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.chdir(folder)
+    said = os.open("supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    os.close(said)
+    try:
+        found = supervise(folder, cord, warm=True)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+    if isinstance(found, int):
+        sys.stderr.flush()
+        os._exit(found)
+    return dict(found)
+
+
+def run(launch: Dict[str, Any]) -> None:
+    """Become the script, as if its interpreter had just been started with it."""
+    argv: List[str] = list(launch["argv"])
+    _close_strays()
+    _take_environment(launch["env"])
+    sys.argv = argv[1:]
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv = argv
+    script = os.path.abspath(argv[1])
+    _take_path(argv[0], script, launch)
+    main = types.ModuleType("__main__")
+    vars(main).update(
+        __file__=script, __builtins__=builtins, __cached__=None, __loader__=SourceFileLoader("__main__", script)
+    )
+    _kept.append(sys.modules["__main__"])
+    sys.modules["__main__"] = main
+    try:
+        with io.open_code(script) as file:
+            code = compile(file.read(), script, "exec", dont_inherit=True)
+        exec(code, vars(main))  # noqa: S102 - that is what was asked for
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        trace = error.__traceback__.tb_next if error.__traceback__ else None  # the way to the script is not its
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        sys.exit(1)
+
+
+def _close_strays() -> None:
+    """Close what a supervisor has open; it would keep its locks and pipes alive, and users could write to it."""
+    gc.collect()  # objects that own a handle close it now, and not later when it is somebody else's
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            with suppress(OSError):
+                os.close(int(name))
+
+
+def _take_environment(env: Dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+
+
+def _take_path(python: str, script: str, launch: Dict[str, Any]) -> None:
+    """The search path and the modules that a fresh interpreter would have."""
+    package = launch["package"]
+    mine = [name for name in sys.modules if name == "zaffre.agent" or name.startswith("zaffre.agent.")]
+    for name in mine:
+        _kept.append(sys.modules.pop(name))
+    zaffre = sys.modules["zaffre"]
+    zaffre.__path__.remove(package)
+    vars(zaffre).pop("agent", None)
+    searched = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    known = sys.path[1:]  # without "", which `-c` puts there
+    sys.path[:] = [entry for entry in known if entry not in (launch.get("sdk"), *searched)]
+    if not launch["own"]:
+        _adopt(python)
+    sys.path[:0] = [str(Path(script).parent), *searched]
+    importlib.invalidate_caches()
+    if not launch["own"] or len(searched) > 1:
+        for name in ("sitecustomize", "usercustomize"):
+            sys.modules.pop(name, None)
+        site.execsitecustomize()
+
+
+def _adopt(python: str) -> None:
+    """Turn the interpreter that an environment was made from into that environment's."""
+    base = {str(Path(entry)) for entry in site.getsitepackages()}
+    inside = [entry for entry in sys.path if not any(_below(entry, folder) for folder in base)]
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or ""
+        if name.startswith(("sysconfig", "_sysconfigdata")) or any(_below(file, folder) for folder in base):
+            _kept.append(sys.modules.pop(name))
+    sys.meta_path[:] = [one for one in sys.meta_path if getattr(one, "__module__", "").startswith("_frozen")]
+    sys.path[:] = inside
+    sys.executable = python
+    site.PREFIXES[:] = [sys.prefix, sys.exec_prefix]
+    site.venv(site.removeduppaths())
+
+
+def _below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + os.sep)
+
+
+def words(python: str, handle: int, *, sdk: str, package: str, own: bool) -> Sequence[str]:
+    """The command that starts one."""
+    return [python, "-c", BOOT, str(handle), sdk, package, "own" if own else "other"]

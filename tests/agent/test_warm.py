@@ -1,0 +1,129 @@
+"""Runs that are forks of a warm interpreter: as if they had been started alone, and knowing nothing of each other."""
+
+import json
+import sys
+
+import psutil
+import pytest
+
+from zaffre.agent import groups
+
+pytestmark = pytest.mark.skipif(
+    groups.find() is None, reason="without groups or sandboxes nothing could end a forked run whole, so none is forked"
+)
+
+#: What a script can see of how it was started.
+SEEN = """
+import json, os, sys, threading
+import __main__
+told = {
+    "argv": sys.argv, "name": __name__, "file": __file__, "path0": sys.path[0], "main": __main__.__file__,
+    "executable": sys.executable, "prefix": sys.prefix, "flags": list(sys.flags), "threads": threading.active_count(),
+    "handles": sorted(map(int, os.listdir("/proc/self/fd")))[:-1],
+    "agent": [m for m in sys.modules if "zaffre.agent" in m],
+    "cwd": os.getcwd(), "orig": sys.orig_argv, "rest": [p for p in sys.path[1:] if p],
+    "forked": open("/proc/self/cmdline").read().split("\\0")[1] == "-c", "session": os.getsid(0) == os.getpid(),
+}
+print(json.dumps(told))
+"""
+
+
+def test_a_forked_script_sees_what_a_started_one_sees(studio, bring_agent):
+    bring_agent(studio)
+    warm = studio.wait_final(studio.submit({"train.py": SEEN}, arguments=["--epochs", "3"]))
+    cold = {"environment_variables": {"LC_ALL": "C.UTF-8"}}  # asks for another start of the interpreter
+    started = studio.wait_final(studio.submit({"train.py": SEEN}, arguments=["--epochs", "3"], **cold))
+    a, b = json.loads(warm.log), json.loads(started.log)
+    assert (a.pop("forked"), b.pop("forked")) == (True, False)
+    for told, run in ((a, warm), (b, started)):
+        for name in ("file", "path0", "main", "cwd"):
+            told[name] = told[name].replace(run.id, "RUN")
+    assert a == b
+    assert a["handles"] == [0, 1, 2] and a["agent"] == [] and a["session"]
+
+
+@pytest.mark.parametrize("isolation", ["none", "auto"])
+def test_nothing_of_a_run_is_in_the_next_one(studio, bring_agent, isolation):
+    leaving = """
+import builtins, json, os, sys, zaffre.core
+builtins.left = zaffre.core.left = json.left = "mine"
+os.environ["LEFT"] = "mine"
+os.makedirs("outputs", exist_ok=True)
+kept = open("outputs/not-closed", "w")
+kept.write("flushed at the end")
+"""
+    looking = """
+import builtins, json, os, zaffre.core
+print(hasattr(builtins, "left"), hasattr(json, "left"), hasattr(zaffre.core, "left"), "LEFT" in os.environ)
+import random, uuid
+print(random.random(), uuid.uuid4())
+"""
+    bring_agent(studio, isolation=isolation)
+    first = studio.wait_final(studio.submit({"train.py": leaving}))
+    assert first.status == "completed", first.log
+    assert studio.blobs[first.artifacts["outputs/not-closed"]] == b"flushed at the end"
+    runs = [studio.wait_final(studio.submit({"train.py": looking})) for _ in range(2)]
+    assert [run.log.splitlines()[0] for run in runs] == [b"False False False False"] * 2
+    assert runs[0].log.splitlines()[1] != runs[1].log.splitlines()[1], "two runs draw the same numbers"
+
+
+def test_errors_and_ends_are_told_as_python_tells_them(studio, bring_agent):
+    bring_agent(studio)
+    script = "def deep():\n    raise ValueError('boom')\ndeep()\n"
+    failed = studio.wait_final(studio.submit({"train.py": script}))
+    assert failed.result is not None and failed.result["exit_code"] == 1
+    lines = failed.log.decode().splitlines()
+    assert lines[0] == "Traceback (most recent call last):" and lines[-1] == "ValueError: boom"
+    assert [line.split(",")[1].strip() for line in lines if line.startswith("  File")] == ["line 3", "line 2"]
+    wrong = studio.wait_final(studio.submit({"train.py": "x = (\n"}))
+    assert b"SyntaxError" in wrong.log and b"zygote" not in wrong.log
+    code = "import atexit, sys, threading, time\natexit.register(print, 'last')\n"
+    code += "threading.Thread(target=lambda: (time.sleep(0.3), print('thread'))).start()\nsys.exit(7)"
+    left = studio.wait_final(studio.submit({"train.py": code}))
+    assert left.result is not None and (left.log, left.result["exit_code"]) == (b"thread\nlast\n", 7)
+
+
+def test_processes_that_a_forked_script_starts_are_whole_interpreters(studio, bring_agent):
+    script = """
+import multiprocessing, subprocess, sys
+def square(x):
+    return x * x
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        print(pool.map(square, [1, 2, 3]))
+    print(subprocess.run([sys.executable, "-c", "import zaffre, sys; print(sys.prefix)"], stdout=-1).stdout.decode())
+"""
+    bring_agent(studio)
+    run = studio.wait_final(studio.submit({"train.py": script}))
+    assert run.log.decode().split("\n")[:2] == ["[1, 4, 9]", sys.prefix]
+
+
+def test_a_run_goes_on_when_its_warm_parent_dies_and_the_next_gets_another(studio, bring_agent):
+    agent = bring_agent(studio)
+    script = "import time\nprint('begun', flush=True)\nwhile not __import__('os').path.exists('go'): time.sleep(0.05)"
+    run = studio.submit({"train.py": script})
+    studio.wait(lambda: b"begun" in run.log, "the code")
+    assert agent.process is not None
+    parents = [one for one in psutil.Process(agent.process.pid).children() if "zygote" in " ".join(one.cmdline())]
+    assert len(parents) == 1
+    parents[0].kill()
+    parents[0].wait(10)
+    (agent.folder / "state" / "runs" / f"{run.id}.1" / "work" / "go").touch()
+    assert studio.wait_final(run).status == "completed"
+    again = studio.wait_final(studio.submit({"train.py": "print('well')"}))
+    assert (again.status, again.log) == ("completed", b"well\n")
+
+
+def test_a_run_in_an_environment_is_forked_from_the_interpreter_that_it_was_made_from(studio, bring_agent):
+    bring_agent(studio, isolation="auto")
+    script = """
+import json, sys, sysconfig
+print(json.dumps([sys.prefix != sys.base_prefix, sys.executable.startswith(sys.prefix), sysconfig.get_path("purelib")]))
+print(open("/proc/self/cmdline").read().split("\\0")[1] == "-c")
+"""
+    run = studio.wait_final(studio.submit({"train.py": script}, environment={"kind": "pip", "requirements": []}), 120)
+    assert run.status == "completed", (run.result, run.log)
+    said, forked = run.log.decode().splitlines()[-2:]  # above: how the environment was made
+    inside, own, purelib = json.loads(said)
+    assert inside and own and "/environments/" in purelib
+    assert forked == "True"
