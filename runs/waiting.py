@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from runs import using
 from runs.models import Attempt, Run, Status
 from workspace.compute.models import Node
 from workspace.compute.placement import (
@@ -32,6 +33,7 @@ from workspace.compute.placement import (
 )
 from workspace.compute.placement import capacity_of as capacity_of_facts
 from workspace.compute.queries import nodes_of, waits_for
+from workspace.quotas.ledger import Ledger
 from zaffre.protocol import DESIRED_RUN
 
 #: Takes one of a node's slots: it does not say what it needs.
@@ -41,7 +43,7 @@ LOOKED_AT = 50
 NEED = ("pk", "cpus", "memory_mb", "gpus", "wanted_labels", "nodes", "priority", "queued_at", "submitted_by_id")
 
 NO_CAPACITY, NOTHING_FITS, WAITING_FOR_NODE = "no_capacity", "nothing_fits", "waiting_for_node"
-STARTING, RETRY_PAUSE = "starting", "retry_pause"
+STARTING, RETRY_PAUSE, QUOTA = "starting", "retry_pause", "quota"
 
 
 def in_order(target_id: int) -> QuerySet[Run]:
@@ -97,10 +99,13 @@ def fitting(place: Place) -> Q | None:
     return found & Q(wanted_labels__contained_by=dict(place.capacity.labels))
 
 
-def is_kept(place: Place, *, target_id: int, ahead_of: Run) -> bool:
-    """Whether the node is kept free for a run that comes before `ahead_of` and has waited too long for a gap."""
+def is_kept(place: Place, *, target_id: int, ahead_of: Run, within: Q) -> bool:
+    """Whether the node is kept free for a run that comes before `ahead_of` and has waited too long for a gap.
+
+    Only for runs `within` the limits: for others it would stand empty.
+    """
     long_ago = Now() - timedelta(seconds=settings.HOLD_SECONDS)
-    rows = before(in_order(target_id), ahead_of).filter(queued_at__lte=long_ago)
+    rows = before(in_order(target_id), ahead_of).filter(within, queued_at__lte=long_ago)
     waiting = [need_of(row) for row in rows.values(*NEED)[:LOOKED_AT]]
     if not waiting:
         return False
@@ -128,7 +133,9 @@ def why(run: Run, *, now: datetime | None) -> dict[str, Any]:
     rows = Run.objects.filter(target=run.target_id, status=Status.QUEUED)
     position = 1 + before(rows, run).count()
     assert run.target is not None, "a run that waits has a target"
-    here = Here(run.target.name, yard_of(nodes_of(run.target.pk)), waits_for(run.target), now)
+    here = Here(
+        run.target.name, yard_of(nodes_of(run.target.pk)), waits_for(run.target), now, using.ledger_of(run.workspace)
+    )
     code, message = reason_of(run, here)
     if code == NO_CAPACITY and position > 1:
         told = ngettext("%(n)d run is before it.", "%(n)d runs are before it.", position - 1)
@@ -153,6 +160,7 @@ class Here:
     yard: Yard
     itself: tuple[str, str] | None
     now: datetime | None
+    ledger: Ledger
 
 
 def reason_of(run: Run, here: Here) -> tuple[str, str]:
@@ -160,7 +168,13 @@ def reason_of(run: Run, here: Here) -> tuple[str, str]:
     if run.not_before and here.now and run.not_before > here.now:
         told = _("It is tried in %(seconds)d s.") % {"seconds": (run.not_before - here.now).total_seconds()}
         return RETRY_PAUSE, f"{run.reason} {told}"
-    return here.itself or explain(need_of_run(run), here.yard, target=here.target)
+    if here.itself:
+        return here.itself
+    need = need_of_run(run)
+    code, message = explain(need, here.yard, target=here.target)
+    if code in (STARTING, NO_CAPACITY) and (excess := using.excess_of(here.ledger, need)):
+        return QUOTA, using.in_words(excess)
+    return code, message
 
 
 def need_of_run(run: Run) -> Need:

@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "workspace.datasets",
     "workspace.environments",
     "workspace.secrets",
+    "workspace.quotas",
     "workspace.compute",
     "workspace.attached",
     "workspace.webhooks",

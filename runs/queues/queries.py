@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import F
 
-from runs import waiting
+from runs import using, waiting
 from runs.models import Attempt, Run, Status
 from studio.kernel.actors import Actor
 from workspace.access import can, get_workspace
@@ -26,7 +26,7 @@ def queue_of(slug: str, name: str, *, actor: Actor) -> dict[str, Any]:
     rows = Run.objects.filter(target=target.pk, status=Status.QUEUED, deleted__isnull=True)
     yard = waiting.yard_of(nodes_of(target.pk))
     first = rows.select_related("submitted_by").only(*_SHOWN).order_by("-priority", "id")[:MOST]
-    here = waiting.Here(target.name, yard, waits_for(target), waiting.database_now())
+    here = waiting.Here(target.name, yard, waits_for(target), waiting.database_now(), using.ledger_of(workspace))
     may, any_of_them = (can(workspace, actor=actor, action=one) for one in ("run.prioritize", "run.prioritize_any"))
     found = []
     for position, run in enumerate(first, 1):
@@ -50,7 +50,7 @@ def queue_of(slug: str, name: str, *, actor: Actor) -> dict[str, Any]:
 
 
 _SHOWN = (
-    *("name", "priority", "cpus", "memory_mb", "gpus", "wanted_labels", "queued_at", "not_before", "reason"),
+    *("name", "priority", "cpus", "memory_mb", "gpus", "wanted_labels", "nodes", "queued_at", "not_before", "reason"),
     *("target_id", "submitted_by__username", "submitted_by__display_name"),
 )
 
@@ -85,6 +85,7 @@ def _busy(yard: waiting.Yard, target_id: int) -> list[dict[str, Any]]:
 
 
 _OF_RUN = (
-    *("run__name", "run__status", "run__priority", "run__cpus", "run__memory_mb", "run__gpus", "run__wanted_labels"),
+    *("run__name", "run__status", "run__priority", "run__cpus", "run__memory_mb", "run__gpus"),
+    *("run__wanted_labels", "run__nodes"),
     *("run__queued_at", "run__submitted_by__username", "run__submitted_by__display_name"),
 )

@@ -9,9 +9,12 @@ from django.views.decorators.http import require_POST
 from runs import services
 from runs.asking import LEAST_PRIORITY, MOST_PRIORITY
 from runs.queues.queries import queue_of
+from runs.queues.usage import usage_of
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 from workspace.compute.pages import frame_of
+from workspace.quotas.ledger import AMOUNTS
+from workspace.quotas.services import set_quota
 
 
 @signed_in
@@ -45,4 +48,21 @@ def give_up(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
         lambda: services.give_up_run(ws, run, actor=request.actor),
         said=_("The attempt was given up."),
         to=reverse("run", args=[ws, run]),
+    )
+
+
+@signed_in
+def usage(request: SignedInRequest, ws: str) -> HttpResponse:
+    """What the workspace and its people use of the compute, beside what they may; who may, sets it here."""
+    shown = usage_of(ws, actor=request.actor)
+    if request.method != "POST":
+        return render(request, "compute/usage.html", {"usage": shown, "amounts": AMOUNTS})
+    form = request.POST
+    return post(
+        request,
+        lambda: set_quota(
+            ws, actor=request.actor, scope=form.get("scope", ""), username=form.get("user", ""), amounts=form.dict()
+        ),
+        said=_("The limit was set."),
+        to=reverse("usage", args=[ws]),
     )

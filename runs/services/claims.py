@@ -11,7 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from runs import waiting
+from runs import using, waiting
 from runs.models import Attempt, Run, Status
 from runs.services import seats, secrets
 from runs.services.telling import tell
@@ -100,7 +100,9 @@ def _pick(node: Node, *, gangs: bool) -> tuple[Run | None, list[Node]]:
     fitting = waiting.fitting(place)
     if fitting is None:
         return None, []
-    rows = waiting.in_order(node.target_id).filter(fitting).select_related("workspace", "experiment")
+    ledger = using.ledger_of(node.target.workspace, locked=True)
+    within = using.allowed(ledger, node.pk)
+    rows = waiting.in_order(node.target_id).filter(fitting, within).select_related("workspace", "experiment")
     rows = rows if gangs else rows.filter(nodes=1)
     for _ in range(MOST_TURNED_AWAY):
         # Rows that another node is claiming in this moment are skipped, not waited for.
@@ -110,12 +112,12 @@ def _pick(node: Node, *, gangs: bool) -> tuple[Run | None, list[Node]]:
         if (refusal := _refusal(run)) is not None:
             _turn_away(run, *refusal)
             continue
-        if waiting.is_kept(place, target_id=node.target_id, ahead_of=run):
+        if waiting.is_kept(place, target_id=node.target_id, ahead_of=run, within=within):
             return None, []
         others = seats.others_for(run, node)
-        if others is not None:
+        if others is not None and using.permits(ledger, run, [node, *others]):
             return run, others
-        # Too few nodes at the same time: what comes after it may pass, until it has waited for too long.
+        # Too few nodes at once, or more than a limit permits: what comes after it may pass, until it waited too long.
         rows = rows.exclude(pk=run.pk)
     return None, []
 

@@ -25,6 +25,7 @@ WITHOUT_ACTOR = {
     "workspace/environments/queries.py:resolve",
     "workspace/datasets/queries.py:resolve_version",
     "workspace/compute/queries.py:resolve",
+    "workspace/quotas/queries.py:limits_of",
     "workspace/secrets/queries.py:resolve",
     "workspace/compute/queries.py:holders",
     "workspace/compute/queries.py:nodes_of",
