@@ -26,11 +26,13 @@ def outputs(ws: str, run: Run, asked: QueryDict, *, actor: Actor) -> dict[str, A
     number = int(told) if told.isdecimal() and len(told) < 9 else None
     logs = list_logs(ws, run.pk, actor=actor)
     present = number is None or number == run.attempt_no
+    below = children.list_children(ws, run.pk, actor=actor, limit=MOST_CHILDREN)
     return {
         "logs": logs,
+        "merged": bool(below) and asked.get("merged") == "1",
         "attempt": None if present else number,
         "log_files": [*process_logs(ws, run, actor=actor), *list_log_files(ws, run.pk, actor=actor, most=MOST_LOGS)],
-        "below": children.list_children(ws, run.pk, actor=actor, limit=MOST_CHILDREN),
+        "below": below,
         "files": total_of(ws, run.pk, actor=actor),
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from runs.logs import lines, marks, queries, searching, services, sifting
+from runs.logs import lines, marks, merging, queries, searching, services, sifting
 from runs.logs.matching import Find, Found
 from runs.logs.pieces import parse_range
 from studio.kernel import db, hot
@@ -208,6 +208,28 @@ async def search(request: hot.Request, ws: str, run: str) -> hot.Response:
             stopped=stopped,
         )
     return hot.json(told(found))
+
+
+async def read_merged(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """GET …/runs/<run>/log/merged?after=&before=&only=&count=: the logs of a run and of those below it, by time"""
+    actor = await request.actor()
+    words = {name: request.query.get(name, [""])[-1] for name in ("after", "before", "only")}
+    count = request.number("count", 500, least=1, most=merging.MOST_LINES) or 0
+    return hot.json(await db.run(merging.read_merged, ws, run, actor=actor, count=count, **words))
+
+
+async def search_merged(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """GET …/runs/<run>/log/merged/search?q=&regex=1&case=1&only=&limit="""
+    actor = await request.actor()
+    await request.body(limit=0)
+    find, only = _find(request), request.query.get("only", [""])[-1]
+    limit = request.number("limit", 100, least=1, most=searching.MOST_HITS) or 1
+    async with _while_there(request) as stopped:
+        found, hits, sources = await searching.in_turn(
+            lambda: merging.search_merged(ws, run, find, actor=actor, only=only, limit=limit, stopped=stopped)
+        )
+    rows = [{"source": at, "line": hit.line, "text": hit.text, "start": hit.start, "end": hit.end} for at, hit in hits]
+    return hot.json({"hits": rows, "count": found.count, "whole": found.whole, "sources": sources})
 
 
 def told(found: Found) -> dict[str, Any]:

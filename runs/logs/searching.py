@@ -73,7 +73,7 @@ async def search(
     log, _ = await db.run(lines.open_log, slug, run_id, actor=actor, attempt=attempt)
     if log is None:
         return Found()
-    return await in_turn(lambda: _search(log, find, sift, first, limit, stopped))
+    return await in_turn(lambda: look_at(log, find, sift, first, limit, stopped, time.monotonic() + SECONDS))
 
 
 async def in_turn(work: Callable[[], Answer]) -> Answer:
@@ -87,8 +87,11 @@ async def in_turn(work: Callable[[], Answer]) -> Answer:
         places.release()
 
 
-def _search(log: Log, find: Find, sift: Sift, first: int, limit: int, stopped: Callable[[], bool]) -> Found:
-    found, until, sieve = Found(), time.monotonic() + SECONDS, Sieve(sift) if sift else None
+def look_at(
+    log: Log, find: Find, sift: Sift, first: int, limit: int, stopped: Callable[[], bool], until: float
+) -> Found:
+    """What `search` says of a log that its caller may read, until a moment of the monotonic clock."""
+    found, sieve = Found(), Sieve(sift) if sift else None
     start, line = lines.place_of(log, first)
     # What is left out parts the log in two: its ends do not touch.
     for begin, end in log.span.held(start, log.length):

@@ -11,4 +11,6 @@ hot_routes = [
     route("GET", f"{_RUN}/log", hot.read),
     route("GET", f"{_RUN}/log/lines", hot.read_lines),
     route("GET", f"{_RUN}/log/search", hot.search),
+    route("GET", f"{_RUN}/log/merged", hot.read_merged),
+    route("GET", f"{_RUN}/log/merged/search", hot.search_merged),
 ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.gates import Gate
 from tests.stack.running import Studio, running_studio
 
 if TYPE_CHECKING:
@@ -60,3 +61,11 @@ def page(chromium: "Browser", studio: Studio) -> Iterator["Page"]:
     yield opened
     context.close()
     assert thrown == []
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Where a script waits until the test lets it go on."""
+    found = Gate()
+    yield found
+    found.close()

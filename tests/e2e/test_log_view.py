@@ -12,16 +12,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+
 SCRIPT = """
-import pathlib, sys, time
+import socket, sys, time
 for number in range(40):
     print("step", number)
     if number % 10 == 5:
         print("warning", number, file=sys.stderr)
     time.sleep(0.05)
-gate = pathlib.Path(GATE)
-while not gate.exists():
-    time.sleep(0.1)
+socket.create_connection(("127.0.0.1", GATE)).recv(1)
 print("a late line")
 time.sleep(0.2)
 print("a late warning", file=sys.stderr)
@@ -30,9 +29,8 @@ raise SystemExit(1)
 """
 
 
-def test_streams_times_and_the_newest_line_first(page: "Page", studio: Studio, tmp_path):
-    gate = tmp_path / "gate"
-    run = studio.submit({"train.py": SCRIPT.replace("GATE", repr(str(gate)))})
+def test_streams_times_and_the_newest_line_first(page: "Page", studio: Studio, gate):
+    run = studio.submit({"train.py": SCRIPT.replace("GATE", str(gate.port))})
     page.goto(f"/w/{studio.known['workspace']}/runs/{run}/outputs")
     rows = page.locator("log-view .line")
     rows.get_by_text("step 39").wait_for()
@@ -56,7 +54,7 @@ def test_streams_times_and_the_newest_line_first(page: "Page", studio: Studio, t
     page.keyboard.press("Enter")
     page.get_by_text("1 of 1", exact=True).wait_for()
     assert page.locator("log-view .line.picked > a").inner_text() == "29"
-    gate.touch()
+    gate.open()
     numbered(page, 7, 18, 29, 40, 46)
     # The address has it: another look shows the same.
     studio.wait_for(run, "failed", seconds=120)

@@ -1,5 +1,6 @@
 // <run-outputs api ws run>: a run's logs and files side by side; which of them is open stands in the address.
 import "./log-view.js";
+import "./merged-log.js";
 import "./file-tree.js";
 import "./file-view.js";
 
