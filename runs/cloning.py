@@ -39,6 +39,8 @@ class Form:
     environment: str = ""
     retries: str = "0"
     duration: str = ""
+    #: Names of secrets of the key vault, or VARIABLE=name, one on each line.
+    secrets: str = ""
     variables: list[Pair] = field(default_factory=list)
     inputs: list[tuple[str, str, str]] = field(default_factory=list)
     tags: list[Pair] = field(default_factory=list)
@@ -70,6 +72,7 @@ def form_of(run: Mapping[str, Any]) -> Form:
         environment=run["environment"] or config.get("environment") or "",
         retries=str(config.get("max_retries") or 0),
         duration=str(config.get("max_duration_seconds") or ""),
+        secrets="\n".join(config.get("secrets") or []),
         variables=sorted((config.get("environment_variables") or {}).items()),
         inputs=[
             (name, f"{one['dataset']}:{one['version']}", one.get("mode") or "download") for name, one in inputs.items()
@@ -102,6 +105,7 @@ def typed(given: QueryDict) -> Form:
         environment=one("environment"),
         retries=one("retries"),
         duration=one("duration"),
+        secrets=one("secrets"),
         variables=pairs("variable"),
         inputs=[(str(a), str(b), str(c)) for a, b, c in padded if str(a).strip() or str(b).strip()],
         tags=pairs("tag"),
@@ -119,6 +123,7 @@ def submission(form: Form) -> dict[str, Any]:
         "target": form.target.strip(),
         "environment": form.environment.strip(),
         "environment_variables": _mapping(form.variables, "variables"),
+        "secrets": [line.strip() for line in form.secrets.splitlines() if line.strip()],
         "inputs": {},
         "max_retries": _number(form.retries, "retries") or 0,
         "max_duration_seconds": _number(form.duration, "duration"),
@@ -149,6 +154,7 @@ _FIELDS = {
     "config.target": "target",
     "config.environment": "environment",
     "config.environment_variables": "variables",
+    "config.secrets": "secrets",
     "config.inputs": "inputs",
     "config.max_retries": "retries",
     "config.max_duration_seconds": "duration",

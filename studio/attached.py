@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from typing import Any
 
 import psycopg
@@ -50,7 +51,10 @@ class Attached:
                 await keeper.round()
                 await asyncio.sleep(ROUND)
         finally:
-            await keeper.stop()
+            if not await keeper.stop() and self._stopped:
+                # Whatever is half done is begun anew by the next one: nothing is worth waiting for.
+                log.warning("a connection did not end; leaving it")
+                os._exit(0)
 
 
 async def _is_active(held: "psycopg.AsyncConnection[tuple[Any, ...]]") -> bool:

@@ -51,6 +51,8 @@ PLACES = (
     "/models",
     "/endpoints",
     "/compute",
+    "/compute-attach",
+    "/keyvault",
     "/environments",
     "/data",
 )

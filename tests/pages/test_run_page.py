@@ -1,5 +1,6 @@
 """The page of a run as people use it: what it says, cloning it, its code beside another's, and who sees what."""
 
+import html
 import re
 
 import pytest
@@ -75,6 +76,20 @@ def unescape(text: str) -> str:
     for one, other in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#x27;", "'"), ("&amp;", "&")):
         text = text.replace(one, other)
     return text
+
+
+def test_a_clone_uses_the_same_secrets_and_refuses_what_is_none(carl, browser, api):
+    api("olga").post("/api/v1/workspaces/lab/secrets", {"name": "wandb", "value": "plum-Tree-4711"}, format="json")
+    run = carl.submit(CODE, secrets=["WANDB_API_KEY=wandb"])
+    client = browser("carl")
+    form = form_of(client.get(f"/w/lab/runs/{run.pk}/clone").content.decode())
+    assert form["secrets"] == ["WANDB_API_KEY=wandb"]
+    answer = client.post(f"/w/lab/runs/{run.pk}/clone", form)
+    made = Run.objects.get(pk=answer["Location"].rsplit("/", 1)[1])
+    assert made.config["secrets"] == ["WANDB_API_KEY=wandb"]
+    refused = client.post(f"/w/lab/runs/{run.pk}/clone", {**form, "secrets": ["WANDB_API_KEY=wandbb"]})
+    assert refused.status_code == 422
+    assert "Did you mean" in html.unescape(refused.content.decode())
 
 
 def test_a_clone_has_the_same_and_what_was_changed(carl, browser):

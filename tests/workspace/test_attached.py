@@ -159,6 +159,7 @@ def test_the_compute_page_does_not_delete_what_has_to_be_detached(api):
     refused = api("olga").delete(f"{URL}/box")
     assert refused.status_code == 409
     assert "Detach" in refused.json()["error"]["hint"]
+    assert api("olga").post(URL, {"name": "bare", "kind": "attached"}, format="json").status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -49,15 +49,17 @@ class Keeper:
             if key not in self._tasks:
                 self._tasks[key] = (row.asked, asyncio.create_task(Keep(row).run()))
 
-    async def stop(self) -> None:
-        for _, task in self._tasks.values():
-            await _end(task)
+    async def stop(self) -> bool:
+        """Let go of every machine; False when a connection does not want to end."""
+        done = await _end(*(task for _, task in self._tasks.values()))
         self._tasks.clear()
+        return done
 
 
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait({task}, timeout=5)
+async def _end(*tasks: "asyncio.Task[None]") -> bool:
+    for task in tasks:
+        task.cancel()
+    return not tasks or not (await asyncio.wait(tasks, timeout=5))[1]
 
 
 class Keep:

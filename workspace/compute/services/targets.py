@@ -30,7 +30,9 @@ MOST_TARGETS = 200
 
 
 def open_target(slug: str, *, actor: Actor, **given: Any) -> ComputeTarget:
-    """`create_target` in the workspace of this short name."""
+    """`create_target` in the workspace of this short name. A machine is attached with its address, by another room."""
+    if given.get("kind") == ComputeTarget.Kind.ATTACHED:
+        raise Invalid("Attach the machine with its address and an account.", field="kind")
     return create_target(get_workspace(slug, actor=actor, action="compute.read"), actor=actor, **given)
 
 
