@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from studio.kernel.errors import Invalid
 
 MOST = 200
-TABS = ("charts", "details", "metrics", "parallel", "scatter", "box", "code", "packages", "images")
+TABS = ("charts", "details", "metrics", "parallel", "scatter", "box", "code", "packages", "images", "tables")
 #: Those that a script draws from the JSON of the comparison.
 DRAWN = ("parallel", "scatter", "box")
 #: Settings of the tabs, each once or (`_LISTS`) several times.

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from runs.artifacts.models import Artifact
-from runs.compare import code, packages, pictures, rows
+from runs.compare import code, logged, packages, pictures, rows
 from runs.compare.choice import MOST
 from runs.compare.rows import Facts
 from runs.family import may_meet
@@ -22,6 +22,8 @@ from workspace.access import get_workspace
 
 #: Files of runs that are looked at for pictures and lists of packages.
 MOST_FILES = 5000
+#: Logged tables, and rows that were logged one by one, that are read to be put beside each other.
+MOST_TABLES = 2000
 #: Bytes of a list of packages that is read.
 MOST_LIST = 200_000
 
@@ -229,3 +231,10 @@ def pictures_of(slug: str, comparison: Comparison, *, actor: Actor) -> tuple[lis
     found = list(files.values_list("run_id", "path")[: MOST_FILES + 1])
     logged = items.pictures(comparison.ids, limit=MOST_FILES)
     return pictures.shelves(found[:MOST_FILES], logged), len(found) > MOST_FILES
+
+
+def tables_of(slug: str, comparison: Comparison, *, actor: Actor) -> tuple[list[logged.Merged], bool]:
+    """The tables that the runs logged, those of one name as one; True when there are more than are read."""
+    get_workspace(slug, actor=actor, action="run.read")
+    found = items.tables(comparison.ids, limit=MOST_TABLES + 1)
+    return logged.merged(found[:MOST_TABLES]), len(found) > MOST_TABLES

@@ -33,6 +33,7 @@ TAB_LABELS: dict[str, str | Promise] = {
     "code": gettext_lazy("Code"),
     "packages": gettext_lazy("Packages"),
     "images": gettext_lazy("Images"),
+    "tables": gettext_lazy("Tables"),
 }
 #: Files whose differences are in the page at once, and their bytes; the others come when they are opened.
 OPEN_FILES, OPEN_BYTES = 12, 200_000
@@ -112,6 +113,7 @@ def tab_of(ws: str, choice: Choice, comparison: Comparison, *, actor: Actor) -> 
         "code": _code,
         "packages": _packages,
         "images": _images,
+        "tables": _tables,
     }
     found = work[choice.tab](ws, choice, comparison, actor=actor)
     return {"template": choice.tab, "only": choice.word("only") == "1", **found}
@@ -174,6 +176,18 @@ def _images(ws: str, choice: Choice, comparison: Comparison, *, actor: Actor) ->
             )
         told.append({"name": shelf.name, "steps": steps, "cells": cells})
     return {"shelves": told, "count": len(fitting), "all_shelves": len(found), "cut": more}
+
+
+def _tables(ws: str, choice: Choice, comparison: Comparison, *, actor: Actor) -> dict[str, Any]:
+    found, more = queries.tables_of(ws, comparison, actor=actor)
+    name = choice.word("name").casefold()
+    fitting = [one for one in found if name in one.name.casefold()]
+    runs = {run.id: run for run in comparison.runs}
+    told = [
+        {"table": one, "lines": [(runs[line.run], line) for line in one.lines], "steps": one.steps}
+        for one in fitting[:SHELVES]
+    ]
+    return {"tables": told, "count": len(fitting), "all_tables": len(found), "cut": more}
 
 
 def _code(ws: str, choice: Choice, comparison: Comparison, *, actor: Actor) -> dict[str, Any]:

@@ -31,6 +31,14 @@ _PICTURES = """
 SELECT run_id, key, step, value FROM metrics_metricitem WHERE run_id = ANY(%s) AND kind = %s ORDER BY id LIMIT %s
 """
 
+_TABLES = """
+SELECT run_id, key, step, value FROM metrics_metricitem
+WHERE run_id = ANY(%s) AND kind = ANY(%s) AND octet_length(value) <= %s
+ORDER BY key, array_position(%s::varchar[], run_id), id LIMIT %s
+"""
+#: Bytes of one logged table that is put beside others.
+MOST_TABLE = 256 * 1024
+
 
 def summed_up(before: dict[str, Any] | None, new: Sequence[Item]) -> dict[str, Any]:
     """The summary {kind, count, last_step, …} of a key after `new` items: it has no `latest`, which is for numbers.
@@ -102,6 +110,15 @@ def pictures(run_ids: Sequence[str], *, limit: int) -> list[tuple[str, str, int 
         cursor.execute(_PICTURES, [list(run_ids), protocol.IMAGE, limit])
         rows = cursor.fetchall()
     return [(run, key, step, msgspec.json.decode(bytes(value))["path"]) for run, key, step, value in rows]
+
+
+def tables(run_ids: Sequence[str], *, limit: int) -> list[tuple[str, str, int | None, Any]]:
+    """(run, key, step, {column: [cell]}) of the tables and rows of several runs, by key, in the order of the runs."""
+    ids = list(run_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(_TABLES, [ids, list(documents.TABULAR), MOST_TABLE, ids, limit])
+        rows = cursor.fetchall()
+    return [(run, key, step, msgspec.json.decode(bytes(value))) for run, key, step, value in rows]
 
 
 def _shown(rows: Any) -> Iterator[dict[str, Any]]:

@@ -206,8 +206,41 @@ class CompareSteps extends HTMLElement {
       }
     };
     slider.addEventListener("input", show);
+    byKeys(this.closest("tr"), slider, show);
     this.querySelector("output").textContent = `${say("step")} ${steps.at(-1)}`;
   }
+}
+
+/** <table-steps>: its slider shows the rows of a step, of each run those of the last step up to it; at its end all rows. */
+class TableSteps extends HTMLElement {
+  connectedCallback() {
+    const slider = this.querySelector("input[type=range]");
+    if (!slider) return;
+    const steps = JSON.parse(slider.dataset.steps);
+    const output = this.querySelector("output");
+    const rows = [...this.querySelectorAll("tbody tr")];
+    const show = () => {
+      const wanted = steps[slider.value];
+      output.textContent = wanted === undefined ? output.dataset.all : `${say("step")} ${wanted}`;
+      slider.setAttribute("aria-valuetext", output.textContent);
+      const last = new Map();
+      for (const { dataset } of rows) if (dataset.step !== "" && Number(dataset.step) <= wanted) last.set(dataset.run, Math.max(last.get(dataset.run) ?? -Infinity, Number(dataset.step)));
+      for (const row of rows) row.hidden = wanted !== undefined && (row.dataset.step === "" || Number(row.dataset.step) !== last.get(row.dataset.run));
+    };
+    slider.addEventListener("input", show);
+    byKeys(this, slider, show);
+  }
+}
+
+/** Ctrl or ⌘ with the arrows moves a slider of steps, wherever the focus is in its part of the page. */
+function byKeys(part, slider, show) {
+  part.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    slider.value = Number(slider.value) + by;
+    show();
+  });
 }
 
 /** <compare-charts>: gives its <chart-board> the metrics that are there, and those that come while the page is open. */
@@ -247,4 +280,5 @@ document.addEventListener("submit", (event) => {
 customElements.define("compare-tools", CompareTools);
 customElements.define("compare-add", CompareAdd);
 customElements.define("compare-steps", CompareSteps);
+customElements.define("table-steps", TableSteps);
 customElements.define("compare-charts", CompareCharts);

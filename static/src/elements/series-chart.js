@@ -10,7 +10,7 @@ import * as drawing from "../series/plot.js";
 import { read } from "../series/reading.js";
 import { never, soon } from "../series/schedule.js";
 import { axisOf, otherOf, pageOf } from "../series/settings.js";
-import { say } from "../wire.js";
+import { ask, say } from "../wire.js";
 import * as parts from "./series-parts.js";
 
 const HEIGHT = 190;
@@ -79,6 +79,20 @@ class SeriesChart extends HTMLElement {
   }
   get window() {
     return this.page.window;
+  }
+  get overMetric() {
+    return otherOf(this.page.state) !== null;
+  }
+  /** The step at which another metric, which is the axis, had about this value. */
+  stepAt(x) {
+    const { line } = this.lines[0];
+    return line.steps[line.near(x)];
+  }
+  /** The lines of the log that were written at the crosshair, of a chart of one run. */
+  log(at) {
+    if (this.runs.length !== 1 || !this.lines.length) return;
+    const x = this.crossedAt?.x ?? this.lines[0].line.x.at(-1);
+    import("./chart-log.js").then(({ open }) => open(this, this.runs[0], x, at, { ask, say }));
   }
 
   /** The runs in their order, each with a colour and with a dash where the colour was there before. */

@@ -10,6 +10,8 @@ import { say } from "../wire.js";
 const MOST = 12;
 /** Pixels around a line within which a click means it. */
 const NEAR = 14;
+/** Milliseconds in which a second click makes two. */
+const TWICE = 280;
 
 function element(name, className, text) {
   const made = document.createElement(name);
@@ -97,7 +99,10 @@ function menu(chart) {
     if (kind === "csv") saving.save(saving.filed(chart.metric, "csv"), saving.csv(chart.lines, axis, chart.window));
     if (kind === "json") saving.save(saving.filed(chart.metric, "json"), saving.json(chart.metric, chart.lines, axis, chart.window));
   };
-  list.append(log, legendToo, ...["png", "svg", "csv", "json"].map((kind) => button(say(`chart${kind}`), close(() => save(kind)), "")));
+  const moment = button(`${say("momentlog")} (l)`, close(() => chart.log(top)), "");
+  moment.title = say("momenthow");
+  if (!onlyOne(chart)) moment.hidden = true;
+  list.append(log, legendToo, moment, ...["png", "svg", "csv", "json"].map((kind) => button(say(`chart${kind}`), close(() => save(kind)), "")));
   whole.append(top, list);
   whole.addEventListener("toggle", () => {
     log.setAttribute("aria-pressed", String(chart.logy));
@@ -111,6 +116,15 @@ function menu(chart) {
   });
   whole.addEventListener("focusout", (event) => whole.contains(event.relatedTarget) || (whole.open = false));
   return whole;
+}
+
+/** Whether it is the chart of one run; its menu is made before its runs are read. */
+function onlyOne(chart) {
+  try {
+    return JSON.parse(chart.getAttribute("runs") || "[]").length === 1;
+  } catch {
+    return false;
+  }
 }
 
 // --- legend -----------------------------------------------------------------------------------------
@@ -300,10 +314,16 @@ function list(chart, x, found) {
   chart.tip.style.right = right ? `${chart.place.clientWidth - left + 14}px` : "auto";
 }
 
-/** A click on a line opens its run. */
+/** A click on a line opens its run; on the chart of one run it asks for the log of that moment. */
 function clicked(chart, event) {
   const [x, y] = chart.pressedAt || [event.clientX, event.clientY];
-  if (Math.hypot(event.clientX - x, event.clientY - y) > 4 || !chart.plot || chart.runs.length < 2 || !chart.crossedAt) return;
+  if (Math.hypot(event.clientX - x, event.clientY - y) > 4 || !chart.plot || !chart.crossedAt) return;
+  // The first click of two asks for all of the axis.
+  if (chart.runs.length < 2) {
+    clearTimeout(chart.clicking);
+    if (event.detail < 2) chart.clicking = setTimeout(() => chart.log({ x: event.clientX, y: event.clientY }), TWICE);
+    return;
+  }
   const close = nearest(chart, values(chart, chart.crossedAt.x));
   if (close && close.away <= NEAR && !chart.groups) location.href = `/w/${encodeURIComponent(chart.getAttribute("ws"))}/runs/${encodeURIComponent(close.one.id)}/metrics`;
 }
@@ -340,6 +360,7 @@ function pressed(chart, event) {
     Escape: () => (chart.badge.hidden ? "pass" : chart.reset()),
     ArrowLeft: () => moved(chart, event.shiftKey, -1),
     ArrowRight: () => moved(chart, event.shiftKey, 1),
+    l: () => chart.log(chart.place),
     f: () => chart.dispatchEvent(new CustomEvent("zaffre-full", { bubbles: true })),
   }[event.key];
   if (!act || (chart.hasAttribute("full") && event.key.startsWith("Arrow"))) return;
