@@ -75,6 +75,15 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def names_in(folder: Path) -> set[str]:
+    """What those programs are called; one that is just leaving has no name any more."""
+    found = set()
+    for one in processes_in(folder):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.add(one.name())
+    return found
+
+
 def end_everything_in(folder: Path) -> None:
     left = processes_in(folder)
     for one in left:

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.agent.conftest import processes_in
+from tests.agent.conftest import names_in
 from zaffre.agent.ranks import variables
 
 #: An all-reduce over plain sockets, by the variables that torch.distributed reads.
@@ -166,4 +166,4 @@ def test_a_run_of_many_processes_leaves_no_process(studio, bring_agent):
     script = "import os, subprocess, sys\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\nsys.exit(3)\n"
     run = studio.submit({"train.py": script}, distribution=TWO)
     studio.wait_final(run)
-    assert [one for one in processes_in(agent.folder) if one.name() == "sleep"] == []
+    assert "sleep" not in names_in(agent.folder)
