@@ -75,7 +75,7 @@ def test_it_grows_survives_its_keeper_and_shrinks(studio: Studio, cluster: str):
         return not agents(studio) and not shown["nodes"]
 
     until(gone, "it shrinks to nothing", seconds=60)
-    assert list((studio.var / "nodes").glob("*")) == [], "their folders are gone, too"
+    until(lambda: not list((studio.var / "nodes").glob("*")), "their folders are gone, too")
     told = studio.ask("GET", f"{studio.ws}/compute/{cluster}/happenings").json["happenings"]
     codes = [one["code"] for one in told]
     assert codes.count("node_added") == codes.count("node_ready") == codes.count("node_gone")
