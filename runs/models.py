@@ -149,6 +149,12 @@ class Run(models.Model):
             models.Index("experiment", Coalesce("started", "created").desc(), "id", name="runs_begun_of_experiment"),
             # The order in which the runs of a target start.
             models.Index(fields=["target", "-priority", "id"], condition=Q(status="queued"), name="runs_waiting"),
+            # What the reaper looks at for runs past their time: the few that execute, of all that ever did.
+            models.Index(
+                fields=["started"],
+                condition=Q(status__in=["running", "starting", "preparing", "finalizing"]),
+                name="runs_executing",
+            ),
             models.Index(fields=["workspace", "deleted"], condition=Q(deleted__isnull=False), name="runs_in_bin"),
         ]
 
