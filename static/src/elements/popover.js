@@ -3,7 +3,7 @@
 const EDGE = 8;
 
 /** Open `content` at an element, or at {x, y}; `back` gets the focus when it is closed by key. Returns the popover. */
-export function pop(at, content, { label, role = "dialog", back, inside = document.body }) {
+export function pop(at, content, { label, role = "dialog", back, inside = document.querySelector("main") || document.body }) {
   const place = document.createElement("div");
   place.className = "pop";
   place.popover = "auto";
