@@ -3,6 +3,7 @@
 Pure thinking, no database.
 """
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,10 @@ _OF_CLIENTS = "mlflow."
 CLONED_FROM = "cloned_from"
 
 Pair = tuple[str, str]
+_BEYOND = (
+    *("user_retries", "cpus", "memory", "gpus", "priority", "nodes", "distribution", "backend", "processes"),
+    *("servers", "secrets", "labels", "watched"),
+)
 
 
 @dataclass
@@ -38,9 +43,22 @@ class Form:
     target: str = ""
     environment: str = ""
     retries: str = "0"
+    user_retries: str = "0"
     duration: str = ""
-    #: Names of secrets of the key vault, or VARIABLE=name, one on each line.
+    cpus: str = ""
+    memory: str = ""
+    gpus: str = ""
+    priority: str = "0"
+    nodes: str = "1"
+    distribution: str = ""
+    backend: str = ""
+    processes: str = "1"
+    servers: str = ""
+    #: One a line: names of secrets or VARIABLE=name, labels of a node, folders that are sent while they are written.
     secrets: str = ""
+    labels: str = ""
+    watched: str = "logs"
+    collect: bool = True
     variables: list[Pair] = field(default_factory=list)
     inputs: list[tuple[str, str, str]] = field(default_factory=list)
     tags: list[Pair] = field(default_factory=list)
@@ -72,13 +90,34 @@ def form_of(run: Mapping[str, Any]) -> Form:
         environment=run["environment"] or config.get("environment") or "",
         retries=str(config.get("max_retries") or 0),
         duration=str(config.get("max_duration_seconds") or ""),
-        secrets="\n".join(config.get("secrets") or []),
+        **_beyond(config),
         variables=sorted((config.get("environment_variables") or {}).items()),
         inputs=[
             (name, f"{one['dataset']}:{one['version']}", one.get("mode") or "download") for name, one in inputs.items()
         ],
         tags=[(key, value) for key, value in (run["tags"] or {}).items() if not key.startswith(_OF_CLIENTS)],
     )
+
+
+def _beyond(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What most runs do not say: it must not be lost on the way into a new one."""
+    resources, told, history = (config.get(name) or {} for name in ("resources", "distribution", "history"))
+    return {
+        "user_retries": str(config.get("max_user_retries") or 0),
+        "cpus": f"{resources['cpus']:g}" if resources.get("cpus") else "",
+        "memory": f"{resources['memory_gb']:g}" if resources.get("memory_gb") else "",
+        "gpus": str(resources.get("gpus") or ""),
+        "labels": "\n".join(f"{key}={value}" for key, value in (resources.get("labels") or {}).items()),
+        "priority": str(config.get("priority") or 0),
+        "nodes": str(config.get("node_count") or 1),
+        "distribution": told.get("kind") or "",
+        "backend": told.get("backend") or "",
+        "processes": str(told.get("processes_per_node") or 1),
+        "servers": str(told.get("parameter_servers") or ""),
+        "secrets": "\n".join(config.get("secrets") or []),
+        "watched": "\n".join(history.get("directories_to_watch", ["logs"])),
+        "collect": history.get("output_collection", True),
+    }
 
 
 def typed(given: QueryDict) -> Form:
@@ -105,7 +144,8 @@ def typed(given: QueryDict) -> Form:
         environment=one("environment"),
         retries=one("retries"),
         duration=one("duration"),
-        secrets=one("secrets"),
+        collect=bool(one("collect")),
+        **{name: one(name) for name in _BEYOND},
         variables=pairs("variable"),
         inputs=[(str(a), str(b), str(c)) for a, b, c in padded if str(a).strip() or str(b).strip()],
         tags=pairs("tag"),
@@ -123,10 +163,10 @@ def submission(form: Form) -> dict[str, Any]:
         "target": form.target.strip(),
         "environment": form.environment.strip(),
         "environment_variables": _mapping(form.variables, "variables"),
-        "secrets": [line.strip() for line in form.secrets.splitlines() if line.strip()],
         "inputs": {},
         "max_retries": _number(form.retries, "retries") or 0,
         "max_duration_seconds": _number(form.duration, "duration"),
+        **_asked(form),
     }
     if form.kind == "command":
         if not words:
@@ -146,6 +186,45 @@ def submission(form: Form) -> dict[str, Any]:
     return {"experiment": experiment, "name": name, "config": config, "tags": _mapping(form.tags, "tags")}
 
 
+def _asked(form: Form) -> dict[str, Any]:
+    """The fields that are sent only when they say something."""
+    resources: dict[str, Any] = {
+        "cpus": _amount(form.cpus, "cpus"),
+        "memory_gb": _amount(form.memory, "memory"),
+        "gpus": _number(form.gpus, "gpus"),
+        "labels": dict(_equation(line, "labels") for line in _lines(form.labels)),
+    }
+    found: dict[str, Any] = {
+        "resources": {key: value for key, value in resources.items() if value},
+        "priority": _signed(form.priority, "priority"),
+        "max_user_retries": _number(form.user_retries, "user_retries"),
+        "node_count": _number(form.nodes, "nodes"),
+        "secrets": _lines(form.secrets),
+    }
+    if form.distribution or (_number(form.processes, "processes") or 1) > 1:
+        told = {
+            "kind": form.distribution or "multiprocess",
+            "backend": form.backend if form.distribution == "pytorch" else None,
+            "processes_per_node": _number(form.processes, "processes"),
+            "parameter_servers": _number(form.servers, "servers") if form.distribution == "tensorflow" else None,
+        }
+        found["distribution"] = {key: value for key, value in told.items() if value}
+    if not form.collect or _lines(form.watched) != ["logs"]:
+        found["history"] = {"output_collection": form.collect, "directories_to_watch": _lines(form.watched)}
+    return {key: value for key, value in found.items() if value}
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _equation(line: str, name: str) -> Pair:
+    key, mark, value = line.partition("=")
+    if not mark or not key.strip():
+        raise Invalid(_("%(line)s does not look like name=value.") % {"line": repr(line[:60])}, field=name)
+    return key.strip(), value.strip()
+
+
 #: {field of a refusal: field of the form}.
 _FIELDS = {
     "config.script": "script",
@@ -154,10 +233,16 @@ _FIELDS = {
     "config.target": "target",
     "config.environment": "environment",
     "config.environment_variables": "variables",
-    "config.secrets": "secrets",
     "config.inputs": "inputs",
     "config.max_retries": "retries",
     "config.max_duration_seconds": "duration",
+    "config.max_user_retries": "user_retries",
+    "config.resources": "resources",
+    "config.priority": "priority",
+    "config.node_count": "nodes",
+    "config.distribution": "distribution",
+    "config.history": "watched",
+    "config.secrets": "secrets",
     "tag": "tags",
 }
 
@@ -165,7 +250,10 @@ _FIELDS = {
 def field_of(error: Invalid) -> str:
     """Which field of the form a refusal is about; empty when it is about all of it."""
     told = str(error.details.get("field", ""))
-    return _FIELDS.get(told, "inputs" if told.startswith("config.inputs") else told)
+    for part in ("inputs", "resources", "history"):
+        if told.startswith(f"config.{part}"):
+            return _FIELDS[f"config.{part}"]
+    return _FIELDS.get(told, told)
 
 
 def _named(name: str, work: Any) -> Any:
@@ -201,3 +289,23 @@ def _number(text: str, name: str) -> int | None:
     if not (word.isascii() and word.isdigit() and len(word) < 10):
         raise Invalid(_("This is a whole number, not %(text)s.") % {"text": repr(word[:20])}, field=name)
     return int(word)
+
+
+def _signed(text: str, name: str) -> int:
+    word = text.strip()
+    number = _number(word.removeprefix("-"), name) or 0
+    return -number if word.startswith("-") else number
+
+
+def _amount(text: str, name: str) -> float | None:
+    """A number that may have a fraction; None for an empty field."""
+    word = text.strip()
+    if not word:
+        return None
+    try:
+        found = float(word)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found < 1e9:
+        raise Invalid(_("This is a number, not %(text)s.") % {"text": repr(word[:20])}, field=name)
+    return int(found) if found.is_integer() else found

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from runs import cloning, outputs, queries, services, tabs
 from runs.bin.queries import get_binned
 from runs.reproducing import reproduce
+from runs.spelling import command_line, sdk_code
 from runs.tables import services as tables
 from runs.tables.queries import marks_of
 from runs.tensorboards.panel import panel
@@ -23,6 +24,7 @@ from workspace.compute.pages import frame_of
 from workspace.compute.queries import list_targets
 from workspace.datasets.queries import list_datasets
 from workspace.environments.queries import list_environments
+from zaffre.protocol import BACKENDS, DISTRIBUTIONS
 
 #: Names that a form offers.
 CHOICES = 500
@@ -172,29 +174,34 @@ def clone(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
     if request.method == "POST":
         form = cloning.typed(request.POST)
         try:
-            made = services.submit_run(
-                ws,
-                actor=request.actor,
-                **cloning.submission(form),
-                snapshot=row.snapshot_id,
-                git=row.git,
-                properties={cloning.CLONED_FROM: row.pk},
-            )
+            submitted = cloning.submission(form)
+            if "spell" not in request.POST:
+                made = services.submit_run(
+                    ws,
+                    actor=request.actor,
+                    **submitted,
+                    snapshot=row.snapshot_id,
+                    git=row.git,
+                    properties={cloning.CLONED_FROM: row.pk},
+                )
+                messages.success(request, _("A new run was submitted."))
+                return redirect(_there(ws, made.pk))
         except Invalid as error:
             wrong = {"field": cloning.field_of(error), "message": error.message, "hint": error.hint}
-        else:
-            messages.success(request, _("A new run was submitted."))
-            return redirect(_there(ws, made.pk))
     else:
         form = cloning.form_of(queries.run_out(row))
+        submitted = cloning.submission(form)
     shown = {
         "row": row,
         "form": form,
         "wrong": wrong,
+        "spelled": {} if wrong else {"command": command_line(submitted), "code": sdk_code(submitted)},
         "targets": list_targets(ws, actor=request.actor),
         "environments": list_environments(ws, actor=request.actor),
         "datasets": list_datasets(ws, actor=request.actor),
         "experiments": queries.list_experiments(ws, actor=request.actor)[:CHOICES],
+        "distributions": DISTRIBUTIONS,
+        "backends": BACKENDS,
         "scripts": [one["path"] for one in (row.snapshot.files if row.snapshot else ())][:CHOICES],
     }
     return render(request, "runs/clone.html", shown, status=422 if wrong else 200)

@@ -64,9 +64,16 @@ def form_of(text: str) -> dict:
     found: dict[str, list[str]] = {}
     for tag in re.findall(r"<input[^>]*>", main):
         name = re.search(r'name="([^"]*)"', tag)
-        if name and name[1] != "csrfmiddlewaretoken" and ('type="radio"' not in tag or " checked" in tag):
+        if (
+            name
+            and name[1] != "csrfmiddlewaretoken"
+            and (not re.search('type="(radio|checkbox)"', tag) or " checked" in tag)
+        ):
             value = re.search(r'value="([^"]*)"', tag)
             found.setdefault(name[1], []).append(unescape(value[1]) if value else "")
+    for name, options in re.findall(r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', main, re.S):
+        chosen = re.search(r'value="([^"]*)" selected', options) or re.search(r'value="([^"]*)"', options)
+        found.setdefault(name, []).append(unescape(chosen[1]))
     for name, value in re.findall(r'<textarea[^>]*name="([^"]*)"[^>]*>([^<]*)</textarea>', main):
         found.setdefault(name, []).append(unescape(value))
     return found
@@ -114,9 +121,60 @@ def test_a_clone_has_the_same_and_what_was_changed(carl, browser):
     assert f'/runs/{run.pk}">' in page(client, made), "the page says where it came from"
 
 
+#: All that a run may say of itself, as the studio keeps it.
+EVERYTHING = {
+    "arguments": ["--lr", "0.1", "two words"],
+    "environment_variables": {"A": "b c"},
+    "max_retries": 2,
+    "max_user_retries": 1,
+    "max_duration_seconds": 60,
+    "resources": {"cpus": 0.5, "memory_gb": 2, "gpus": 1, "labels": {"zone": "eu"}},
+    "priority": -3,
+    "node_count": 2,
+    "distribution": {"kind": "pytorch", "processes_per_node": 2, "backend": "gloo"},
+    "history": {"output_collection": False, "directories_to_watch": ["logs", "boards"]},
+}
+
+
+def test_a_clone_loses_nothing_of_the_configuration(carl, browser):
+    run = carl.submit(CODE, **EVERYTHING)
+    client = browser("carl")
+    form = form_of(client.get(f"/w/lab/runs/{run.pk}/clone").content.decode())
+    answer = client.post(f"/w/lab/runs/{run.pk}/clone", form)
+    assert answer.status_code == 302, answer.content.decode()
+    made = Run.objects.get(pk=answer["Location"].rsplit("/", 1)[1])
+    assert {**made.config, "environment": ""} == {**run.config, "environment": ""}
+    assert (made.nodes, made.priority, made.gpus) == (2, -3, 1)
+
+
+def test_the_form_is_spelled_as_a_command_and_as_code(carl, browser):
+    run = carl.submit(CODE, **EVERYTHING)
+    client = browser("carl")
+    form = form_of(client.get(f"/w/lab/runs/{run.pk}/clone").content.decode())
+    before = Run.objects.count()
+    answer = client.post(f"/w/lab/runs/{run.pk}/clone", {**form, "priority": "5", "spell": "1"})
+    assert (answer.status_code, Run.objects.count()) == (200, before), "nothing was submitted"
+    text = unescape(answer.content.decode())
+    command = re.search(r"<pre>(zaffre run submit.*?)</pre>", text, re.S)[1]
+    for part in ("--nodes 2", "--distribution pytorch:gloo", "--processes 2", "--priority 5", "--label zone=eu",
+                 "--env 'A=b c'", "--memory 2", "-- train.py --lr 0.1 'two words'"):  # fmt: skip
+        assert part in command
+    code = re.search(r"<pre>(from zaffre.core.*?)</pre>", text, re.S)[1]
+    compile(code, "spelled", "exec")
+    assert "config.run_config.node_count = 2" in code
+
+
 @pytest.mark.parametrize(
     ("change", "field", "said"),
     [
+        ({"nodes": "two"}, "nodes", "whole number"),
+        ({"memory": "much"}, "memory", "a number"),
+        ({"labels": "zone"}, "labels", "name=value"),
+        ({"priority": "101"}, "priority", "100"),
+        ({"distribution": "mpi", "nodes": "2"}, "distribution", "one node"),
+        ({"watched": "/etc"}, "watched", "own"),
+        ({"secrets": "none"}, "secrets", "none"),
+        ({"user_retries": "99"}, "user_retries", "0 to 20"),
         ({"script": "trian.py"}, "script", "Did you mean"),
         ({"script": ""}, "script", "Say which script"),
         ({"arguments": "--name 'open"}, "arguments", "quotation mark"),
@@ -143,10 +201,12 @@ def test_a_refused_clone_comes_back_as_it_was_typed(carl, browser, change, field
     assert said in unescape(re.search(r'id="clone-wrong">(.*?)</div>', text, re.S)[1])
     again = form_of(text)
     for name, value in form.items():
+        if name == "input_mode":  # empty rows have one, too
+            continue
         wanted = value if isinstance(value, list) else [value]
         assert [one for one in again.get(name, wanted) if one] == [one for one in wanted if one], name
     if field not in ("inputs", "tags", "variables"):
-        marked = re.search(rf'<(?:input|textarea)[^>]*id="f-{field}"[^>]*>', text)[0]
+        marked = re.search(rf'<(?:input|textarea|select)[^>]*id="f-{field}"[^>]*>', text)[0]
         assert 'aria-invalid="true"' in marked
     assert Run.objects.count() == 1
 

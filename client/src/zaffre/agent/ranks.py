@@ -27,6 +27,12 @@ def command_of(job: Job, argv: List[str], path: str) -> List[str]:
     kind = distribution_of(spec).get("kind")
     if not kind:
         return argv
+    if job.container is not None:
+        raise StepFailed(
+            "launch_failed",
+            "The run asks for several processes in an environment that is an image; they are started in environments"
+            " of packages only. Take one of these, or one process on one node.",
+        )
     count, first = processes_of(spec), rank_of(spec) * processes_of(spec)
     plan: Dict[str, Any] = {
         "argv": argv,
