@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 #: 20 MB of log; the script waits before its last lines, so that somebody can follow it.
 SCRIPT = """
-import json, os, pathlib, sys, time
+import json, os, pathlib, socket, sys, time
 out = pathlib.Path("outputs")
 out.mkdir(exist_ok=True)
 (out / "table.csv").write_text("id,name\\n" + "".join(f'{n},"row, {n}"\\n' for n in range(1000)))
@@ -41,17 +41,14 @@ for n in range(1, 200_001):
     if n % 20_000 == 0:
         os.write(1, "".join(block).encode())
         block = []
-gate = pathlib.Path(os.environ["GATE"])
-while not gate.exists():
-    time.sleep(0.2)
+socket.create_connection(("127.0.0.1", GATE)).recv(1)
 print("50%\\r100%\\nthe last line")
 sys.exit(3)
 """
 
 
-def test_a_long_log_and_files_of_all_kinds(page: "Page", studio: Studio, tmp_path):
-    gate = tmp_path / "gate"
-    run = studio.submit({"train.py": SCRIPT.replace('os.environ["GATE"]', repr(str(gate)))})
+def test_a_long_log_and_files_of_all_kinds(page: "Page", studio: Studio, gate):
+    run = studio.submit({"train.py": SCRIPT.replace("GATE", str(gate.port))})
     place = f"/w/{studio.known['workspace']}/runs/{run}/outputs"
     tail = f"{studio.ws}/runs/{run}/log?tail=200"
     until(lambda: b"step 200000" in studio.ask("GET", tail).body, "the long log", seconds=180, every=0.5)
@@ -63,7 +60,7 @@ def test_a_long_log_and_files_of_all_kinds(page: "Page", studio: Studio, tmp_pat
     lines.hover()
     page.mouse.wheel(0, -1500)
     page.get_by_role("button", name="Jump to end").wait_for()
-    gate.touch()
+    gate.open()
     page.get_by_role("button", name="Jump to end · 2 new lines").click()
     lines.get_by_text("the last line").wait_for()
     assert lines.locator(".line").nth(-2).inner_text().split() == ["200001", "100%"]
