@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Set
 
@@ -20,7 +21,9 @@ class Quarters:
         """Begin to make them; `ready` waits. Raises OSError."""
         limits = limits_of(launch.get("limits"))
         where = groups.again(launch.get("groups"))
-        group = where.make(f"{launch['run']}.{launch['attempt']}", limits) if where is not None else None
+        # By its folder, too: another node on this machine may have a seat of the same attempt.
+        name = f"{launch['run']}.{launch['attempt']}.{sha256(str(place.path).encode()).hexdigest()[:12]}"
+        group = where.make(name, limits) if where is not None else None
         self.place, self.guard, self.group = place, Guard(limits, group), group
         self.box: Optional[Box] = None
         if group is not None:

@@ -12,6 +12,7 @@ from typing import Any, Dict, Optional
 
 from zaffre.agent import processes, quarters, talk
 from zaffre.agent.rundir import RunDir
+from zaffre.protocol import ENV_ATTEMPT, ENV_RUN_ID, ENV_SPOOL
 
 _PACKAGES = Path(__file__).resolve().parent.parent.parent
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
@@ -73,8 +74,13 @@ def clear(place: RunDir) -> bool:
     if known and known["began"] and processes.began(known["pid"]) == known["began"]:
         processes.send(known["pid"], 9, group=True)
     still = quarters.end_left(place)
-    # Its own mark finds those that left the session; only a program that rewrote its environment hides.
-    marks = {"ZAFFRE_RUN_ID": str(launch["run"]), "ZAFFRE_ATTEMPT": str(launch["attempt"])}
+    # Its own mark finds those that left the session; only a program that rewrote its environment hides. The folder is
+    # among them: another node on this machine may have a seat of the same attempt.
+    marks = {
+        ENV_RUN_ID: str(launch["run"]),
+        ENV_ATTEMPT: str(launch["attempt"]),
+        ENV_SPOOL: str(place.spool),
+    }
     done = processes.end_all(lambda: processes.marked(marks) | still(), seconds=10)
     quarters.remove_left(place)
     return done
