@@ -1,5 +1,7 @@
 """The tab of a compute target with what waits and what runs, and the buttons that change a run's place."""
 
+import re
+
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -16,6 +18,8 @@ from workspace.compute.pages import frame_of
 from workspace.quotas.ledger import AMOUNTS
 from workspace.quotas.services import set_quota
 
+_WHOLE = re.compile(r"-?[0-9]{1,4}\Z")
+
 
 @signed_in
 def queue(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
@@ -30,7 +34,7 @@ def queue(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
 def prioritize(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
     """Another priority for a run that waits; `target` is the page to go back to."""
     text = request.POST.get("priority", "").strip()
-    number = int(text) if text.lstrip("-").isascii() and text.lstrip("-").isdigit() and len(text) < 6 else text
+    number = int(text) if _WHOLE.match(text) else text
     target = request.POST.get("target", "")
     return post(
         request,

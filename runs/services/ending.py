@@ -163,10 +163,8 @@ def give_up(attempt: Attempt, *, why: str, actor: Actor = SYSTEM) -> bool:
     same = Attempt.objects.filter(pk=attempt.pk, ended__isnull=True, lease_until=attempt.lease_until)
     if run is None or not same.update(ended=Now(), reason_code=LOST):
         return False
+    record(actor=actor, workspace=run.workspace, action="run.give_up", target=run.pk, fields={"attempt": attempt.no})
     if run.nodes > 1:
-        record(
-            actor=actor, workspace=run.workspace, action="run.give_up", target=run.pk, fields={"attempt": attempt.no}
-        )
         settle(run, attempt, message=f"it was lost. {why}")
         return True
     before = Attempt.objects.filter(run=run, launched__isnull=True, reason_code=LOST).count()

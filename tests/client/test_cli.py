@@ -59,6 +59,7 @@ def test_submit_sends_the_folder_and_everything_that_was_said(studio, zaffre, wo
         "inputs": {"digits": {"dataset": "digits:3", "mode": "download"}},
         "max_duration_seconds": 60,
         "max_retries": 2,
+        "secrets": [],
     }
     assert (call.json["tags"], call.json["name"], call.json["snapshot"]) == ({"who": "olga"}, "try", "SNAP")
     assert b"print('hello')\n" in studio.blobs.values()
