@@ -289,7 +289,7 @@ class FakeStudio:
             run.artifacts.update({one["path"]: one["sha256"] for one in body["files"]})
             return 200, {"added": len(body["files"])}
         if rest == "result":
-            run.steps += body.pop("steps")
+            run.steps += body.pop("steps", [])
             run.result = body
             good = body["exit_code"] == 0 and not body.get("reason")
             run.status = "canceled" if run.desired == "cancel" else "completed" if good else "failed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import threading
 import time
@@ -15,6 +16,10 @@ from zaffre.protocol import PROTOCOL, PROTOCOL_HEADER
 #: Codes of a 409 that mean: this attempt no longer owns its run.
 _FENCING_CODES = frozenset({"stale_attempt", "final"})
 _MOST_RETRY_AFTER = 30.0
+#: Seconds of pause between two tries that need no word in the log.
+_SILENT = 1.0
+
+log = logging.getLogger("zaffre.agent")
 
 Body = Union[bytes, BinaryIO, None]
 
@@ -143,7 +148,7 @@ class Door:
         `make_body` makes a fresh body for every try. Raises Refused as `call` does, Stopped when
         `until()` became true, Unreachable after `patience` seconds without an answer.
         """
-        begun, pause = time.monotonic(), 0.2
+        begun, pause, said = time.monotonic(), 0.2, False
         while True:
             try:
                 return self.call(
@@ -159,6 +164,9 @@ class Door:
                     raise Stopped(str(error)) from None
                 if time.monotonic() - begun > patience:
                     raise
+                if not said and pause > _SILENT:
+                    said = True
+                    log.warning("the studio does not answer, trying on: %s", error)
                 rest(max(pause * random.uniform(0.8, 1.2), error.retry_after), until)  # noqa: S311 - not a secret
                 if until():
                     raise Stopped(str(error)) from None
