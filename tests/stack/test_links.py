@@ -68,9 +68,9 @@ def test_a_lossy_and_a_slow_wire_are_no_crash(studio, bring_node, witness, link)
     bring_node("a", url=link.url)
     run = submit(studio, witness, seconds=3 * LEASE, retries=1)
     until(lambda: witness.lives(1), "the first sign of the script")
-    link.loss = 0.5
+    link.loss = 0.4
     time.sleep(LEASE)
-    link.loss, link.delay = 0.0, 0.1 * LEASE
+    link.loss, link.delay = 0.0, 0.05 * LEASE
     time.sleep(LEASE)
     link.delay = 0.0
     done = studio.wait_for(run, "completed", seconds=120)
