@@ -36,7 +36,7 @@ def test_a_moment_of_a_chart_leads_to_its_lines_of_the_log(page: "Page", studio:
         page.goto(f"/w/{ws}/runs/{run}/metrics{words}")
         over = page.locator("main series-chart .u-over")
         over.wait_for()
-        page.wait_for_function("() => document.querySelector('main series-chart').shown?.length")
+        page.wait_for_function("() => document.querySelector('main series-chart')?.shown?.length")
         box = over.bounding_box()
         assert box is not None
         # A click in the middle of the chart: the middle of the log.
@@ -50,7 +50,7 @@ def test_a_moment_of_a_chart_leads_to_its_lines_of_the_log(page: "Page", studio:
         moment.wait_for(state="detached")
     # By keys: the crosshair to the first point, then its lines, then the log itself.
     page.goto(f"/w/{ws}/runs/{run}/metrics")
-    page.wait_for_function("() => document.querySelector('main series-chart').shown?.length")
+    page.wait_for_function("() => document.querySelector('main series-chart')?.shown?.length")
     page.locator("main series-chart .chart-place").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("l")
