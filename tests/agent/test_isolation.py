@@ -13,6 +13,7 @@ import pytest
 
 from tests.agent.conftest import CLIENT, processes_in
 from zaffre.agent import sandbox
+from zaffre.agent.rundir import socket_folder
 
 
 def sandboxes_work() -> bool:
@@ -65,12 +66,12 @@ def test_a_run_sees_its_own_folders_and_none_of_others(studio, bring_agent, tmp_
         state / "runs" / f"{waiting.id}.1" / "work",
         state / "runs" / f"{waiting.id}.1" / "spec.json",
         state / "identity.json",
-        state / "s",
+        socket_folder(state),
         agent.folder / "node.json",
         agent.folder / "cache" / "blobs",
         other_home / "key",
         Path(__file__).resolve().parents[2] / "manage.py",
-        Path("/root/.bashrc"),
+        Path.home() / ".bashrc",
         Path("/etc/shadow"),
     ]
     for path in theirs[:8]:
