@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -15,11 +16,12 @@ import psutil
 import pytest
 
 from tests.agent.conftest import CLIENT, end_everything_in
-from zaffre.agent import supervisors, talk
+from zaffre.agent import cord, supervisors, talk
 from zaffre.agent.clock import now
 from zaffre.agent.marks import ERR, OTHER, OUT, Mark, beside
 from zaffre.agent.rundir import RunDir, socket_folder, socket_path
 from zaffre.agent.spool import Spool, SpoolWriter
+from zaffre.protocol import ENV_ATTEMPT, ENV_RUN_ID, ENV_SPOOL
 
 #: Ignores SIGTERM, has a child that does, and one that left its session by a double fork.
 STUBBORN = """
@@ -54,15 +56,24 @@ class Supervised:
         self.place.make()
         self.place.work.mkdir()
         self.socket = socket_path(folder, self.run, 1)
+        self.mark = {ENV_RUN_ID: self.run, ENV_ATTEMPT: "1", ENV_SPOOL: str(self.place.spool)}
         self.child: subprocess.Popen[bytes] | None = None
 
-    def launch(self, code: str, *, valid_for: float = 600, grace: float = 1.0, argv: list[str] | None = None) -> None:
-        env = {"PATH": os.environ["PATH"], "ZAFFRE_RUN_ID": self.run, "ZAFFRE_ATTEMPT": "1"}
+    def launch(
+        self,
+        code: str,
+        *,
+        valid_for: float = 600,
+        grace: float = 1.0,
+        argv: list[str] | None = None,
+        line: socket.socket | None = None,
+    ) -> None:
+        env = {"PATH": os.environ["PATH"], **self.mark}
         words = {"run": self.run, "attempt": 1, "grace": grace, "renewed": now(), "valid_for": valid_for}
         argv = argv or [sys.executable, "-u", "-c", code]
         more = {"argv": argv, "env": env, "cwd": str(self.place.work), "socket": str(self.socket)}
         self.place.keep_launch({**words, **more})
-        self.child = supervisors.spawn(self.place)
+        self.child = supervisors.spawn(self.place, line)
 
     def wait(self, seconds: float = 60) -> dict[str, object]:
         assert self.child is not None
@@ -265,6 +276,28 @@ def test_an_attempt_is_executed_once_whoever_starts_a_second_supervisor(supervis
     supervised.wait()
     assert supervisors.spawn(supervised.place).wait(60) == 3, "a finished attempt was begun again"
     assert count.read_text() == "x"
+
+
+def test_an_agent_that_dies_before_the_code_began_leaves_an_attempt_that_can_be_prepared_anew(supervised, tmp_path):
+    ran = tmp_path / "ran"
+    code = f"open({str(ran)!r}, 'a').write('x')"
+    ours, theirs = cord.pair()
+    with theirs:
+        supervised.launch(code, line=theirs)
+    assert ours.hear(60) == cord.READY
+    ours.close()
+    assert supervised.child.wait(60) == 3
+    place = supervised.place
+    assert place.launch is None and not place.begun and place.result is None and not ran.exists()
+
+    ours, theirs = cord.pair()
+    with theirs:
+        supervised.launch(code, line=theirs)
+    assert ours.hear(60) == cord.READY
+    ours.say(cord.GO)
+    assert supervised.wait()["exit_code"] == 0
+    assert ran.read_text() == "x"
+    ours.close()
 
 
 def test_when_the_supervisor_is_killed_its_code_is_found_and_ended(supervised):

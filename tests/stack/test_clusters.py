@@ -10,7 +10,7 @@ import pytest
 
 from tests.stack.running import Studio, until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 SLOW = "import sys, time\nfor n in range(int(sys.argv[1])):\n    print(f'line {n}', flush=True)\n    time.sleep(0.1)\n"
 
 

@@ -58,6 +58,14 @@ class RunDir:
     def begun(self) -> bool:
         return (self.path / "started").exists()
 
+    def give_back(self) -> None:
+        """Undo `keep_launch` and `begin` of an attempt of which nothing was executed: it may be prepared anew.
+
+        Only for who holds the lock. The launch goes first: without it nobody executes the attempt.
+        """
+        for name in ("launch.json", "started"):
+            (self.path / name).unlink(missing_ok=True)
+
     @property
     def supervised(self) -> bool:
         """A living supervisor holds this attempt, seen by its lock and not by a pid that may be another's."""

@@ -130,13 +130,14 @@ class Supervisor:
     def _await_go(self, cord: Cord) -> None:
         while not self.look() and self.reason is None:
             readable, _, _ = select.select([cord.fileno(), self.server.fileno()], [], [], self.patience())
-            if self.server.fileno() in readable:
-                self.serve(self.server)
+            # The cord first: whoever asks after its end must not hear that the attempt is alive.
             if cord.fileno() in readable:
                 if cord.hear(0):
                     return
                 # The agent has died before the code began: it is given to whoever comes next.
                 raise Unbegun(message=None)
+            if self.server.fileno() in readable:
+                self.serve(self.server)
 
     def _start(self) -> bool:
         """Fork users' code. False in the child that goes on in place."""
@@ -348,6 +349,7 @@ def supervise(folder: str, cord: Optional[Cord] = None, *, warm: bool = False) -
         result = supervisor.unbegun(unbegun.message)
         if result is None:
             supervisor.leave(address)
+            place.give_back()
             return 3
     except BaseException:
         supervisor.leave(address)
