@@ -1,6 +1,7 @@
 """Running again exactly what a run was: the same code, locked environment, data and words."""
 
 from runs.models import Run
+from runs.origins.known import git_of
 from runs.origins.queries import REPRODUCES
 from runs.queries import get_run
 from runs.services import submit_run
@@ -30,15 +31,13 @@ def reproduce(slug: str, run_id: str, *, actor: Actor, target: str = "") -> Run:
             for name, one in run.inputs.items()
         },
     }
-    patch = getattr(run, "patch", None)
-    git = {**run.git, **({"diff": patch.text, "left_out": patch.left_out} if patch else {})}
     return submit_run(
         slug,
         actor=actor,
         experiment=run.experiment.name,
         config=config,
         snapshot=run.snapshot_id,
-        git=git,
+        git=git_of(run),
         tags={key: value for key, value in run.tags.items() if not key.startswith("mlflow.")},
         properties={REPRODUCES: run.pk},
     )

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from runs import cloning, outputs, queries, services, tabs
 from runs.bin.queries import get_binned
+from runs.origins.known import git_of
 from runs.reproducing import reproduce
 from runs.spelling import command_line, sdk_code
 from runs.tables import services as tables
@@ -142,7 +143,7 @@ def submit_again(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
             experiment=row.experiment.name,
             config=row.config,
             snapshot=row.snapshot_id,
-            git=row.git,
+            git=git_of(row),
             tags=dict(cloning.form_of(queries.run_out(row)).tags),
             properties={cloning.CLONED_FROM: row.pk},
         ),
@@ -181,7 +182,7 @@ def clone(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
                     actor=request.actor,
                     **submitted,
                     snapshot=row.snapshot_id,
-                    git=row.git,
+                    git=git_of(row),
                     properties={cloning.CLONED_FROM: row.pk},
                 )
                 messages.success(request, _("A new run was submitted."))

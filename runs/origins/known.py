@@ -32,3 +32,9 @@ def origin_out(run: Run) -> dict[str, Any]:
     same = alike(run)
     told = {"id": same.pk, "name": same.name, "ended": same.ended} if same else None
     return {"same_as": told, "patch": Patch.objects.filter(run=run).exists()}
+
+
+def git_of(run: Run) -> dict[str, Any]:
+    """What was said of the run's code, as `submit_run` takes it for another run of the same snapshot."""
+    patch = getattr(run, "patch", None)
+    return {**run.git, **({"diff": patch.text, "left_out": patch.left_out} if patch else {})}

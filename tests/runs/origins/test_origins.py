@@ -128,3 +128,14 @@ def test_more_changes_than_are_kept_are_refused(carl):  # noqa: F811
     refused = carl.client.post(f"{WS}/runs", {**body, "git": {"diff": "x" * 1_100_000}}, format="json")
     assert refused.status_code in (413, 422)
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("way", ["again", "clone", "reproduce"])
+def test_uncommitted_changes_stay_with_the_same_code(carl, browser, way):  # noqa: F811
+    run = submit_with(carl, diff=DIFF, left_out=["data.csv"])
+    form = {"experiment": "d", "kind": "script", "script": "train.py", "target": "local", "environment": "system:1"}
+    answer = browser("carl").post(f"/w/lab/runs/{run.pk}/{way}", form)
+    assert answer.status_code == 302, answer.content.decode()
+    made = Run.objects.exclude(pk=run.pk).get()
+    assert (made.git, made.snapshot_id) == (run.git, run.snapshot_id)
+    assert (made.patch.text, made.patch.left_out) == (DIFF, ["data.csv"])
