@@ -87,6 +87,8 @@ class Run(models.Model):
     wanted_labels = models.JSONField(default=dict, db_default={})
     #: The higher one starts first. As it is now: `config` says what was asked for at submit.
     priority = models.SmallIntegerField(default=0, db_default=0)
+    #: Among runs of its priority that wait for its target: people alternate (turns.py).
+    turn = models.PositiveIntegerField(default=0, db_default=0)
     #: How many nodes it takes at the same time; the columns above are what it asks of each.
     nodes = models.PositiveSmallIntegerField(default=1, db_default=1)
     #: Earliest time of the next attempt: the growing pause between retries.
@@ -147,8 +149,13 @@ class Run(models.Model):
             models.Index(fields=["workspace", "-id"], name="runs_newest"),
             models.Index(fields=["experiment", "-id"], name="runs_newest_of_experiment"),
             models.Index("experiment", Coalesce("started", "created").desc(), "id", name="runs_begun_of_experiment"),
-            # The order in which the runs of a target start.
-            models.Index(fields=["target", "-priority", "id"], condition=Q(status="queued"), name="runs_waiting"),
+            # The order in which the runs of a target start; whose they are is asked at each submit.
+            models.Index(
+                fields=["target", "-priority", "turn", "id"],
+                include=["submitted_by"],
+                condition=Q(status="queued"),
+                name="runs_waiting",
+            ),
             # What the reaper looks at for runs past their time: the few that execute, of all that ever did.
             models.Index(
                 fields=["started"],

@@ -40,6 +40,8 @@ from zaffre.protocol import DESIRED_RUN
 IN_SLOT = Q(cpus=0, memory_mb=0, gpus=0)
 #: Runs that are looked at for those that a node is to be kept free for: more than there are nodes to keep.
 LOOKED_AT = 50
+#: Priority, then whose turn it is, then age.
+ORDER = ("-priority", "turn", "id")
 NEED = ("pk", "cpus", "memory_mb", "gpus", "wanted_labels", "nodes", "priority", "queued_at", "submitted_by_id")
 
 NO_CAPACITY, NOTHING_FITS, WAITING_FOR_NODE = "no_capacity", "nothing_fits", "waiting_for_node"
@@ -47,15 +49,17 @@ STARTING, RETRY_PAUSE, QUOTA = "starting", "retry_pause", "quota"
 
 
 def in_order(target_id: int) -> QuerySet[Run]:
-    """The runs that may start on a target now, in the order in which they are to: priority, then age."""
+    """The runs that may start on a target now, in the order in which they are to: ORDER."""
     ready = Q(not_before__isnull=True) | Q(not_before__lte=Now())
     rows = Run.objects.filter(ready, target=target_id, status=Status.QUEUED, desired=DESIRED_RUN)
-    return rows.order_by("-priority", "id")
+    return rows.order_by(*ORDER)
 
 
 def before(rows: QuerySet[Run], run: Run) -> QuerySet[Run]:
     """Those of `in_order` that come before this one."""
-    return rows.filter(Q(priority__gt=run.priority) | Q(priority=run.priority, pk__lt=run.pk))
+    same = Q(priority=run.priority)
+    ahead = same & Q(turn__lt=run.turn) | same & Q(turn=run.turn, pk__lt=run.pk)
+    return rows.filter(Q(priority__gt=run.priority) | ahead)
 
 
 def place_of(node: Node) -> Place:

@@ -25,7 +25,7 @@ def queue_of(slug: str, name: str, *, actor: Actor) -> dict[str, Any]:
     target = target_named(workspace, name)
     rows = Run.objects.filter(target=target.pk, status=Status.QUEUED, deleted__isnull=True)
     yard = waiting.yard_of(nodes_of(target.pk))
-    first = rows.select_related("submitted_by").only(*_SHOWN).order_by("-priority", "id")[:MOST]
+    first = rows.select_related("submitted_by").only(*_SHOWN).order_by(*waiting.ORDER)[:MOST]
     here = waiting.Here(target.name, yard, waits_for(target), waiting.database_now(), using.ledger_of(workspace))
     may, any_of_them = (can(workspace, actor=actor, action=one) for one in ("run.prioritize", "run.prioritize_any"))
     found = []

@@ -31,6 +31,7 @@ from runs.services.trash import (
     purge_run,
     restore_run,
 )
+from runs.services.turning import bring_forward
 from runs.services.warning import warn
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "archive_runs",
     "begin_at_once",
     "begin_soon",
+    "bring_forward",
     "cancel_run",
     "claim_run",
     "create_children",

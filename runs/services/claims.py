@@ -34,7 +34,7 @@ MOST_TURNED_AWAY = 100
 
 @transaction.atomic
 def claim_run(*, actor: Actor, nonce: str, run_id: str = "", ticket: str = "") -> RunSpec | None:
-    """Give the node an attempt of the run that is to start next and has room on it: by priority, then age.
+    """Give the node an attempt of the run that is to start next and has room on it: by priority, then turn, then age.
 
     None when nothing waits or nothing has room. A hint names the run that it was about, with its ticket: that one, or
     what comes before it. A repeat with the same nonce gets the same answer, as long as the attempt lives: the first

@@ -7,6 +7,7 @@ from runs.models import Attempt, Run, Status
 from runs.queries import get_run, run_out
 from runs.services.ending import give_up
 from runs.services.telling import tell
+from runs.services.turning import next_turn
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden
 from workspace.access import can
@@ -27,7 +28,10 @@ def set_priority(slug: str, run_id: str, *, actor: Actor, priority: object) -> R
             "You change the priority of your own runs; owners of the workspace change any.", action="run.prioritize_any"
         )
     wanted = clean_priority(priority, field="priority")
-    if not Run.objects.filter(pk=run.pk, status=Status.QUEUED).update(priority=wanted):
+    turn = run.turn
+    if wanted != run.priority:
+        turn = next_turn(run.target_id or 0, priority=wanted, user_id=run.submitted_by_id)
+    if not Run.objects.filter(pk=run.pk, status=Status.QUEUED).update(priority=wanted, turn=turn):
         raise Conflict("The run does not wait any more, so its priority changes nothing.", code="started")
     if wanted != run.priority:
         fields = {"from": run.priority, "to": wanted}

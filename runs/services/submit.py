@@ -13,6 +13,7 @@ from runs.origins import keeping as origins
 from runs.queries import get_run_briefly
 from runs.services.hints import hint
 from runs.services.telling import tell
+from runs.services.turning import next_turn
 from runs.snapshots import queries as snapshots
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, NotFound
@@ -59,6 +60,7 @@ def submit_run(
     if names := secret_names(checked):
         authorize(workspace, actor=actor, action="secret.use")
         secrets.resolve(workspace, names)
+    asked = _asked(checked, environment.spec)
     group, number = open_experiment(workspace, experiment)
     run = Run.objects.create(
         id=ulid(),
@@ -76,7 +78,8 @@ def submit_run(
         tags=forms.clean_tags(tags or {}),
         properties=forms.clean_tags(properties or {}, noun="property"),
         max_retries=checked["max_retries"],
-        **_asked(checked, environment.spec),
+        **asked,
+        turn=next_turn(target.pk, priority=asked["priority"], user_id=actor.user_id),
         submitted_by_id=actor.user_id,
         queued_at=timezone.now(),
     )

@@ -26,6 +26,7 @@ WITHOUT_ACTOR = {
     "workspace/datasets/queries.py:resolve_version",
     "workspace/compute/queries.py:resolve",
     "workspace/quotas/queries.py:limits_of",
+    "runs/services/turning.py:next_turn",
     "workspace/secrets/queries.py:resolve",
     "workspace/compute/queries.py:holders",
     "workspace/compute/queries.py:nodes_of",

@@ -7,9 +7,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from runs.models import Attempt, Run
-from runs.services import reap
-from studio.kernel.actors import SYSTEM
+from runs.models import Attempt, Experiment, Run
+from runs.services import bring_forward, reap
+from studio.kernel.actors import SYSTEM, Actor
+from studio.kernel.errors import Forbidden
+from studio.kernel.ids import ulid
 from tests.runs.control.conftest import WS, FakeCode, Submitter
 from workspace.audit.models import Entry
 
@@ -132,6 +134,59 @@ def test_the_page_refuses_what_is_no_number(carl, browser):
     browser("carl").post(f"/w/lab/runs/{run.pk}/priority", {"priority": "--3"})
     run.refresh_from_db()
     assert run.priority == 0
+
+
+# --- turns ------------------------------------------------------------------------------------------
+
+
+def test_a_thousand_runs_of_one_person_do_not_hold_back_anothers_first(carl, api, yard, node):
+    first = carl.submit()
+    place = {"workspace": first.workspace, "experiment": first.experiment, "target": first.target}
+    theirs = {"status": "queued", "submitted_by": first.submitted_by, "config": first.config}
+    code = {"snapshot": first.snapshot, "environment_version": first.environment_version}
+    Run.objects.bulk_create(
+        [Run(id=ulid(), number=n, name="x", turn=n - 1, **place, **theirs, **code) for n in range(2, 1002)]
+    )
+    Experiment.objects.update(run_counter=1001)
+    spec = node.claim()
+    assert spec["run"] == first.pk
+    olga = Submitter(api("olga"), yard)
+    own = [olga.submit(), olga.submit()]
+    assert [Run.objects.get(pk=run.pk).turn for run in own] == [0, 1]
+    shown = carl.client.get(QUEUE).json()["waiting"]
+    assert [one["submitted_by"] for one in shown[:4]] == ["Olga", "Carl", "Olga", "Carl"]
+    assert olga.look(own[1])["queue"]["position"] == 3
+    assert carl.submit().turn == 1001, "after the last of his own"
+    code = FakeCode(spec)
+    code.start()
+    code.end()
+    assert node.claim()["run"] == own[0].pk
+
+
+def test_turns_are_of_one_priority(carl, api, yard, node):
+    runs = [carl.submit() for _ in range(3)]
+    urgent = carl.submit(priority=7)
+    assert Run.objects.get(pk=urgent.pk).turn == 0
+    olga = Submitter(api("olga"), yard)
+    others = olga.submit()
+    carl.client.put(f"{WS}/runs/{runs[2].pk}/priority", {"priority": 7}, format="json")
+    runs[2].refresh_from_db()
+    assert (runs[2].priority, runs[2].turn) == (7, 1)
+    olga.client.put(f"{WS}/runs/{others.pk}/priority", {"priority": 7}, format="json")
+    shown = [one["id"] for one in carl.client.get(QUEUE).json()["waiting"]]
+    assert shown == [urgent.pk, others.pk, runs[2].pk, runs[0].pk, runs[1].pk]
+
+
+def test_gaps_of_canceled_runs_are_closed(carl, api, yard, node):
+    runs = [carl.submit() for _ in range(6)]
+    FakeCode(node.claim()).start()
+    for run in runs[1:4]:
+        carl.client.post(f"{WS}/runs/{run.pk}/cancel")
+    assert bring_forward(actor=SYSTEM) == 2
+    assert [Run.objects.get(pk=run.pk).turn for run in runs[4:]] == [1, 2]
+    assert bring_forward(actor=SYSTEM) == 0
+    with pytest.raises(Forbidden):
+        bring_forward(actor=Actor(kind="user", name="carl", user_id=1))
 
 
 # --- give up now ------------------------------------------------------------------------------------

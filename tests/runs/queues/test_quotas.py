@@ -64,7 +64,7 @@ def test_a_person_at_the_limit_waits_and_others_pass(carl, node, api, yard):
     first = node.claim()
     assert first["run"] == mine[0].pk
     assert carl.look(mine[1])["queue"] == {
-        "position": 1,
+        "position": 2,
         "code": "quota",
         "message": "The limit of who submitted it is 1 runs at once: 1 are used, and it asks for 1.",
     }
