@@ -62,6 +62,10 @@ class Form:
     variables: list[Pair] = field(default_factory=list)
     inputs: list[tuple[str, str, str]] = field(default_factory=list)
     tags: list[Pair] = field(default_factory=list)
+    #: Of a form from nothing: "sent" with the id of a snapshot, or "run" with the id or name of the run that has it.
+    code: str = "sent"
+    snapshot: str = ""
+    from_run: str = ""
 
     @property
     def variable_rows(self) -> list[Pair]:
@@ -149,6 +153,9 @@ def typed(given: QueryDict) -> Form:
         variables=pairs("variable"),
         inputs=[(str(a), str(b), str(c)) for a, b, c in padded if str(a).strip() or str(b).strip()],
         tags=pairs("tag"),
+        code="run" if one("code") == "run" else "sent",
+        snapshot=one("snapshot"),
+        from_run=one("from_run"),
     )
 
 
@@ -244,6 +251,7 @@ _FIELDS = {
     "config.history": "watched",
     "config.secrets": "secrets",
     "tag": "tags",
+    "snapshot": "code",
 }
 
 

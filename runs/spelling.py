@@ -74,7 +74,7 @@ def sdk_code(submitted: Mapping[str, Any]) -> str:
     found = ["from zaffre.core import Experiment, ScriptRunConfig, Workspace", "", "ws = Workspace.from_config()"]
     found += ["config = ScriptRunConfig(", *lines, ")"]
     for name in ("node_count", "distribution", "priority"):
-        if config.get(name):
+        if config.get(name) and (name, config[name]) != ("node_count", 1):
             found.append(f"config.run_config.{name} = {config[name]!r}")
     if history := config.get("history"):
         found.append(f"config.run_config.history.output_collection = {history['output_collection']!r}")

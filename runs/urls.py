@@ -47,6 +47,7 @@ agent_routes = [
 pages = [
     path("w/<str:ws>/experiments", views.experiments, name="experiments"),
     path("w/<str:ws>/compute/<str:name>/runs", views.of_target, name="target_runs"),
+    path("w/<str:ws>/new-run", views.new, name="run_new"),
     path(_PAGE, views.run, name="run"),
     path(f"{_PAGE}/cancel", views.cancel, name="run_cancel"),
     path(f"{_PAGE}/archive", views.archive, name="run_archive"),

@@ -1,5 +1,7 @@
 """Pages of experiments and runs."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -9,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from runs import cloning, outputs, queries, services, tabs
+from runs import choices, cloning, outputs, queries, services, tabs
 from runs.bin.queries import get_binned
 from runs.origins.known import git_of
 from runs.reproducing import reproduce
@@ -22,13 +24,7 @@ from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 from workspace.compute.pages import frame_of
-from workspace.compute.queries import list_targets
-from workspace.datasets.queries import list_datasets
-from workspace.environments.queries import list_environments
-from zaffre.protocol import BACKENDS, DISTRIBUTIONS
 
-#: Names that a form offers.
-CHOICES = 500
 #: Runs in a tab of a compute target.
 OF_TARGET = 50
 TABS = (
@@ -171,41 +167,49 @@ def clone(request: SignedInRequest, ws: str, run: str) -> HttpResponse:
     """The run as a form to change and submit as a new one; what is refused comes back as it was typed."""
     row = queries.get_run(ws, run, actor=request.actor)
     services.require_submit(ws, actor=request.actor)
+    code = {"snapshot": row.snapshot_id, "git": git_of(row), "properties": {cloning.CLONED_FROM: row.pk}}
+    form = cloning.form_of(queries.run_out(row))
+    scripts = [one["path"] for one in (row.snapshot.files if row.snapshot else ())][: choices.MOST]
+    return _form(request, ws, form, lambda _given: code, lambda _given: {"row": row, "scripts": scripts}, "clone")
+
+
+@signed_in
+def new(request: SignedInRequest, ws: str) -> HttpResponse:
+    """A form from nothing: the code comes from the browser or is that of an earlier run."""
+    services.require_submit(ws, actor=request.actor)
+    form = choices.first_form(ws, request.GET.dict(), actor=request.actor)
+    code, shown = (partial(work, ws, actor=request.actor) for work in (choices.code_of, choices.sent))
+    return _form(request, ws, form, code, shown, "new")
+
+
+def _form(
+    request: SignedInRequest,
+    ws: str,
+    form: cloning.Form,
+    code: Callable[[cloning.Form], dict[str, Any]],
+    shown: Callable[[cloning.Form], dict[str, Any]],
+    page: str,
+) -> HttpResponse:
+    """The page `page` with its form, or what was typed into it submitted as a run of `code`."""
     wrong: dict[str, Any] | None = None
-    if request.method == "POST":
-        form = cloning.typed(request.POST)
-        try:
+    submitted: dict[str, Any] = {}
+    try:
+        if request.method == "POST":
+            form = cloning.typed(request.POST)
+            told = {} if "spell" in request.POST else code(form)
             submitted = cloning.submission(form)
-            if "spell" not in request.POST:
-                made = services.submit_run(
-                    ws,
-                    actor=request.actor,
-                    **submitted,
-                    snapshot=row.snapshot_id,
-                    git=git_of(row),
-                    properties={cloning.CLONED_FROM: row.pk},
-                )
+            if told:
+                made = services.submit_run(ws, actor=request.actor, **submitted, **told)
                 messages.success(request, _("A new run was submitted."))
                 return redirect(_there(ws, made.pk))
-        except Invalid as error:
-            wrong = {"field": cloning.field_of(error), "message": error.message, "hint": error.hint}
-    else:
-        form = cloning.form_of(queries.run_out(row))
-        submitted = cloning.submission(form)
-    shown = {
-        "row": row,
-        "form": form,
-        "wrong": wrong,
-        "spelled": {} if wrong else {"command": command_line(submitted), "code": sdk_code(submitted)},
-        "targets": list_targets(ws, actor=request.actor),
-        "environments": list_environments(ws, actor=request.actor),
-        "datasets": list_datasets(ws, actor=request.actor),
-        "experiments": queries.list_experiments(ws, actor=request.actor)[:CHOICES],
-        "distributions": DISTRIBUTIONS,
-        "backends": BACKENDS,
-        "scripts": [one["path"] for one in (row.snapshot.files if row.snapshot else ())][:CHOICES],
-    }
-    return render(request, "runs/clone.html", shown, status=422 if wrong else 200)
+        elif form.script or form.arguments:
+            submitted = cloning.submission(form)
+    except Invalid as error:
+        wrong = {"field": cloning.field_of(error), "message": error.message, "hint": error.hint}
+    spelled = {"command": command_line(submitted), "code": sdk_code(submitted)} if submitted and not wrong else {}
+    there = {"form": form, "wrong": wrong, "spelled": spelled}
+    there |= choices.offered(ws, actor=request.actor) | shown(form)
+    return render(request, f"runs/{page}.html", there, status=422 if wrong else 200)
 
 
 @require_POST

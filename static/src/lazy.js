@@ -1,6 +1,7 @@
 // Elements of single pages: their code is loaded where they stand, and where htmx puts them.
 
 const ELEMENTS = {
+  "code-drop": () => import("./elements/code-drop.js"),
   "run-outputs": () => import("./elements/run-outputs.js"),
   "run-pictures": () => import("./elements/run-pictures.js"),
 };

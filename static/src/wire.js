@@ -29,24 +29,24 @@ export async function ask(method, url, body) {
   return answer.status === 204 ? null : answer.json();
 }
 
-/** Send bytes and report how many of them left; fetch cannot. */
-export function put(url, blob, moved) {
+/** Send bytes and report how many of them left; fetch cannot. Gives the answer's JSON, null without one. */
+export function send(method, url, blob, moved) {
   return new Promise((resolve, reject) => {
     const wire = new XMLHttpRequest();
-    wire.open("PUT", url);
+    wire.open(method, url);
     wire.setRequestHeader("X-CSRFToken", csrf());
     wire.setRequestHeader("Content-Type", "application/octet-stream");
     wire.upload.onprogress = (event) => moved(event.loaded);
     wire.onerror = () => reject(new Error(say("away")));
     wire.onload = () => {
-      if (wire.status < 300) return resolve();
-      let told = {};
+      let told = null;
       try {
         told = JSON.parse(wire.responseText);
       } catch {
-        // A proxy's page; the status says enough.
+        // Nothing, or a proxy's page; the status says enough.
       }
-      return reject(new Refused(wire.status, told.error));
+      if (wire.status < 300) return resolve(told);
+      return reject(new Refused(wire.status, told?.error));
     };
     wire.send(blob);
   });

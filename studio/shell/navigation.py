@@ -29,7 +29,7 @@ GROUPS = (
         (
             Entry("datasets", _("Data"), "d", "datasets", ("dataset",)),
             Entry("experiments", _("Experiments"), "x", "experiments", ("experiment",)),
-            Entry("runs", _("Runs"), "r", "runs", ("run", "run_tab", "run_clone", "compare")),
+            Entry("runs", _("Runs"), "r", "runs", ("run", "run_tab", "run_clone", "run_new", "compare")),
             Entry("reports", _("Reports"), "p", "reports", ("report", "report_create", "report_edit")),
             Entry("models", _("Models"), "m", "models", ("model",)),
             Entry("endpoints", _("Endpoints"), "e", "endpoints", ("endpoint",)),

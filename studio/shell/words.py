@@ -44,6 +44,7 @@ def _all() -> dict[str, str]:
             "choosefirst": _("Choose files and a name first."),
             "hashing": _("Reading file {at} of {count}…"),
             "sending": _("Sending {done} of {size}…"),
+            **_of_code(),
             "notjson": _("This is not JSON"),
             "row": _("1 row"),
             "rows": _("{count} rows"),
@@ -68,6 +69,21 @@ def _all() -> dict[str, str]:
             **_comparison(),
         }
     )
+
+
+def _of_code() -> dict[str, str]:
+    return {
+        "codenone": _("No file of these is code."),
+        "codemany": _("{count} files, and a snapshot has at most {most}. The fullest folders: {named}"),
+        "codelarge": _("{size}, and a snapshot has at most {most}. The biggest files: {named}"),
+        "codehow": _("List what is not code in .zaffreignore, and give data as a dataset."),
+        "codezip": _("{name} cannot be read as a zip."),
+        "codesent1": _("1 file, {size}: the studio has it."),
+        "codesent": _("{count} files, {size}: the studio has them."),
+        "codeout1": _("1 was left out: {named}"),
+        "codeout": _("{count} were left out: {named}"),
+        "codewait": _("The run is submitted when its code is sent."),
+    }
 
 
 def _comparison() -> dict[str, str]:

@@ -46,6 +46,7 @@ PLACES = (
     "",
     "/experiments",
     "/runs",
+    "/new-run",
     "/reports",
     "/bin",
     "/models",

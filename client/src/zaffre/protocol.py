@@ -52,6 +52,15 @@ MAX_PACK_BYTES = 4 * 1024 * 1024
 MAX_PACK_FILES = 1000
 MAX_SNAPSHOT_BYTES = 300 * 1024 * 1024
 MAX_SNAPSHOT_FILES = 2000
+#: The first of these that lies in a folder says which of its files are code, alone.
+IGNORE_FILES = (".zaffreignore", ".amlignore", ".gitignore")
+#: Never code, whatever the ignore file says.
+ALWAYS_OUT = frozenset(
+    {
+        ".git", ".hg", ".svn", ".venv", "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache",
+        ".ruff_cache", ".tox", ".nox", ".DS_Store", "node_modules",
+    }
+)  # fmt: skip
 MAX_HASHES_PER_QUESTION = 5000
 MAX_JSON_BODY = 1024 * 1024
 MAX_METRIC_KEY = 250

@@ -12,21 +12,12 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 from zaffre.errors import SnapshotException, UserErrorException
 from zaffre.files import LocalFile, send
 from zaffre.progress import size_text
-from zaffre.protocol import MAX_SNAPSHOT_BYTES, MAX_SNAPSHOT_FILES
+from zaffre.protocol import ALWAYS_OUT, IGNORE_FILES, MAX_SNAPSHOT_BYTES, MAX_SNAPSHOT_FILES
 from zaffre.transport import Client, workspace_path
 
 if TYPE_CHECKING:
     import pathspec
 
-#: The first of these that lies in the folder counts, alone.
-IGNORE_FILES = (".zaffreignore", ".amlignore", ".gitignore")
-#: Never code, whatever the ignore file says.
-ALWAYS_OUT = frozenset(
-    {
-        ".git", ".hg", ".svn", ".venv", "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache",
-        ".ruff_cache", ".tox", ".nox", ".DS_Store", "node_modules",
-    }
-)  # fmt: skip
 #: A folder with more is surely the wrong one: we stop counting.
 _GIVE_UP = 100_000
 _NAMED = 10

@@ -1,5 +1,5 @@
 // <file-drop ws done>: hashes files here, sends only what the studio lacks, registers the version.
-import { ask, bytes, put, say } from "../wire.js";
+import { ask, bytes, say, send } from "../wire.js";
 
 const ASK = 2000; // hashes of one question
 
@@ -78,7 +78,7 @@ class FileDrop extends HTMLElement {
     let sent = 0;
     this.bar.max = total;
     for (const one of wanted) {
-      await put(`${api}/blobs/${one.sha256}`, one.file, (moved) => {
+      await send("PUT", `${api}/blobs/${one.sha256}`, one.file, (moved) => {
         this.bar.value = sent + moved;
         this.say(say("sending", { done: bytes(sent + moved), size: bytes(total) }));
       });
