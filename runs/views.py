@@ -18,6 +18,7 @@ from runs.reproducing import reproduce
 from runs.spelling import command_line, sdk_code
 from runs.tables import services as tables
 from runs.tables.queries import marks_of
+from runs.tensorboards.exporting import numbers_of
 from runs.tensorboards.panel import panel
 from runs.tensorboards.queries import has_event_files
 from studio.kernel.errors import Invalid, NotFound
@@ -78,6 +79,7 @@ def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> H
     shown |= tabs.course(row, told, actor=request.actor)
     shown["marks"] = dict.fromkeys(marks_of(ws, run, actor=request.actor), True)
     shown["has_events"] = has_event_files([row.pk])
+    shown["has_numbers"] = bool(numbers_of(row.metrics))
     if tab == "tensorboard":
         shown |= panel(ws, [row.pk], actor=request.actor, session=request.session.session_key or "")
     if tab == "outputs":

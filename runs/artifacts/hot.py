@@ -9,7 +9,7 @@ import msgspec
 from django.utils.http import content_disposition_header
 
 from runs.artifacts import previews, queries, uploading, zips
-from studio.kernel import blobs, db, hot, packing
+from studio.kernel import blobs, db, hot, packing, zipping
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
 from zaffre.protocol import UPLOAD_PART_BYTES
@@ -94,9 +94,7 @@ async def zip_folder(request: hot.Request, ws: str, run: str) -> hot.Response:
     """GET …/runs/<run>/zip?folder= → all files below a folder as one zip, made while it is sent"""
     actor = await request.actor()
     folder = request.query.get("folder", [""])[-1]
-    packed = await db.run(zips.pack, ws, run, folder, actor=actor)
-    headers = {"Content-Disposition": content_disposition_header(True, packed.name) or "attachment"}
-    return hot.Response(200, hot.pieces_in_thread(packed.pieces), headers, "application/zip")
+    return zipping.answer(await db.run(zips.pack, ws, run, folder, actor=actor))
 
 
 async def preview(request: hot.Request, sealed: str) -> hot.Response:

@@ -1,7 +1,7 @@
 """The raw doors of boards: what people see through them, and the files that their nodes fetch."""
 
-from runs.tensorboards import proxy, queries, services, tickets
-from studio.kernel import blobs, db, hot
+from runs.tensorboards import exporting, proxy, queries, services, tickets
+from studio.kernel import blobs, db, hot, zipping
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, Unauthenticated
 
@@ -33,6 +33,12 @@ async def _viewer(request: hot.Request, board: str, ticket: str) -> Actor:
         return await request.actor(browser_may_write=True)
     address = (request.scope.get("client") or ("",))[0] or ""
     return await db.run(lambda: tickets.actor_of(board, ticket, address=address))
+
+
+async def written(request: hot.Request, ws: str, run: str) -> hot.Response:
+    """GET …/runs/<run>/tfevents → the numbers that the run logged as an event file in a zip, made while it is sent"""
+    actor = await request.actor()
+    return zipping.answer(await db.run(lambda: exporting.pack(ws, run, actor=actor)))
 
 
 async def files(request: hot.Request, board: str) -> hot.Response:

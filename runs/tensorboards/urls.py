@@ -10,6 +10,7 @@ _PAGE = "w/<str:ws>/tensorboard"
 hot_routes = [
     route("GET", f"{_LOOK}/", hot.look),
     route("*", f"{_LOOK}/<path:rest>", hot.look),
+    route("GET", "/api/v1/workspaces/<ws>/runs/<run>/tfevents", hot.written),
     route("GET", "/agent/v1/boards/<board>/files", hot.files),
     route("GET", "/agent/v1/boards/<board>/blobs/<sha256>", hot.get_blob),
 ]

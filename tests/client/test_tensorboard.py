@@ -14,8 +14,9 @@ from tests.client.studio import RUN
 from zaffre.core import Experiment, Run
 from zaffre.errors import UserErrorException, ZaffreError
 from zaffre.tensorboard import Tensorboard, local
-from zaffre.tensorboard.events import EventFile, masked_crc
+from zaffre.tensorboard.events import EventFile
 from zaffre.tensorboard.export import export_to_tensorboard
+from zaffre.tfevents import masked_crc
 
 #: Stands in for the package: serves what lies in its log folder.
 MAIN = """

@@ -1,7 +1,9 @@
 """The real TensorBoard on a real node, looked at through the real doors."""
 
+import io
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -127,7 +129,7 @@ class Board:
 
 def test_the_real_tensorboard_from_the_first_event_to_the_last_process(studio, people, tmp_path):
     run = studio.submit({"train.py": SCRIPT})
-    files = f"{studio.ws}/runs/{run}/artifacts?prefix=logs/"
+    files = f"{studio.ws}/runs/{run}/artifacts?prefix=logs/train"
     until(lambda: studio.ask("GET", files).json["artifacts"], "event files reach the studio")
     assert studio.run(run)["status"] == "running", studio.log(run)
     rio, mallory = people["rio"], people["mallory"]
@@ -164,6 +166,9 @@ def test_the_real_tensorboard_from_the_first_event_to_the_last_process(studio, p
     python = next(one.parents[3] / "bin" / "python" for one in packages)
     said = ask(python, READER, str(tmp_path / "out" / run))
     assert said == "[(0, 1.0), (1, 0.5), (2, 0.3333)] 20"
+    zipped = studio.ask("GET", f"{studio.ws}/runs/{run}/tfevents", token=rio)
+    zipfile.ZipFile(io.BytesIO(zipped.body)).extractall(tmp_path / "zip")
+    assert ask(python, READER, str(tmp_path / "zip" / run)) == said
     said = ask(python, LOCAL, studio.url, rio, studio.known["workspace"], run, str(studio.port + 1000))
     assert said == f"['{run}/train']"
 

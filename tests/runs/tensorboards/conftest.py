@@ -20,7 +20,7 @@ from runs.tensorboards.services import opening, tend
 from studio.kernel import blobs
 from studio.kernel.actors import SYSTEM
 from tests.runs.control.conftest import FakeNode, bearer, join, yard  # noqa: F401 - fixtures of this folder
-from tests.runs.telemetry import Running, app, make_run, person, running  # noqa: F401
+from tests.runs.telemetry import Running, app, code, make_run, person, running  # noqa: F401
 from workspace.models import Workspace
 
 WS = "/api/v1/workspaces/lab"
