@@ -83,7 +83,7 @@ def test_logs_are_sent_while_they_are_written(studio, bring_agent, tmp_path):
     (tmp_path / "end").touch()
     studio.wait_final(run)
     assert held() == b"first second last"
-    assert set(run.artifacts) == {"logs/deep/events"}
+    assert set(run.artifacts) == {"logs/deep/events", "logs/requirements.txt"}
 
 
 def test_logs_outlive_a_studio_that_is_away_for_a_while(studio, bring_agent, tmp_path):

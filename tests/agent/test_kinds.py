@@ -1,13 +1,15 @@
 """Environments that are not made by pip: conda's packages, an interpreter that is there, an image."""
 
+import json
 import os
+import platform
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.agent.test_environments import run, wheels
-from zaffre.agent.environments import EnvironmentFailed, Environments
+from zaffre.agent.environments import EnvironmentFailed, Environments, pythons
 
 __all__ = ["wheels"]
 
@@ -62,6 +64,53 @@ def test_an_interpreter_is_used_as_it_is_and_its_packages_are_written_down(tmp_p
     broken.chmod(0o755)
     with pytest.raises(EnvironmentFailed, match="cannot be used as a Python"):
         provide(tmp_path, kind="interpreter", interpreter=str(broken))
+
+
+def test_the_nodes_own_python_is_written_down_too(tmp_path):
+    for spec in ({"kind": "system"}, {"kind": "interpreter", "interpreter": "python"}, {}):
+        found = provide(tmp_path, **spec)
+        head, *packages = found.lock.splitlines()
+        assert head.startswith(f"# Found in the node's own Python {platform.python_version()}, {found.python}: nothing")
+        assert any(one.lower().startswith("urllib3==") for one in packages) and found.warnings == ()
+        assert found.note.endswith(f"as it is, {len(packages)} packages")
+
+
+def test_an_interpreter_is_asked_again_when_its_packages_changed(tmp_path):
+    site, asked, python = tmp_path / "site", tmp_path / "asked", tmp_path / "python"
+    site.mkdir()
+    told = {"version": "3.9.1", "packages": ["one==1"], "path": ["", str(site)]}
+    python.write_text(f"#!/bin/sh\necho x >> {asked}\ncat {tmp_path}/told.json\n")
+    python.chmod(0o755)
+    (tmp_path / "told.json").write_text(json.dumps(told))
+    for _ in range(3):
+        assert provide(tmp_path, kind="interpreter", interpreter=str(python)).lock.splitlines()[1:] == ["one==1"]
+    assert asked.read_text() == "x\n"
+    (tmp_path / "told.json").write_text(json.dumps({**told, "packages": ["one==1", "two==2"]}))
+    (site / "two-2.dist-info").mkdir()
+    os.utime(site, (1, 1))
+    for _ in range(2):
+        found = provide(tmp_path, kind="interpreter", interpreter=str(python))
+        assert found.lock.splitlines()[1:] == ["one==1", "two==2"]
+    assert asked.read_text() == "x\nx\n"
+
+
+def test_a_python_that_tells_nothing_of_itself_costs_no_run(tmp_path, monkeypatch):
+    mute = tmp_path / "python"
+    mute.write_text("#!/bin/sh\nexit 3\n")
+    mute.chmod(0o755)
+    monkeypatch.setattr(pythons, "own", lambda: pythons.Python(str(mute), "3.11.7"))
+    found = provide(tmp_path, kind="system")
+    assert (found.python, found.lock) == (str(mute), "")
+    [warning] = found.warnings
+    assert "could not be written down" in warning
+
+
+def test_a_run_on_the_nodes_own_python_keeps_the_list_of_its_packages(studio, bring_agent):
+    bring_agent(studio)
+    found = studio.wait_final(studio.submit({"train.py": "print(1)"}))
+    assert found.status == "completed", found.log
+    kept = studio.blobs[found.artifacts["logs/requirements.txt"]].decode()
+    assert kept.startswith("# Found in the node's own Python ") and "\nurllib3==" in kept.lower()
 
 
 def test_a_run_in_an_image(studio, bring_agent, engine):

@@ -49,7 +49,7 @@ print("hello", open(os.path.join(os.environ["ZAFFRE_INPUT_MY_DATA"], "sub/part.c
     assert run.status == "completed", run.log
     assert (run.log, run.log_complete) == (b"hello 1,2,3\n", True)
     assert run.points == [["loss", 0.5, 1, 0]]
-    assert set(run.artifacts) == {"outputs/deep/a.txt", "logs/own.log"}
+    assert set(run.artifacts) == {"outputs/deep/a.txt", "logs/own.log", "logs/requirements.txt"}
     assert studio.blobs[run.artifacts["outputs/deep/a.txt"]] == b"kept"
     tail = [name for name in run.order if name != "progress"]
     assert tail == ["metrics", "log/complete", "blobs/missing", "artifacts", "result"]
@@ -134,7 +134,7 @@ def test_the_script_sees_who_it_is_and_nothing_of_the_node(studio, bring_agent):
     assert (env["EPOCHS"], env["ZAFFRE_RUN_ID"], env["PATH"]) == ("3", run.id, "/opt")
     assert env["MLFLOW_RUN_ID"] == env["AZUREML_RUN_ID"] == run.id
     assert env["ZAFFRE_URL"] == studio.url and env["ZAFFRE_WORKSPACE"] == "lab" and env["ZAFFRE_ATTEMPT"] == "1"
-    assert env["PYTHONUNBUFFERED"] == "1" and env["files"] == ["train.py"]
+    assert env["PYTHONUNBUFFERED"] == "1" and sorted(env["files"]) == ["logs", "train.py"]
     assert env["HOME"].startswith(str(agent.folder)) and env["cwd"].startswith(str(agent.folder))
 
 
