@@ -37,6 +37,9 @@ TAB_LABELS: dict[str, str | Promise] = {
 }
 #: Files whose differences are in the page at once, and their bytes; the others come when they are opened.
 OPEN_FILES, OPEN_BYTES = 12, 200_000
+#: What of the runs that go on makes a tab read itself anew: their numbers, logged tables and pictures, or facts. A new
+#: state does everywhere, and drawings read by themselves.
+RINGS = {"charts": "points", "metrics": "points", "details": "run", "images": "items", "tables": "items"}
 #: Rows of pictures of one page.
 SHELVES = 30
 #: Runs that are named when a word fits several.
@@ -73,19 +76,12 @@ def frame_of(ws: str, choice: Choice, comparison: Comparison) -> dict[str, Any]:
             {"name": name, "label": TAB_LABELS[name], "query": choice.query(runs=present, tab=name, **{"from": None})}
             for name in choices.TABS
         ],
-        "pause": _pause(comparison),
+        "rings": RINGS.get(choice.tab, ""),
         "hidden": [(name, value) for name, values in choice.words.items() for value in values],
         "present": choice.query(runs=present),
         "more": _more(choice, len(present), at),
         "api": f"{reverse('api:compare', args=[ws])}?{choice.query(runs=present)}",
     }
-
-
-def _pause(comparison: Comparison) -> int:
-    """After how many seconds a page asks again for what running runs log; 0 when none runs. A large page less often."""
-    if all(run.final for run in comparison.runs):
-        return 0
-    return 4 if len(comparison.runs) <= rows.WINDOW else 15
 
 
 def _more(choice: Choice, count: int, at: int) -> dict[str, Any] | None:

@@ -29,6 +29,7 @@ GATHER = 0.1
 #: Frames that may wait: of hundreds of runs some come at once.
 WAITING = 4096
 _POINTS = b'{"t":"points",'
+_BELLS = (("items", b'{"t":"items"}'), ("run", b'{"t":"run"}'))  # as their senders encode them
 
 
 class _Frame(msgspec.Struct):
@@ -38,10 +39,11 @@ class _Frame(msgspec.Struct):
 
 
 class _Watch(msgspec.Struct):
-    """What the page shows: {"t":"watch","runs":[…],"keys":[…]}."""
+    """What the page shows: {"t":"watch","runs":[…],"keys":[…]}. `bells`: of all else that runs log, too."""
 
     runs: list[str]
     keys: list[str]
+    bells: bool = False
 
 
 _frames = msgspec.json.Decoder(_Frame)
@@ -54,7 +56,10 @@ def _frame(raw: bytes) -> _Frame:
 
 
 class ChartConsumer(Watcher):
-    """/ws/w/<ws>/chart: {"t":"points","pieces":[[run, prev, seq, {key: [steps, values, times]}]]}, and {"t":"seqs"}."""
+    """/ws/w/<ws>/chart: {"t":"points","pieces":[[run, prev, seq, {key: [steps, values, times]}]]}, and {"t":"seqs"}.
+
+    Who asked for bells gets {"t":"rang","what":"items" or "run","runs":[…]}: tables and pictures, params, tags, states.
+    """
 
     async def connect(self) -> None:
         self.asked: _Watch | None = None
@@ -65,7 +70,9 @@ class ChartConsumer(Watcher):
         try:
             told = json.loads(text_data or "")
             if told["t"] == "watch":
-                self.asked = msgspec.convert({"runs": told["runs"], "keys": told["keys"]}, _Watch)
+                self.asked = msgspec.convert(
+                    {name: told[name] for name in _Watch.__struct_fields__ if name in told}, _Watch
+                )
                 self.changed.set()
                 if self.subscriber is not None:
                     self.subscriber.ring()
@@ -89,6 +96,7 @@ class ChartConsumer(Watcher):
         self.changed.clear()
         asked = self.asked or _Watch([], [])
         self.keys = frozenset(asked.keys[: overlay.MAX_SERIES])
+        self.bells = asked.bells
         self.runs = list(dict.fromkeys(asked.runs))[: overlay.MAX_RUNS]
         # Before the subscription: a stranger must not make the hub join topics.
         seen = await self._numbers()
@@ -122,10 +130,13 @@ class ChartConsumer(Watcher):
             if now - check >= RECHECK:
                 await db.run(overlay.may_look, self.ws, actor=await self.who())
                 check = now
-            pieces = self._pieces(subscriber.take())
+            frames = subscriber.take()
+            pieces = self._pieces(frames)
             if pieces:
                 sent = now
                 await self.put(msgspec.json.encode({"t": "points", "pieces": pieces}))
+            if self.bells and await self._ring(frames):
+                sent = now
             if subscriber.behind or now - sweep >= SWEEP or not self.hub.connected:
                 subscriber.behind = False
                 await self.tell("seqs", seqs=await self._numbers())
@@ -133,6 +144,16 @@ class ChartConsumer(Watcher):
             if now - beat >= BEAT:
                 beat = now
                 await self.tell("beat")
+
+    async def _ring(self, frames: list[tuple[str, bytes]]) -> bool:
+        """Say whose tables and pictures, or facts, are more than before; False when nobody's are."""
+        found = {
+            what: sorted({topic.removeprefix("run.") for topic, raw in frames if raw == bell}) for what, bell in _BELLS
+        }
+        for what, runs in found.items():
+            if runs:
+                await self.tell("rang", what=what, runs=runs)
+        return any(found.values())
 
     def _pieces(self, frames: list[tuple[str, bytes]]) -> list[list[Any]]:
         """[[run, prev, seq, data]] in their order; of one run joined where no metric is in both."""

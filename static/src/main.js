@@ -33,6 +33,7 @@ import "./elements/tensor-board.js";
 import "./elements/mlflow-link.js";
 import "./elements/compare-plot.js";
 import "./elements/compare-tools.js";
+import "./elements/compare-eyes.js";
 import "./elements/report-form.js";
 import "./elements/run-page.js";
 import "./lazy.js";

@@ -120,6 +120,9 @@ def _comparison() -> dict[str, str]:
         "cmp_without": _("{count} runs have no such value and are not drawn."),
         "cmp_groups_left": _("{count} small groups are not drawn."),
         "cmp_group": _("Group by"),
+        "cmp_unseen": _("All runs are hidden. Press the eye of one to see it."),
+        "cmp_unseen1": _("1 run is hidden."),
+        "cmp_unseenmany": _("{count} runs are hidden."),
         "cmp_astable": _("As a table"),
         "cmp_download": _("Download as {kind}"),
     }

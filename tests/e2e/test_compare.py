@@ -31,7 +31,8 @@ def three(studio: Studio) -> list[str]:
         assert made.status == 201, made.body
         ids.append(made.json["id"])
         points = [["loss", loss / (step + 1), step] for step in range(20)]
-        log(studio, ids[-1], points=points, params={"lr": lr, "depth": "3"})
+        tables = [{"key": "errors", "kind": "table", "value": {"n": [step]}, "step": step} for step in (1, 2)]
+        log(studio, ids[-1], points=points, params={"lr": lr, "depth": "3"}, items=tables)
     for run in ids[:2]:
         assert studio.ask("POST", f"{studio.ws}/runs/{run}/end", {"status": "completed"}).status == 200
     return ids
@@ -76,6 +77,65 @@ def test_differences_while_a_run_goes_on(page: "Page", studio: Studio, three: li
     page.keyboard.press("Enter")
     page.locator("#compared li").nth(2).wait_for()
     assert "tab=metrics" in page.url and "only=1" in page.url
+
+
+def test_an_eye_hides_a_run_on_every_tab_and_in_a_report(page: "Page", studio: Studio, three: list[str]):
+    gone = three[1]
+    page.goto(address(studio, three, "metrics"))
+    heads = page.locator(".compare-table thead th[data-run]:visible")
+    heads.nth(2).wait_for()
+    eye = page.get_by_role("button", name="Show bold_finch")
+    eye.press("Enter")
+    page.get_by_text("1 run is hidden.").wait_for()
+    assert heads.count() == 2 and f"-{gone}" in page.url and eye.get_attribute("aria-pressed") == "false"
+    # What is read anew keeps it hidden.
+    log(studio, three[2], points=[["loss", 0.0125, 20]])
+    page.locator("#comparison").get_by_text("0.0125").wait_for()
+    assert page.locator("#comparison tr[data-key=loss] td:visible").count() == 2
+    page.get_by_role("link", name="Tables").click()
+    rows = page.locator(".merged tbody tr:visible")
+    rows.first.wait_for()
+    assert rows.count() == 4
+    slider = page.get_by_label("Step")
+    slider.press("Home")
+    page.locator(".merged tbody tr:visible").nth(2).wait_for(state="detached")
+    log(studio, three[2], items=[{"key": "errors", "kind": "table", "value": {"n": [3]}, "step": 3}])
+    page.get_by_text("7 rows").wait_for()
+    assert rows.count() == 2 and "step 1" in page.locator(".merged output").inner_text()
+    for tab in ("Parallel coordinates", "Box", "Scatter"):
+        page.get_by_role("link", name=tab).click()
+        marks = page.locator("compare-plot :is(circle, polyline)[data-run]")
+        marks.nth(1).wait_for(state="attached")
+        assert marks.count() == 2 and page.locator(f"compare-plot [data-run='{gone}']").count() == 0
+    page.get_by_role("button", name="Save as report").click()
+    page.fill("#save [name=title]", "Two of three")
+    page.locator("#save button[type=submit]").click()
+    page.wait_for_url("**/reports/*")
+    page.locator("compare-plot circle[data-run]").nth(1).wait_for()
+    assert page.locator(f"compare-plot [data-run='{gone}']").count() == 0
+    page.go_back()
+    page.locator("compare-plot circle[data-run]").nth(1).wait_for()
+    page.get_by_role("button", name="Show all runs").press("Enter")
+    page.locator("compare-plot circle[data-run]").nth(2).wait_for()
+    assert page.locator("[data-unseen]").is_hidden()
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_tables_read_when_something_was_logged_and_by_the_clock_without_a_socket(
+    page: "Page", studio: Studio, three: list[str], heard: bool
+):
+    if not heard:
+        page.route_web_socket("**/ws/w/*/chart", lambda socket: socket.close())
+    asked: list[str] = []
+    page.on("request", lambda request: "/compare?" in request.url and asked.append(request.url))
+    page.goto(address(studio, three, "metrics"))
+    page.wait_for_function("document.querySelector('compare-live')?.bell?.seqs.size" if heard else "true")
+    page.wait_for_timeout(2500)
+    asked.clear()
+    page.wait_for_timeout(9000)
+    assert bool(asked) is not heard
+    log(studio, three[2], points=[["loss", 0.0125, 20]])
+    page.locator("#comparison").get_by_text("0.0125").wait_for()
 
 
 def test_drawings_have_marks_and_a_brush_that_stays(page: "Page", studio: Studio, three: list[str]):

@@ -185,6 +185,9 @@ class CompareAdd extends HTMLElement {
   }
 }
 
+/** Where sliders of steps were put, by their names: a part of the page that is read anew finds them so. */
+const moved = new Map();
+
 /** <compare-steps>: its slider shows the pictures of a row at a step, or the last before it. */
 class CompareSteps extends HTMLElement {
   connectedCallback() {
@@ -205,9 +208,8 @@ class CompareSteps extends HTMLElement {
         if (told && step !== null) told.textContent = `${say("step")} ${step}`;
       }
     };
-    slider.addEventListener("input", show);
-    byKeys(this.closest("tr"), slider, show);
     this.querySelector("output").textContent = `${say("step")} ${steps.at(-1)}`;
+    slidden(this.closest("tr"), slider, steps, show);
   }
 }
 
@@ -227,9 +229,24 @@ class TableSteps extends HTMLElement {
       for (const { dataset } of rows) if (dataset.step !== "" && Number(dataset.step) <= wanted) last.set(dataset.run, Math.max(last.get(dataset.run) ?? -Infinity, Number(dataset.step)));
       for (const row of rows) row.hidden = wanted !== undefined && (row.dataset.step === "" || Number(row.dataset.step) !== last.get(row.dataset.run));
     };
-    slider.addEventListener("input", show);
-    byKeys(this, slider, show);
+    slidden(this, slider, steps, show);
   }
+}
+
+/** `show` what a slider says when it is moved, and where it was left before this part of the page was read anew. */
+function slidden(part, slider, steps, show) {
+  const keep = () => {
+    const end = slider.value === slider.max;
+    if (end) moved.delete(slider.dataset.name);
+    else moved.set(slider.dataset.name, steps[slider.value]);
+    show();
+  };
+  slider.addEventListener("input", keep);
+  byKeys(part, slider, keep);
+  const at = steps.indexOf(moved.get(slider.dataset.name));
+  if (at < 0) return;
+  slider.value = at;
+  show();
 }
 
 /** Ctrl or ⌘ with the arrows moves a slider of steps, wherever the focus is in its part of the page. */

@@ -23,6 +23,16 @@ export function read(answer) {
   return { runs: answer.runs, fields, system };
 }
 
+/** The answer as if it had been asked for the runs only that `sees` lets through: {id, at, going} of each is asked. */
+export function only(answer, sees) {
+  const places = [...answer.runs.keys()].filter((at) => sees({ id: answer.runs[at].id, at, going: !answer.runs[at].final }));
+  if (places.length === answer.runs.length) return answer;
+  const of = (values) => values && places.map((at) => values[at]);
+  const sections = Object.entries(answer.sections).map(([name, rows]) => [name, rows.map((row) => ({ ...row, values: of(row.values) }))]);
+  const metrics = answer.metrics.map((one) => ({ ...one, last: of(one.last), min: of(one.min), max: of(one.max) }));
+  return { ...answer, runs: of(answer.runs), sections: Object.fromEntries(sections), metrics };
+}
+
 export const find = (data, id) => data.fields.find((one) => one.id === id);
 
 /** Params that differ, then metrics of the model: what is drawn when nobody chose. */

@@ -1,15 +1,12 @@
 // What the drawings of a comparison share: data, settings in the address, hints, the same as a table, downloads.
 import { ask, lend, say } from "./host.js";
 import * as box from "./box.js";
-import { read, title, told } from "./fields.js";
+import { only, read, title, told } from "./fields.js";
 import * as parallel from "./parallel.js";
 import * as scatter from "./scatter.js";
 import { el, saveCsv, savePng, saveSvg } from "./svg.js";
 
 const KINDS = { parallel, scatter, box };
-/** How often the numbers of running runs are asked for, in milliseconds; of many runs less often. */
-const EVERY = 4000;
-const MANY = 20;
 
 /** Settings as words of an address: the page's own, or those of a report, which a reader's changes leave alone.
 
@@ -51,8 +48,10 @@ class State {
 export { lend };
 
 export class Plot {
-  constructor(host) {
+  /** `sees(run)` says which runs are drawn; `look` is to be called when that changed, `load` when they have more. */
+  constructor(host, sees) {
     this.host = host;
+    this.sees = sees;
     this.kind = host.getAttribute("kind");
     this.state = new State(host, () => this.draw());
     this.controls = made("div", "compare-tools");
@@ -67,24 +66,19 @@ export class Plot {
     summary.textContent = say("cmp_astable");
     this.words.append(summary);
     this.words.addEventListener("toggle", () => this.words.open && this.fill());
-    this.size = new ResizeObserver(() => this.data && this.width !== this.drawnAt && this.draw());
+    this.size = new ResizeObserver(() => this.width !== this.drawnAt && this.draw());
     this.size.observe(this.place);
     this.themes = matchMedia("(prefers-color-scheme: dark)");
-    this.repaint = () => this.data && this.draw();
+    this.repaint = () => this.draw();
     this.themes.addEventListener("change", this.repaint);
     this.rung = () => this.load();
     document.body.addEventListener("zaffre-runs", this.rung);
-    this.timer = setInterval(() => this.again(), EVERY);
-    this.load();
   }
-  again() {
-    this.turn = (this.turn || 0) + 1;
-    const runs = this.data?.runs || [];
-    const due = runs.length <= MANY || this.turn % 4 === 0;
-    if (due && !document.hidden && runs.some((run) => !run.final)) this.load();
+  /** The runs that go on, as far as is known. */
+  get going() {
+    return (this.answer?.runs || []).filter((run) => !run.final).map((run) => run.id);
   }
   stop() {
-    clearInterval(this.timer);
     this.size.disconnect();
     this.themes.removeEventListener("change", this.repaint);
     document.body.removeEventListener("zaffre-runs", this.rung);
@@ -102,17 +96,29 @@ export class Plot {
       const text = JSON.stringify(answer);
       if (text === this.known) return;
       this.known = text;
-      this.data = read(answer);
-      this.draw();
+      this.answer = answer;
+      this.look();
     } catch (error) {
       // What is drawn stays; there may be no more of it than this.
       this.note.textContent = error.message;
     }
   }
 
+  /** Of what is known draw the runs that are to be seen. */
+  look() {
+    if (!this.answer) return;
+    this.data = read(only(this.answer, this.sees));
+    if (this.data.runs.length) return this.draw();
+    this.rows = null;
+    this.controls.replaceChildren();
+    this.place.replaceChildren();
+    this.words.querySelector(".scroll")?.remove();
+    this.host.dataset.marks = 0;
+    this.note.textContent = say("cmp_unseen");
+  }
   draw() {
     // Nobody's hand is on it: what came meanwhile is drawn when the hand has gone.
-    if (this.busy) return;
+    if (this.busy || !this.data?.runs.length) return;
     const focused = this.host.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
     const at = this.place.scrollLeft;
     this.drawnAt = this.width;
@@ -180,6 +186,7 @@ export class Plot {
   }
 
   fill() {
+    if (!this.rows) return;
     const { fields, places } = this.rows;
     const table = document.createElement("table");
     const head = table.createTHead().insertRow();
@@ -219,7 +226,7 @@ export class Plot {
     for (const [words, act] of offered) {
       const button = made("button", "btn s");
       Object.assign(button, { type: "button", textContent: words, title: say("cmp_download", { kind: words }) });
-      button.addEventListener("click", () => this.data && act());
+      button.addEventListener("click", () => this.rows && act());
       row.append(button);
     }
     return row;

@@ -33,15 +33,17 @@ class Feed {
     const runs = new Set();
     const keys = new Set();
     let ws = "";
+    let bells = false;
     for (const chart of this.charts) {
       const wanted = chart.wanted();
       if (!wanted.runs.length) continue;
       ws = wanted.ws;
       for (const run of wanted.runs) if (!this.own.has(run)) runs.add(run);
       for (const key of wanted.keys) keys.add(key);
+      bells ||= Boolean(wanted.bells);
     }
     if (!runs.size) return; // what is heard of runs that nobody draws any more costs little, and scrolling back is likely
-    const text = JSON.stringify({ t: "watch", runs: [...runs].slice(0, 200), keys: [...keys].slice(0, 400) });
+    const text = JSON.stringify({ t: "watch", runs: [...runs].slice(0, 200), keys: [...keys].slice(0, 400), ...(bells && { bells }) });
     if (!this.socket) {
       this.sent = text;
       this.socket = new LiveSocket(`/ws/w/${ws}/chart`, {
@@ -58,6 +60,11 @@ class Feed {
   frame(frame) {
     if (frame.t === "points") for (const [run, prev, seq, data] of frame.pieces) this.take(run, prev, seq, data);
     else if (frame.t === "seqs") this.numbers(frame.seqs);
+    else if (frame.t === "rang") for (const chart of this.charts) chart.rang?.(frame.what, frame.runs);
+  }
+  /** Whether something would be heard now. */
+  get open() {
+    return Boolean(this.socket?.isOpen);
   }
   take(run, prev, seq, data) {
     for (const chart of this.charts) chart.take(run, prev, seq, data);

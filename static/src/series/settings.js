@@ -78,9 +78,9 @@ class Page {
     this.keep();
     this.tell("zoom");
   }
-  /** Whether a run is drawn: {id, at: its place among the runs, going}. */
-  sees(run) {
-    return eyes.open(this.eyes, run);
+  /** Whether a run is drawn: {id, at: its place among the runs, going}; the `first` few where nobody said which. */
+  sees(run, first) {
+    return eyes.open(this.eyes, run, first);
   }
   choose(run, on) {
     this.chooseAll([run], on);

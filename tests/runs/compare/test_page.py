@@ -162,11 +162,11 @@ def test_two_hundred_runs_cost_the_statements_of_two(told, browser, lab):
             costs.append(len(asked))
         assert costs[0] == costs[1] <= 16, tab
     page = reader.get(where(ids, tab="details")).content.decode()
-    assert page.count('<th scope="col" class="n"><i class="dot-') == 20
+    assert page.count('<th scope="col" class="n" data-run="') == 20
     assert "runs 1–20 of 200" in page
     last = reader.get(where(ids, tab="details", **{"from": "180"})).content.decode()
     # The baseline stays in sight.
-    assert last.count('<th scope="col" class="n"><i class="dot-') == 21
+    assert last.count('<th scope="col" class="n" data-run="') == 21
 
 
 def test_the_json_of_a_comparison(told, api):

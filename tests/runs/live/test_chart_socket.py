@@ -64,6 +64,30 @@ async def test_points_of_several_runs_come_over_one_socket(pair, person, monkeyp
         assert (run, prev, list(data)) == (one.id, at[one.id], ["other"])
 
 
+async def test_who_asks_for_bells_hears_of_all_that_runs_log(pair, person, monkeypatch):
+    monkeypatch.setattr("studio.kernel.bells.HOLD", 0.0)
+    (one, first), (other, second) = pair
+    async with person("rio").socket(ADDRESS) as socket, person("rio").socket(ADDRESS) as deaf:
+        await socket.send(t="watch", runs=[one.id, other.id], keys=[], bells=True)
+        await deaf.send(t="watch", runs=[one.id, other.id], keys=["loss"])
+        await socket.until("seqs")
+        await deaf.until("seqs")
+        table = {"key": "rows", "kind": "table", "value": {"a": [1]}, "step": 1}
+        answer = await first.post(f"{one.agent}/metrics", {"batch": str(uuid.uuid4()), "items": [table]})
+        assert answer.status == 200, answer.body
+        assert await socket.until("rang") == {"t": "rang", "what": "items", "runs": [one.id]}
+        answer = await second.post(f"{other.agent}/metrics", {"batch": str(uuid.uuid4()), "tags": {"team": "vision"}})
+        assert answer.status == 200, answer.body
+        assert await socket.until("rang") == {"t": "rang", "what": "run", "runs": [other.id]}
+        # Of points it hears that there are some, and not what they are.
+        await log(one, first, ["loss", 1, 1, 1])
+        ((run, _, _, data),) = (await socket.until("points"))["pieces"]
+        assert (run, data) == (one.id, {})
+        # Who asked for none gets the points first, as the next frame of all.
+        frame = await deaf.next()
+        assert (frame["t"], [piece[0] for piece in frame["pieces"]]) == ("points", [one.id])
+
+
 async def test_strangers_and_what_they_name(pair, person):
     (one, _), _ = pair
     for name, code in ((None, 4401), ("mallory", 4404)):
