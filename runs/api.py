@@ -33,6 +33,7 @@ class RunIn(serializers.Serializer):
 
 
 class ExperimentOut(serializers.Serializer):
+    id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
     runs = serializers.IntegerField(source="present")

@@ -58,6 +58,23 @@ print("hello", open(os.path.join(os.environ["ZAFFRE_INPUT_MY_DATA"], "sub/part.c
     assert run.result is not None and run.result["log_tail"] == "hello 1,2,3\n"
 
 
+def test_the_folder_of_an_output_is_there_and_is_kept(studio, bring_agent):
+    script = """
+import sys
+open(sys.argv[1] + "/part.csv", "w").write("1,2")
+print(sys.argv[2])
+"""
+    bring_agent(studio)
+    words = ["OutputFileDatasetConfig:made", "OutputFileDatasetConfig:../../out"]
+    run = studio.submit({"train.py": script}, arguments=words)
+    studio.wait_final(run)
+    assert (run.status, run.log) == ("completed", f"{words[1]}\n".encode()), "what is no name stays a word"
+    assert studio.blobs[run.artifacts["outputs/made/part.csv"]] == b"1,2"
+    run = studio.submit({"train.py": script, "outputs": "a file"}, arguments=words)
+    studio.wait_final(run)
+    assert run.status == "failed" and "outputs/made cannot be made" in str(run.result)
+
+
 def test_the_studio_is_told_when_and_by_which_stream_each_line_was_written(studio, bring_agent):
     bring_agent(studio)
     script = """

@@ -57,10 +57,11 @@ zaffre.core.compute: ComputeTarget AmlCompute ComputeInstance
 zaffre.core.compute_target: ComputeTargetException
 zaffre.core.environment: Environment CondaDependencies
 zaffre.core.conda_dependencies: CondaDependencies
-zaffre.core.runconfig: RunConfiguration CondaDependencies
+zaffre.core.runconfig: RunConfiguration CondaDependencies DockerConfiguration DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE
 zaffre.core.model: Model InferenceConfig
 zaffre.core.webservice: Webservice
 zaffre.data.dataset_consumption_config: DatasetConsumptionConfig
+zaffre.data: OutputFileDatasetConfig
 zaffre.exceptions: UserErrorException ActivityFailedException ComputeTargetException WebserviceException
 """
 

@@ -44,7 +44,9 @@ def test_scikit_learn(studio: Studio, python: Path, tmp_path: Path):
         "explicit",
     )
     space = Workspace.get(studio.known["workspace"], url=studio.url, token=studio.known["token"])
-    listed = {one.id: one for one in Experiment(space, "/Users/ann@example.org/iris & co").get_runs()}
+    listed = {
+        one.id: one for one in Experiment(space, "/Users/ann@example.org/iris & co").get_runs(include_children=True)
+    }
     assert set(listed) > {alone["id"], explicit["id"], got["grid"]["id"]}
     assert listed[alone["id"]].get_metrics()["training_score"] > 0.9
 

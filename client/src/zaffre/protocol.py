@@ -133,6 +133,9 @@ ENV_INPUT_PREFIX = "ZAFFRE_INPUT_"
 ENV_SECRET_PREFIX = "ZAFFRE_SECRET_"  # noqa: S105 - the beginning of names
 #: A word or variable of a run's config that is this and the name of an input becomes the path of its folder.
 INPUT_WORD = "DatasetConsumptionConfig:"
+#: The same with the name of an output: the path of a folder of outputs/, which is there when the script starts.
+OUTPUT_WORD = "OutputFileDatasetConfig:"
+OUTPUT_NAME_RE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")
 
 # --- paths ---------------------------------------------------------------------------------------
 API = "/api/v1"

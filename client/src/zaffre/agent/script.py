@@ -9,6 +9,7 @@ from typing import Dict, List
 
 from zaffre import protocol
 from zaffre.agent.job import Job, StepFailed
+from zaffre.agent.outputs import OUTPUTS
 
 #: What may pass from the node: nothing that could be a secret.
 _ALLOWED = (
@@ -29,7 +30,7 @@ _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 def command(job: Job) -> List[str]:
     """The words to execute. Raises StepFailed when the configuration names none."""
     config = job.spec.get("config") or {}
-    words = [with_input(job, str(word)) for word in config.get("command") or []]
+    words = [with_folder(job, str(word)) for word in config.get("command") or []]
     if words:
         return [job.python if words[0] in ("python", "python3") else words[0], *words[1:]]
     script = config.get("script")
@@ -37,11 +38,21 @@ def command(job: Job) -> List[str]:
         raise StepFailed("launch_failed", "The run names neither a script nor a command.")
     if not (job.place.work / script).is_file():
         raise StepFailed("launch_failed", f"The script {script!r} is not in the snapshot.")
-    return [job.python, str(script), *[with_input(job, str(word)) for word in config.get("arguments") or []]]
+    return [job.python, str(script), *[with_folder(job, str(word)) for word in config.get("arguments") or []]]
 
 
-def with_input(job: Job, word: str) -> str:
-    """The word, or the folder of the input that it stands for."""
+def with_folder(job: Job, word: str) -> str:
+    """The word, or the folder of the input or output that it stands for; that of an output is made."""
+    if word.startswith(protocol.OUTPUT_WORD):
+        name = word[len(protocol.OUTPUT_WORD) :]
+        if not protocol.OUTPUT_NAME_RE.match(name):
+            return word
+        folder = job.place.work / OUTPUTS / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StepFailed("launch_failed", f"The folder outputs/{name} cannot be made: {error.strerror}.") from None
+        return str(folder)
     if not word.startswith(protocol.INPUT_WORD):
         return word
     name = word[len(protocol.INPUT_WORD) :]
@@ -80,7 +91,7 @@ def environment(job: Job) -> Dict[str, str]:
     env = base_environment(home=str(place.home), tmp=str(place.tmp), path_first=job.path_first, sdk=job.shop.sdk)
     chosen = (spec.get("config") or {}).get("environment_variables") or {}
     for name, given in {**job.variables, **chosen}.items():
-        value = with_input(job, str(given))
+        value = with_folder(job, str(given))
         env[str(name)] = f"{job.shop.sdk}:{value}" if name == "PYTHONPATH" else value
     secrets = spec.get("secrets") or {}
     for entry in (spec.get("config") or {}).get("secrets") or []:

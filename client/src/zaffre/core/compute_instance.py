@@ -84,6 +84,12 @@ class ComputeInstance(ComputeTarget):
     def restart(self, wait_for_completion: bool = False, show_output: bool = False) -> None:
         self._ask("restart", ("Running", "JobRunning"), wait_for_completion, show_output)
 
+    def delete(self, wait_for_completion: bool = False, show_output: bool = False) -> None:
+        """Delete it, which is done when this returns. Raises ComputeTargetException while it is in use."""
+        super().delete()
+        if show_output:
+            sys.stdout.write(f"{self.name}: Deleted\n")
+
     def wait_for_completion(self, show_output: bool = False) -> None:
         """Wait until it runs or is stopped. Raises ComputeTargetException when it could not be started."""
         self._until(("Running", "JobRunning", "Stopped"), show_output)

@@ -23,12 +23,33 @@ class Experiment:
     def __init__(self, workspace: "Workspace", name: str) -> None:
         self.workspace = workspace
         self.name = name
+        self._id: Optional[str] = None
 
     @staticmethod
-    def list(workspace: "Workspace") -> "List[Experiment]":
-        """The experiments of a workspace, the newest first."""
+    def list(workspace: "Workspace", experiment_name: Optional[str] = None) -> "List[Experiment]":
+        """The experiments of a workspace, or the one of this name, the newest first; without archived ones."""
         found = workspace.client.get(f"{workspace.path}/experiments")["experiments"]
-        return [Experiment(workspace, one["name"]) for one in found]
+        made = []
+        for one in found:
+            if experiment_name in (None, one["name"]):
+                made.append(Experiment(workspace, one["name"]))
+                made[-1]._id = str(one["id"])
+        return made
+
+    @property
+    def id(self) -> str:
+        """Its number in the studio. Raises UserErrorException while it has no run: its first one makes it."""
+        if self._id is None:
+            found = Experiment.list(self.workspace, self.name)
+            if not found:
+                raise UserErrorException(f"There is no experiment {self.name} yet: its first run makes it.")
+            self._id = found[0]._id
+        return str(self._id)
+
+    @property
+    def archived_time(self) -> None:
+        """None: archived experiments are not listed here."""
+        return None
 
     def submit(
         self,
@@ -104,14 +125,17 @@ class Experiment:
 
     def get_runs(
         self,
-        *,
+        type: Optional[str] = None,
         tags: Wanted = None,
         properties: Wanted = None,
+        include_children: bool = False,
+        *,
         status: Optional[str] = None,
         filter: Optional[str] = None,
     ) -> Iterator["Run"]:
-        """The runs of this experiment, the newest first.
+        """The runs of this experiment, the newest first; with `include_children` those below other runs, too.
 
+        `type` is a word such as `azureml.scriptrun`, as `Run.type` says it.
         `tags` and `properties`: a dict asks for each of its values, a text for the presence of that name.
         `filter`, such as "metrics.loss < 0.5 or params.model = 'mlp'", is asked of the studio. Raises Refused for one
         that cannot be read.
@@ -134,8 +158,12 @@ class Experiment:
                 self.workspace.get_details()  # an experiment without runs is none yet; a missing workspace is an error
                 return
             for one in page["runs"]:
+                if one.get("parent") and not include_children:
+                    continue
                 if has(one.get("tags") or {}, tags) and has(one.get("properties") or {}, properties):
-                    yield Run.from_json(self, one)
+                    run = Run.from_json(self, one)
+                    if type in (None, run.type):
+                        yield run
             after = page.get("next")
             if not after:
                 return

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from zaffre.core.workspace import Workspace
 
 __all__ = [
+    "DEFAULT_CPU_IMAGE",
+    "DEFAULT_GPU_IMAGE",
     "CondaDependencies",
     "Data",
     "DataLocation",
@@ -39,6 +41,11 @@ __all__ = [
     "RunConfiguration",
     "TensorflowConfiguration",
 ]
+
+
+#: What scripts name as the floor of a conda environment. They are passed over: packages are installed on the node.
+DEFAULT_CPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04"
+DEFAULT_GPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-cuda11.1-cudnn8-ubuntu20.04"
 
 
 class RunConfiguration:

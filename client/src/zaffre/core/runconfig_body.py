@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple, ca
 
 from zaffre.core.runconfig_sections import HistoryConfiguration, count
 from zaffre.data.dataset_consumption_config import DatasetConsumptionConfig
+from zaffre.data.output_dataset_config import OutputFileDatasetConfig
 from zaffre.errors import UserErrorException
-from zaffre.protocol import INPUT_WORD, DistributionSpec, InputSpec, RunConfigBody
+from zaffre.protocol import INPUT_WORD, OUTPUT_WORD, DistributionSpec, InputSpec, RunConfigBody
 
 if TYPE_CHECKING:
     from zaffre.core.environment import Environment
@@ -114,6 +115,8 @@ def _word(word: Any, inputs: Dict[str, InputSpec]) -> str:
                 f"Two datasets are given as the input {word.name!r}.", hint="Name each with as_named_input."
             )
         return f"{INPUT_WORD}{word.name}"
+    if isinstance(word, OutputFileDatasetConfig):
+        return f"{OUTPUT_WORD}{word.name}"
     if isinstance(word, (str, int, float)):
         return str(word)
     if isinstance(word, os.PathLike):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from zaffre import config
-from zaffre.errors import ConfigError
+from zaffre.errors import ConfigError, UserErrorException
 from zaffre.transport import Client, workspace_path
 
 if TYPE_CHECKING:
@@ -28,16 +28,26 @@ class Workspace:
         self.client = client
 
     @classmethod
-    def get(cls, name: Optional[str] = None, *, url: Optional[str] = None, token: Optional[str] = None) -> "Workspace":
+    def get(
+        cls,
+        name: Optional[str] = None,
+        auth: Any = None,
+        subscription_id: Optional[str] = None,
+        resource_group: Optional[str] = None,
+        *,
+        url: Optional[str] = None,
+        token: Optional[str] = None,
+    ) -> "Workspace":
         """The workspace `name` (of the login, without one) of the studio at `url` (of the login, without one).
 
+        `auth`, `subscription_id` and `resource_group` are taken from old scripts and mean nothing.
         Raises ConfigError when no studio, token or name is known, Refused when the studio does not give it.
         """
         login = config.find_login(url=url, token=token, workspace=name)
         return cls._of(login)
 
     @classmethod
-    def from_config(cls, path: Optional[str] = None) -> "Workspace":
+    def from_config(cls, path: Optional[str] = None, auth: Any = None) -> "Workspace":
         """The workspace that a config file names; without a file, the one of the environment or the login.
 
         `.zaffre/config.json`, `.azureml/config.json` and `config.json` are looked for in `path` or the current
@@ -131,6 +141,20 @@ class Workspace:
     def url(self) -> str:
         """The address of the studio."""
         return self.client.url
+
+    @property
+    def subscription_id(self) -> str:
+        """Empty: a studio knows no subscriptions; old scripts print it. So are the next two."""
+        return ""
+
+    resource_group = location = subscription_id
+
+    def get_default_datastore(self) -> Any:
+        """Raises UserErrorException: there are no datastores."""
+        raise UserErrorException(
+            "There are no datastores here.",
+            hint="Dataset.File.upload_directory makes a dataset; what a run writes to outputs/ are its files.",
+        )
 
     def get_details(self) -> Dict[str, Any]:
         """{slug, name, description, created, role}. Raises Refused."""

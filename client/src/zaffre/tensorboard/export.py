@@ -55,7 +55,7 @@ def _runs_of(run_data: Any) -> "List[Run]":
     if isinstance(run_data, Run):
         return [run_data]
     if isinstance(run_data, Experiment):
-        return list(run_data.get_runs())
+        return list(run_data.get_runs(include_children=True))
     try:
         runs = list(run_data)
     except TypeError:

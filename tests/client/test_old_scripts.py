@@ -1,0 +1,86 @@
+"""What scripts of the Azure ML SDK v1 say beyond the names: arguments that mean nothing here, and what is not here."""
+
+import pytest
+
+from tests.client.studio import RUN, TOKEN, Reply, W
+from zaffre.core import Experiment, ScriptRunConfig, Workspace
+from zaffre.core.compute import ComputeInstance
+from zaffre.core.runconfig import DEFAULT_CPU_IMAGE, RunConfiguration
+from zaffre.data import OutputFileDatasetConfig
+from zaffre.errors import UserErrorException
+
+
+@pytest.fixture
+def code(tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "train.py").write_text("print(1)")
+    return tmp_path / "code"
+
+
+def test_a_workspace_is_found_with_the_words_of_then(studio, home, capsys):
+    words = {"auth": None, "subscription_id": "0-0", "resource_group": "rg"}
+    space = Workspace.get("main", url=studio.url, token=TOKEN, **words)
+    print(space.name, space.subscription_id, space.resource_group, space.location, sep="|")
+    assert capsys.readouterr().out == "main|||\n"
+    with pytest.raises(UserErrorException, match="no datastores") as refused:
+        space.get_default_datastore()
+    assert "upload_directory" in refused.value.hint
+
+
+def test_runs_below_runs_are_listed_when_they_are_asked_for(studio, space):
+    studio.new_run()
+    studio.runs["B" * 26] = {**studio.runs[RUN], "id": "B" * 26, "parent": RUN, "kind": "interactive"}
+    experiment = Experiment(space, "first")
+    assert [one.id for one in experiment.get_runs()] == [RUN]
+    assert [one.id for one in experiment.get_runs(include_children=True)] == [RUN, "B" * 26]
+    assert [one.id for one in experiment.get_runs(type="azureml.scriptrun", include_children=True)] == [RUN]
+    assert list(experiment.get_runs("hyperdrive")) == []
+
+
+def test_an_experiment_has_an_id(studio, space):
+    studio.next(f"GET {W}/experiments", *[Reply(value={"experiments": [{"name": "first", "id": 7}]})] * 3)
+    assert [one.id for one in Experiment.list(space, experiment_name="first")] == ["7"]
+    assert Experiment(space, "first").id == "7" and Experiment(space, "first").archived_time is None
+    with pytest.raises(UserErrorException, match="first run makes it"):
+        _ = Experiment(space, "second").id
+
+
+def test_an_output_is_a_folder_of_the_run(studio, space, code):
+    out = OutputFileDatasetConfig(name="prepared").as_upload(overwrite=True)
+    unnamed = OutputFileDatasetConfig().as_mount()
+    config = ScriptRunConfig(str(code), "train.py", arguments=["--out", out, "--more", unnamed])
+    Experiment(space, "first").submit(config)
+    body = studio.asked("POST", f"{W}/runs")[0].json["config"]
+    assert body["arguments"][:2] == ["--out", "OutputFileDatasetConfig:prepared"]
+    assert body["arguments"][3] == f"OutputFileDatasetConfig:{unnamed.name}" and unnamed.name.startswith("output_")
+    assert out.path == "outputs/prepared"
+
+
+@pytest.mark.parametrize(
+    ("work", "said"),
+    [
+        (lambda: OutputFileDatasetConfig(destination=("store", "p/{run-id}")), "no datastores"),
+        (lambda: OutputFileDatasetConfig(source="/tmp/x"), "not collected"),
+        (lambda: OutputFileDatasetConfig(name="../up"), "letters, digits"),
+        (lambda: OutputFileDatasetConfig().as_upload(source_globs=["*.csv"]), "All files"),
+        (lambda: OutputFileDatasetConfig().register_on_complete("prepared"), "by themselves"),
+        (lambda: OutputFileDatasetConfig().as_input(), "pipelines"),
+    ],
+)
+def test_what_an_output_cannot_be_says_what_to_do(work, said):
+    with pytest.raises(UserErrorException, match=said) as refused:
+        work()
+    assert refused.value.hint or said == "letters, digits"
+
+
+def test_an_instance_is_deleted_with_the_words_of_then(studio, space, capsys):
+    found = {"name": "ci-1", "kind": "instance", "state": "Stopped", "settings": {}}
+    studio.next(f"DELETE {W}/compute/ci-1", Reply(204))
+    ComputeInstance._of(space, found).delete(wait_for_completion=True, show_output=True)
+    assert studio.calls[-1].method == "DELETE" and "ci-1: Deleted" in capsys.readouterr().out
+
+
+def test_the_image_of_old_samples_is_passed_over():
+    config = RunConfiguration()
+    config.environment.docker.base_image = DEFAULT_CPU_IMAGE
+    assert "docker" not in str(config.environment.spec.get("kind"))
