@@ -87,7 +87,16 @@ def test_images(tmp_path):
     assert Environment.from_dockerfile("i", str(tmp_path / "Dockerfile")).spec["dockerfile"] == "FROM a\n"
     (tmp_path / "r.txt").write_text("numpy>=2\n")
     spec = Environment.from_docker_image("i", "a:1", pip_requirements=str(tmp_path / "r.txt")).spec
-    assert spec["dockerfile"] == "FROM a:1\nRUN python -m pip install --no-cache-dir 'numpy>=2'\n"
+    assert spec == {"kind": "docker", "image": "a:1", "requirements": ["numpy>=2"]}
+    (tmp_path / "env.yml").write_text(CONDA)
+    spec = Environment.from_dockerfile("i", "FROM a\n", conda_specification=str(tmp_path / "env.yml")).spec
+    assert spec == {
+        "kind": "docker",
+        "dockerfile": "FROM a\n",
+        "python": "3.6.2",
+        "requirements": ["azureml-defaults", "joblib"],
+        "dependencies": ["scikit-learn=0.22"],
+    }, "packages of conda are not lost beside an image"
     old = Environment("old")  # as samples have it: the image was only the base of a conda environment
     old.docker.enabled = True
     old.docker.base_image = "mcr.microsoft.com/azureml/openmpi3.1.2-ubuntu18.04"
@@ -96,3 +105,23 @@ def test_images(tmp_path):
     named = Environment("off")
     named.docker.enabled, named.docker.base_image = False, "a:1"
     assert named.spec == {"kind": "pip", "requirements": []}
+
+
+def test_an_environment_of_conda_on_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Environment.from_existing_conda_environment("ex", "base") is None, "there is no conda"
+    conda = tmp_path / "conda"
+    conda.write_text(
+        '#!/bin/sh\n[ "$4" = mine ] || exit 1\nprintf "%s" "name: mine\nchannels: [c]\n'
+        'dependencies: [python=3.6.2, numpy=1.19, {pip: [joblib]}]\n"\n'
+    )
+    conda.chmod(0o755)
+    assert Environment.from_existing_conda_environment("ex", "nothing") is None
+    made = Environment.from_existing_conda_environment("ex", "mine")
+    assert made is not None and made.spec == {
+        "kind": "conda",
+        "python": "3.6.2",
+        "channels": ["c"],
+        "dependencies": ["numpy=1.19"],
+        "requirements": ["joblib"],
+    }

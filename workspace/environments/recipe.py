@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -29,7 +30,11 @@ _KEYS = {
     PIP: {"kind", "python", "requirements", "variables"},
     CONDA: {"kind", "python", "requirements", "channels", "dependencies", "variables"},
     INTERPRETER: {"kind", "interpreter", "variables"},
-    DOCKER: {"kind", "image", "dockerfile", "interpreter", "variables"},
+    #: What is to be installed in the image becomes a line of its Dockerfile.
+    DOCKER: {
+        *("kind", "image", "dockerfile", "interpreter", "variables"),
+        *("python", "requirements", "channels", "dependencies"),
+    },
 }
 MAX_DOCKERFILE = 50_000
 #: registry/path:tag or @digest. Never the beginning of an option.
@@ -102,30 +107,40 @@ def digest(spec: EnvironmentSpec) -> str:
 
 
 def _of_packages(kind: str, given: Mapping[str, Any]) -> EnvironmentSpec:
-    warnings: list[str] = []
-    python = _python(given.get("python"))
-    found, extra = _lines_of(given, "requirements"), EnvironmentSpec(kind=kind)
+    wished = _wished(given)
+    made = EnvironmentSpec(kind=kind, python=wished.python, requirements=wished.requirements)
     if kind == CONDA:
-        extra["channels"] = [line[:200] for line in _lines_of(given, "channels")]
-        extra["dependencies"] = dependencies = [line.strip()[:MAX_LINE] for line in _lines_of(given, "dependencies")]
-        try:
-            taken = conda.translate(dependencies)
-        except ValueError as problem:
-            raise Invalid(f"{problem}.", code="bad_requirements", field="spec.dependencies") from None
-        if taken.requirements or taken.left_out:
-            warnings.append(conda.warning(taken, len(taken.requirements))[:MAX_WARNING])
-        found, python = [*taken.requirements, *found], python or taken.python or None
-    kept = _requirements(found)
+        made["channels"] = [line[:200] for line in _lines_of(given, "channels")]
+        made["dependencies"] = [line.strip()[:MAX_LINE] for line in _lines_of(given, "dependencies")]
+    if wished.warnings:
+        made["warnings"] = wished.warnings
+    return made
+
+
+class _Wished(NamedTuple):
+    """What is to be installed, by names for pip."""
+
+    python: str | None
+    requirements: list[str]
+    warnings: list[str]
+
+
+def _wished(given: Mapping[str, Any]) -> _Wished:
+    warnings: list[str] = []
+    python, found = _python(given.get("python")), _lines_of(given, "requirements")
+    try:
+        taken = conda.translate(line.strip()[:MAX_LINE] for line in _lines_of(given, "dependencies"))
+    except ValueError as problem:
+        raise Invalid(f"{problem}.", code="bad_requirements", field="spec.dependencies") from None
+    if taken.requirements or taken.left_out:
+        warnings.append(conda.warning(taken, len(taken.requirements))[:MAX_WARNING])
+    kept = _requirements([*taken.requirements, *found])
     ours = [line for line in kept if _OURS.match(Requirement(line).name)]
     if ours:
         names = ", ".join(Requirement(line).name for line in ours)
         warnings.append(f"Left out, for Zaffre's own SDK is in every environment: {names}."[:MAX_WARNING])
-    requirements = [line for line in kept if line not in ours]
-    made = EnvironmentSpec(kind=kind, python=python, requirements=sorted(map(_mlflow, requirements)))
-    made.update(extra)
-    if warnings:
-        made["warnings"] = warnings
-    return made
+    requirements = sorted(_mlflow(line) for line in kept if line not in ours)
+    return _Wished(python or taken.python or None, requirements, warnings)
 
 
 def _mlflow(line: str) -> str:
@@ -154,6 +169,15 @@ def _container(given: Mapping[str, Any]) -> EnvironmentSpec:
         if not isinstance(dockerfile, str) or not 0 < len(dockerfile) <= MAX_DOCKERFILE or "\0" in dockerfile:
             raise Invalid(f"A Dockerfile is a text of at most {MAX_DOCKERFILE} characters.", field="spec.dockerfile")
         made["dockerfile"] = dockerfile.replace("\r\n", "\n")
+    wished = _wished(given)
+    if wished.requirements:
+        words = shlex.join(wished.requirements)
+        floor = made.pop("dockerfile", "") or f"FROM {made.pop('image', '')}"
+        made["dockerfile"] = f"{floor}\nRUN python -m pip install --no-cache-dir {words}\n"
+    if wished.python:
+        wished.warnings.append(f"The Python is that of the image: {wished.python} was asked for beside it.")
+    if wished.warnings:
+        made["warnings"] = wished.warnings
     return made
 
 

@@ -75,6 +75,86 @@ def test_kinds(api, lab, browser, spec, kept):
     assert register(api, again.spec).json().get("unchanged"), again.spec
 
 
+def test_packages_beside_an_image_are_installed_in_it(api, lab):
+    spec = {
+        "kind": "docker",
+        "image": "python:3.12-slim",
+        "python": "3.6.2",
+        "requirements": ["azureml-defaults", "azureml-mlflow", "joblib>=1"],
+        "dependencies": ["pytorch=2", "cudatoolkit"],
+    }
+    found = register(api, spec).json()["spec"]
+    line = "RUN python -m pip install --no-cache-dir 'joblib>=1' mlflow-skinny 'torch==2.*'"
+    assert found["dockerfile"] == f"FROM python:3.12-slim\n{line}\n" and "image" not in found
+    told = " ".join(found["warnings"])
+    for part in ("pytorch as torch", "Left out: cudatoolkit.", "azureml-defaults", "3.6 was asked for beside it"):
+        assert part in told
+    again = Environment.from_json({"name": "fit", "version": 1, "spec": found})
+    assert register(api, again.spec).json()["unchanged"]
+    assert (
+        register(api, {**spec, "image": "", "dockerfile": "FROM a\n"}).json()["spec"]["dockerfile"]
+        == f"FROM a\n\n{line}\n"
+    )
+    refused = register(api, {**spec, "requirements": ["x\nRUN rm -rf /"]})
+    assert refused.status_code == 422
+
+
+FILE = """
+name: project
+channels: [conda-forge]
+dependencies:
+- python=3.6.2
+- scikit-learn=0.22
+- pip
+- pip:
+  - azureml-defaults
+  - joblib
+"""
+
+
+def _of_conda(folder):
+    (folder / "env.yml").write_text(FILE)
+    return Environment.from_conda_specification("fit", str(folder / "env.yml"))
+
+
+def _of_pip(folder):
+    (folder / "requirements.txt").write_text("six==1.16.0\n# why\n")
+    return Environment.from_pip_requirements("fit", str(folder / "requirements.txt"))
+
+
+def _added(_folder):
+    made = Environment("fit")
+    made.python.conda_dependencies.add_conda_package("numpy=1.19")
+    made.python.conda_dependencies.add_pip_package("joblib")
+    made.python.conda_dependencies.set_python_version("3.6.2")
+    made.docker.enabled, made.docker.base_image = True, "mcr.microsoft.com/azureml/openmpi3.1.2-ubuntu18.04"
+    return made
+
+
+def _around_an_image(folder):
+    (folder / "env.yml").write_text(FILE)
+    return Environment.from_docker_image("fit", "python:3.12", conda_specification=str(folder / "env.yml"))
+
+
+@pytest.mark.parametrize(
+    ("way", "kept", "told"),
+    [
+        (
+            _of_conda,
+            {"kind": "conda", "python": "3.6", "requirements": ["joblib", "scikit-learn==0.22.*"]},
+            "made with pip",
+        ),
+        (_of_pip, {"kind": "pip", "requirements": ["six==1.16.0"]}, ""),
+        (_added, {"kind": "conda", "python": "3.6", "requirements": ["joblib", "numpy==1.19.*"]}, "made with pip"),
+        (_around_an_image, {"kind": "docker"}, "The Python is that of the image"),
+    ],
+)
+def test_every_way_of_then_is_made_as_decided_or_its_runs_say_why(api, lab, browser, tmp_path, way, kept, told):
+    found = register(api, way(tmp_path).spec).json()["spec"]
+    assert {key: found[key] for key in kept} == kept
+    assert told in " ".join(found.get("warnings", [])) and bool(told) == bool(found.get("warnings"))
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [

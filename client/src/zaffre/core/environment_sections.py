@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any, Dict, List, Optional
 
 from zaffre.core.conda_dependencies import CondaDependencies
@@ -54,14 +53,15 @@ class DockerSection:
         found: Dict[str, Any] = {"kind": "docker"}
         if python.user_managed_dependencies and python.interpreter_path:
             found["interpreter"] = python.interpreter_path
-        packages = [] if python.user_managed_dependencies else python.conda_dependencies.pip_packages
-        if packages:
-            words = " ".join(shlex.quote(one) for one in packages)
-            found["dockerfile"] = f"{dockerfile or f'FROM {image}'}\nRUN python -m pip install --no-cache-dir {words}\n"
-        elif dockerfile:
-            found["dockerfile"] = dockerfile
-        else:
-            found["image"] = image
+        found["dockerfile" if dockerfile else "image"] = dockerfile or image
+        if not python.user_managed_dependencies:
+            packages = python.conda_dependencies
+            wished = {
+                "python": packages.python_version,
+                "requirements": [str(one) for one in packages.pip_packages],
+                "dependencies": [str(one) for one in packages.conda_packages],
+            }
+            found.update({key: value for key, value in wished.items() if value})
         return found
 
 
