@@ -4,15 +4,12 @@ import asyncio
 import base64
 import hashlib
 import re
-import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 
+from runs.lines import asked
+from runs.lines.searching import TURNS
 from runs.logs import lines, marks, merging, queries, searching, services, sifting
-from runs.logs.matching import Find, Found
 from runs.logs.pieces import parse_range
 from studio.kernel import db, hot
 from studio.kernel.errors import Conflict, Invalid, Malformed, RangeGap
@@ -166,14 +163,13 @@ async def read_lines(request: hot.Request, ws: str, run: str) -> hot.Response:
     With stream=, since= or until= (ms since 1970) only those lines, and `before=` for the last ones before a line.
     """
     actor = await request.actor()
-    line, attempt = request.number("line", least=1), request.number("attempt", most=2**31 - 1)
-    count = request.number("count", 500, least=1, most=lines.MOST_LINES) or 0
-    sift = _sift(request)
+    wanted, attempt = asked.lines(request), request.number("attempt", most=2**31 - 1)
+    line, count, sift = wanted.line, wanted.count, _sift(request)
     if not sift:
         found = await db.run(lines.read_lines, ws, run, actor=actor, line=line, count=count, attempt=attempt)
         return hot.json(found)
     before = request.number("before", least=1)
-    kept = await searching.in_turn(
+    kept = await TURNS.take(
         lambda: sifting.sift_lines(ws, run, sift, actor=actor, line=line, before=before, count=count, attempt=attempt)
     )
     return hot.json(kept)
@@ -190,24 +186,13 @@ def _sift(request: hot.Request) -> sifting.Sift:
 async def search(request: hot.Request, ws: str, run: str) -> hot.Response:
     """GET …/runs/<run>/log/search?q=&regex=1&case=1&line=&limit=&attempt=, or preset=error in place of q
 
-    With stream=, since= or until= as for lines.
+    With stream=, since= or until= as for lines. `next` in the answer is the line to go on from.
     """
     actor = await request.actor()
-    await request.body(limit=0)
-    find = _find(request)
-    async with _while_there(request) as stopped:
-        found = await searching.search(
-            ws,
-            run,
-            find,
-            _sift(request),
-            actor=actor,
-            attempt=request.number("attempt", most=2**31 - 1),
-            first=request.number("line", 1, least=1) or 1,
-            limit=request.number("limit", 100, least=1, most=searching.MOST_HITS) or 1,
-            stopped=stopped,
-        )
-    return hot.json(told(found))
+    wanted, sift, attempt = await asked.search(request), _sift(request), request.number("attempt", most=2**31 - 1)
+    async with asked.while_there(request) as stopped:
+        found = await searching.search(ws, run, wanted, sift, actor=actor, attempt=attempt, stopped=stopped)
+    return hot.json(asked.told(found))
 
 
 async def read_merged(request: hot.Request, ws: str, run: str) -> hot.Response:
@@ -221,41 +206,10 @@ async def read_merged(request: hot.Request, ws: str, run: str) -> hot.Response:
 async def search_merged(request: hot.Request, ws: str, run: str) -> hot.Response:
     """GET …/runs/<run>/log/merged/search?q=&regex=1&case=1&only=&limit="""
     actor = await request.actor()
-    await request.body(limit=0)
-    find, only = _find(request), request.query.get("only", [""])[-1]
-    limit = request.number("limit", 100, least=1, most=searching.MOST_HITS) or 1
-    async with _while_there(request) as stopped:
-        found, hits, sources = await searching.in_turn(
-            lambda: merging.search_merged(ws, run, find, actor=actor, only=only, limit=limit, stopped=stopped)
+    wanted, only = await asked.search(request), request.query.get("only", [""])[-1]
+    async with asked.while_there(request) as stopped:
+        found, hits, sources = await TURNS.take(
+            lambda: merging.search_merged(ws, run, wanted, actor=actor, only=only, stopped=stopped)
         )
     rows = [{"source": at, "line": hit.line, "text": hit.text, "start": hit.start, "end": hit.end} for at, hit in hits]
     return hot.json({"hits": rows, "count": found.count, "whole": found.whole, "sources": sources})
-
-
-def told(found: Found) -> dict[str, Any]:
-    """What a search says it found."""
-    hits = [{"line": hit.line, "text": hit.text, "start": hit.start, "end": hit.end} for hit in found.hits]
-    return {"hits": hits, "count": found.count, "whole": found.whole, "next": found.next}
-
-
-def _find(request: hot.Request) -> Find:
-    def word(name: str) -> str:
-        return request.query.get(name, [""])[-1]
-
-    return searching.what(word("q"), regex=word("regex") == "1", case=word("case") == "1", preset=word("preset"))
-
-
-@asynccontextmanager
-async def _while_there(request: hot.Request) -> AsyncIterator[Callable[[], bool]]:
-    """Says whether who asked went away."""
-    stop = threading.Event()
-    gone = asyncio.create_task(_when_gone(request, stop))
-    try:
-        yield stop.is_set
-    finally:
-        gone.cancel()
-
-
-async def _when_gone(request: hot.Request, stop: threading.Event) -> None:
-    await request.left()
-    stop.set()

@@ -7,19 +7,20 @@ Lines keep their order within a log; a line of unknown time stands at that of th
 import heapq
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from django.db import connection
 
 from runs import children
+from runs.lines.asked import Search
+from runs.lines.matching import Found
+from runs.lines.searching import SECONDS
+from runs.lines.windows import shown_line
 from runs.logs import marks
-from runs.logs.lines import shown_line
-from runs.logs.matching import Find, Found
 from runs.logs.models import Log
-from runs.logs.searching import SECONDS, look_at
-from runs.logs.sifting import Sift
+from runs.logs.searching import look_at
 from runs.models import Run
 from runs.queries import get_run_briefly
 from studio.kernel.actors import Actor
@@ -97,15 +98,16 @@ def read_merged(
 
 
 def search_merged(
-    slug: str, run_id: str, find: Find, *, actor: Actor, only: str = "", limit: int = 100, stopped: Callable[[], bool]
+    slug: str, run_id: str, asked: Search, *, actor: Actor, only: str = "", stopped: Callable[[], bool]
 ) -> tuple[Found, list[tuple[int, Any]], list[Source]]:
     """(what was found in all, [(source, hit)], the sources), one log after the other, the run's own first."""
     logs, sources, _ = _sources(slug, run_id, only, actor=actor)
     hits: list[tuple[int, Any]] = []
     all_, until = Found(), time.monotonic() + SECONDS
     for at, log in enumerate(logs):
-        found = look_at(log, find, Sift(), 1, max(1, limit - len(hits)), stopped, until)
-        hits += [(at, hit) for hit in found.hits[: limit - len(hits)]]
+        left = asked.limit - len(hits)
+        found = look_at(log, replace(asked, first=1, limit=max(1, left)), stopped, until)
+        hits += [(at, hit) for hit in found.hits[:left]]
         all_.count += found.count
         if not found.whole:
             all_.whole = False

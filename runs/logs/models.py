@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from runs.logs.pieces import Span
+from runs.lines.span import Span
 from runs.models import Run
 
 

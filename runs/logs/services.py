@@ -12,10 +12,10 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from runs.fencing import admit, refuse_late
+from runs.lines.span import Span
 from runs.logs import marks as when
 from runs.logs.marks import Mark
 from runs.logs.models import Log, LogChunk
-from runs.logs.pieces import Span
 from runs.logs.queries import bytes_between, pieces_of
 from runs.models import Run
 from studio.kernel.actors import Actor

@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection, connections
 
-from runs.logs import lines, marks
-from runs.logs.lines import LONGEST, MOST_LINES, shown_line
+from runs.lines import windows
+from runs.lines.windows import LONGEST, MOST_LINES, shown_line
+from runs.logs import marks
+from runs.logs.lines import LogText, open_log
 from runs.logs.models import Log, LogChunk
 from runs.logs.queries import bytes_between, marks_between
 from studio.kernel.actors import Actor
@@ -86,13 +88,14 @@ def sift_lines(
     Without both those at the end. Fewer when it takes too long: `next` and `previous` say where to go on. Raises as
     get_run does.
     """
-    log, number = lines.open_log(slug, run_id, actor=actor, attempt=attempt)
+    log, number = open_log(slug, run_id, actor=actor, attempt=attempt)
     if log is None:
         return Kept(attempt=number)
     count = max(1, min(count, MOST_LINES))
-    ends_open = log.length > 0 and bytes_between(log.pk, log.length - 1, log.length) != b"\n"
-    total = (log.newlines or 0) + ends_open
-    resume = lines.begin_of_last(log) if ends_open else log.length
+    text = LogText(log)
+    ends_open = windows.open_end(text)
+    total = text.newlines + ends_open
+    resume = windows.begin_of_last(text) if ends_open else log.length
     facts = Kept(open=ends_open, end=log.length, resume=resume, length=log.length, total=total, attempt=number)
     if line is not None:
         return _forwards(log, sift, max(1, line), count, facts)
@@ -100,7 +103,7 @@ def sift_lines(
 
 
 def _forwards(log: Log, sift: Sift, line: int, count: int, facts: Kept) -> Kept:
-    start, _ = lines.place_of(log, line)
+    start, _ = LogText(log).place_of(line)
     chunks = _promising(log, sift, start, log.length)
     found, upto = _collect(log, sift, chunks, lambda number: number >= line, count)
     facts.next = found[-1][0] + 1 if len(found) == count else upto
@@ -109,7 +112,7 @@ def _forwards(log: Log, sift: Sift, line: int, count: int, facts: Kept) -> Kept:
 
 
 def _backwards(log: Log, sift: Sift, before: int, count: int, facts: Kept) -> Kept:
-    end = lines.place_of(log, before - 1)[0] + 1 if before > 1 else 0
+    end = LogText(log).place_of(before - 1)[0] + 1 if before > 1 else 0
     chunks = _promising(log, sift, 0, end)[::-1]
     found, upto = _collect(log, sift, chunks, lambda number: number < before, count, backwards=True)
     found = found[::-1]
@@ -195,7 +198,7 @@ FROM logs_logchunk chunk WHERE chunk.id = ANY(%s)
 def _lines_of(log: Log, sift: Sift, chunk: _Chunk, data: bytes, whole: bool) -> list[_Line]:
     """The lines that begin in a chunk and are wanted."""
     data = data[: chunk.length]
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+    ends = windows.ends_in(data)
     begins = ends[ends < len(data) - 1] + 1
     numbers = chunk.first_line + 2 + np.arange(len(begins))
     if (whole or chunk.offset == log.span.tail) and data:
@@ -241,17 +244,18 @@ def _texts(log: Log, offsets: list[int]) -> tuple[list[str], dict[int, int]]:
 class Sieve:
     """Which lines of a log are wanted, told in order while it is read, and asked by their numbers."""
 
-    def __init__(self, sift: Sift) -> None:
+    def __init__(self, sift: Sift, log_id: int) -> None:
         self._sift = sift
+        self._log_id = log_id
         self._firsts: list[int] = []
         self._masks: list[Mask] = []
 
-    def learn(self, log_id: int, start: int, data: bytes, *, line: int, whole: bool) -> int:
+    def learn(self, start: int, data: bytes, *, line: int, whole: bool) -> int:
         """Bytes from `start` on, in line `line`, which begins there if `whole`; returns the line that follows them."""
-        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+        ends = windows.ends_in(data)
         begins = np.r_[0, ends + 1] if whole else ends + 1
         begins = begins[begins < len(data)]
-        told = marks.columns(marks_between(log_id, start, start + len(data)))
+        told = marks.columns(marks_between(self._log_id, start, start + len(data)))
         self._firsts.append(line if whole else line + 1)
         self._masks.append(self._sift.keeps(*marks.at(told, begins + start)))
         return line + len(ends)

@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from runs.lines import matching, searching, windows
 from runs.logs import lines as reading
-from runs.logs import matching, searching
 from runs.logs.models import Log, LogChunk
 from runs.logs.tasks import compact_run
 from tests.kernel.asgi import Caller
@@ -123,10 +123,10 @@ async def test_reading_lines_takes_few_statements(running, code):
 
     def read() -> int:
         with CaptureQueriesContext(connection) as asked:
-            reading._forward(log, *reading.place_of(log, 2500), 500)
+            windows.forward(log, *log.place_of(2500), 500)
         return len(asked)
 
-    log = await ask(Log.objects.get)
+    log = reading.LogText(await ask(Log.objects.get))
     assert await ask(read) <= 3
 
 
@@ -198,11 +198,17 @@ async def test_a_search_ends_when_nobody_waits_and_after_its_time(running, code,
     monkeypatch.setattr(searching, "SECONDS", 0.1)
     told = await found(person, running, "q=nothing")
     assert told["whole"] is False
+    # The next search goes on where this one ended.
+    monkeypatch.setattr(searching, "look_through", slow)
+    monkeypatch.setattr(searching, "SECONDS", 60.0)
+    assert 1 < told["next"] < 60_000
+    more = await found(person, running, f"q=line&line={told['next']}&limit=1")
+    assert (more["count"], more["whole"]) == (60_001 - told["next"], True)
 
 
 async def test_too_many_searches_are_told_to_come_again(running, code, person, monkeypatch):
     await write(code, running, b"a\n")
-    places = searching._places()
+    places = searching.TURNS.places
     taken = 0
     while places.acquire(blocking=False):
         taken += 1

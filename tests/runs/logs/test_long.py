@@ -5,8 +5,8 @@ import random
 
 import pytest
 
+from runs.lines.span import Span
 from runs.logs.models import Log, LogChunk
-from runs.logs.pieces import Span
 from runs.logs.tasks import compact_run
 from tests.kernel.asgi import Caller
 from tests.runs.telemetry import Running, ask

@@ -91,7 +91,7 @@ async def test_a_look_that_takes_too_long_says_where_to_go_on(mixed, person, mon
 
 @pytest.mark.parametrize("piece", [4 * 1024 * 1024, 997])
 async def test_a_search_in_one_stream_counts_its_lines_alone(mixed, person, monkeypatch, piece):
-    monkeypatch.setattr("runs.logs.searching.PIECE", piece)
+    monkeypatch.setattr("runs.lines.searching.PIECE", piece)
     told = await asked(person, mixed, "search?q=error&stream=err&limit=500")
     assert (told["count"], [hit["line"] for hit in told["hits"]]) == (285, list(range(7, 2001, 7)))
     assert (await asked(person, mixed, "search?q=error&stream=out"))["count"] == 0

@@ -1,4 +1,4 @@
-"""Finding text in a log, block by block, in linear time whatever the pattern is. Pure."""
+"""Finding text in bytes, block by block, in linear time whatever the pattern is. Pure."""
 
 import re
 import time
@@ -47,7 +47,7 @@ class Found:
     #: How many lines hold the text, each counted once; when not `whole`, there are at least so many.
     count: int = 0
     whole: bool = True
-    #: The number of the line to go on from when there are more hits than were asked for.
+    #: The number of the line to go on from: there are more hits than were asked for, or the time was over.
     next: int | None = None
     #: The line of the last hit: parts of one line that is very long count once.
     last: int = 0
@@ -91,13 +91,16 @@ def look_through(
 ) -> bool:
     """Add what lies in bytes that follow each other and begin in line `first`; `until` is of the monotonic clock.
 
-    Only lines that are `wanted` count. Returns whether all of them were looked at.
+    Only lines that are `wanted` count. Returns whether all of them were looked at. Something is looked at in any case,
+    so that who comes again and again arrives.
     """
-    line, rest = first, b""
+    line, rest, looked = first, b"", False
     for piece in pieces:
         for at in range(0, len(piece), BLOCK):
-            if found.count >= MOST_COUNTED or time.monotonic() > until or stopped():
+            if found.count >= MOST_COUNTED or (looked and time.monotonic() > until) or stopped():
                 found.whole = False
+                if line > first:  # else it is one line without an end, in which nobody can begin
+                    found.next = found.next or line
                 return False
             data = rest + piece[at : at + BLOCK]
             whole = data.rfind(b"\n") + 1
@@ -105,6 +108,7 @@ def look_through(
                 rest = data
                 continue
             block, rest = (data[:whole], data[whole:]) if whole else (data, b"")
+            looked = True
             line = _look(found, ESCAPES.sub(b"", block) if b"\x1b" in block else block, find, line, limit, wanted)
     _look(found, ESCAPES.sub(b"", rest), find, line, limit, wanted)
     return True
