@@ -42,7 +42,7 @@ RESTLESS = ("duration_seconds", "metrics")
 _POINTS_HEAD = b'{"t":"points",'
 _LOG = b'{"t":"log",'
 #: Bells that say only that there is something: the page reads what it shows of it.
-_ITEMS, _CHILDREN = b'{"t":"items"}', b'{"t":"children"}'  # as their senders encode them
+_ITEMS, _CHILDREN, _FILES = b'{"t":"items"}', b'{"t":"children"}', b'{"t":"files"}'  # as their senders encode them
 _POINTS = re.compile(rb'\{"t":"points","seq":(\d+),"prev":(\d+),')
 
 
@@ -129,6 +129,7 @@ class RunConsumer(Watcher):
                 await self._look()
                 if behind:  # a bell of these may be among the lost ones
                     await self.put(_ITEMS)
+                    await self.put(_FILES)
                 check = sweep = now
             elif changed or now - check >= RECHECK:
                 await self._look_at_run()
@@ -163,7 +164,7 @@ class RunConsumer(Watcher):
         many = sum(frame.startswith(_POINTS_HEAD) for frame in frames) > MANY
         for frame in frames:
             match = _POINTS.match(frame)
-            if frame in (_ITEMS, _CHILDREN):
+            if frame in (_ITEMS, _CHILDREN, _FILES):
                 await self.put(frame)
                 continue
             if not match:

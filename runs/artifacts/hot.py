@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from django.utils.http import content_disposition_header
 
-from runs.artifacts import previews, queries, uploading, zips
+from runs.artifacts import previews, queries, texts, uploading, zips
+from runs.lines import asked as asking
 from studio.kernel import blobs, db, hot, packing, zipping
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
@@ -95,6 +96,24 @@ async def zip_folder(request: hot.Request, ws: str, run: str) -> hot.Response:
     actor = await request.actor()
     folder = request.query.get("folder", [""])[-1]
     return zipping.answer(await db.run(zips.pack, ws, run, folder, actor=actor))
+
+
+async def read_lines(request: hot.Request, ws: str, run: str, path: str) -> hot.Response:
+    """GET …/runs/<run>/text/lines/<path>?line=&count=: lines of a file from one on, or those at the end
+
+    {counting: {done, size}} while the lines of a large file are counted: ask again.
+    """
+    actor = await request.actor()
+    return hot.json(await texts.read_lines(ws, run, path, asking.lines(request), actor=actor))
+
+
+async def search(request: hot.Request, ws: str, run: str, path: str) -> hot.Response:
+    """GET …/runs/<run>/text/search/<path>?q=&regex=1&case=1&line=&limit=, as for a log"""
+    actor = await request.actor()
+    wanted = await asking.search(request)
+    async with asking.while_there(request) as stopped:
+        found = await texts.search(ws, run, path, wanted, actor=actor, stopped=stopped)
+    return hot.json(asking.told(found))
 
 
 async def preview(request: hot.Request, sealed: str) -> hot.Response:

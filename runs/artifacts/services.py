@@ -8,12 +8,12 @@ from django.db.models import Q
 
 from runs.artifacts.forms import too_many_files
 from runs.artifacts.models import Artifact
+from runs.artifacts.telling import tell
 from runs.fencing import admit, hold_own_run, refuse_late_row
 from runs.models import Run
 from studio.kernel import manifests, paths
 from studio.kernel.actors import Actor
 from studio.kernel.errors import NotFound, TooLarge
-from studio.kernel.events import publish
 from workspace.audit.services import record
 
 #: Files of one call, and of one run.
@@ -59,7 +59,7 @@ def add_artifacts(
     if actor.is_user and manifest:
         facts = {"files": len(manifest), "first": manifest[0]["path"][:200]}
         record(actor=actor, workspace=run.workspace, action="artifact.add", target=run.pk, fields=facts)
-    publish(f"run.{run.pk}", t="run")
+    tell(run.pk)
     return len(manifest)
 
 
@@ -78,7 +78,7 @@ def remove_artifacts(run_id: str, path: str, *, actor: Actor, workspace: str | N
     if actor.is_user:
         facts = {"files": count, "first": inside[:200]}
         record(actor=actor, workspace=run.workspace, action="artifact.remove", target=run.pk, fields=facts)
-    publish(f"run.{run.pk}", t="run")
+    tell(run.pk)
     return count
 
 

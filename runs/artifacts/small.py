@@ -9,20 +9,19 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import connection
 
 from runs.artifacts.forms import too_many_files
 from runs.artifacts.models import Artifact
 from runs.artifacts.services import MOST_OF_A_RUN
+from runs.artifacts.telling import tell
 from runs.fencing import admit, refuse_ended, refuse_late, takes_more
 from runs.queries import get_run_briefly
 from studio.kernel import blobs, paths
 from studio.kernel.actors import Actor
 from studio.kernel.belief import Believed
-from studio.kernel.bells import ring_soon
 from studio.kernel.errors import NotFound, ZaffreError
 from studio.kernel.groupcommit import GroupCommit
 from workspace.audit.services import record
@@ -169,7 +168,7 @@ def _tell(added: Sequence[_Item], runs: dict[str, _Run]) -> None:
         facts = {"files": len(added_paths), "first": added_paths[0][:200]}
         record(actor=actor, workspace=workspace, action="artifact.add", target=run_id, fields=facts)
     for run_id in {item.run_id for item in added}:
-        transaction.on_commit(partial(ring_soon, f"run.{run_id}", "run", lambda: b'{"t":"run"}'))
+        tell(run_id)
 
 
 _LOCK = """

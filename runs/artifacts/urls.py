@@ -33,5 +33,7 @@ hot_routes = [
 hot_routes.append(route("POST", "/api/v1/workspaces/<ws>/runs/<run>/artifacts/pack", hot.pack))
 hot_routes += [
     route("GET", "/api/v1/workspaces/<ws>/runs/<run>/zip", hot.zip_folder),
+    route("GET", "/api/v1/workspaces/<ws>/runs/<run>/text/lines/<path:path>", hot.read_lines),
+    route("GET", "/api/v1/workspaces/<ws>/runs/<run>/text/search/<path:path>", hot.search),
     route("GET", f"{previews.PLACE}/<sealed>", hot.preview),
 ]
