@@ -30,7 +30,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "g") going = Date.now();
   else if (event.key === "/") {
-    const box = document.querySelector("input[type=search]");
+    const box = [...document.querySelectorAll("input[type=search]")].find((one) => one.getClientRects().length);
     if (box) {
       event.preventDefault();
       box.focus();

@@ -49,7 +49,7 @@ def test_streams_times_and_the_newest_line_first(page: "Page", studio: Studio, g
     assert "stream=err" in page.url
     page.get_by_label("Search the whole log").fill("step")
     page.keyboard.press("Enter")
-    page.get_by_text("Nothing found in the whole log").wait_for()
+    page.get_by_text("Nothing found", exact=True).wait_for()
     page.get_by_label("Search the whole log").fill("warning 25")
     page.keyboard.press("Enter")
     page.get_by_text("1 of 1", exact=True).wait_for()

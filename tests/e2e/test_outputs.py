@@ -1,19 +1,21 @@
 """Outputs + logs as a person uses them: search a long log, link to a line, follow, look at files of all kinds."""
 
+import http.client
 import re
 import zipfile
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.stack.running import Studio, until
+from tests.stack.running import Studio
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
-#: 20 MB of log; the script waits before its last lines, so that somebody can follow it.
+#: The script waits before its last lines, so that somebody can follow it.
 SCRIPT = """
 import json, os, pathlib, socket, sys, time
 out = pathlib.Path("outputs")
@@ -30,32 +32,21 @@ deep = out / "deep" / "er"
 deep.mkdir(parents=True)
 for n in range(230):
     (deep / f"file{n}.txt").write_text(str(n))
-block = []
-for n in range(1, 200_001):
-    text = f"step {n:06d} " + "x" * 85
-    if n == 123_456:
-        text = "\\x1b[31mNEEDLE in the hay\\x1b[0m"
-    if n == 150_000:
-        text = "ValueError: three channels"
-    block.append(text + "\\n")
-    if n % 20_000 == 0:
-        os.write(1, "".join(block).encode())
-        block = []
+os.write(1, "".join(f"step {n:06d}\\n" for n in range(1, 20_001)).encode())
 socket.create_connection(("127.0.0.1", GATE)).recv(1)
 print("50%\\r100%\\nthe last line")
 sys.exit(3)
 """
 
 
-def test_a_long_log_and_files_of_all_kinds(page: "Page", studio: Studio, gate):
+def test_a_log_that_is_followed_and_files_of_all_kinds(page: "Page", studio: Studio, gate):
     run = studio.submit({"train.py": SCRIPT.replace("GATE", str(gate.port))})
     place = f"/w/{studio.known['workspace']}/runs/{run}/outputs"
-    tail = f"{studio.ws}/runs/{run}/log?tail=200"
-    until(lambda: b"step 200000" in studio.ask("GET", tail).body, "the long log", seconds=180, every=0.5)
+    studio.wait_for_log(run, b"step 020000")
     page.goto(place)
-    lines = page.locator("log-view .lines")
-    lines.get_by_text("step 200000").wait_for()
-    page.get_by_text("200,000 lines", exact=True).wait_for()
+    lines = page.locator("[data-log] > log-view .lines")
+    lines.get_by_text("step 020000").wait_for()
+    page.get_by_text("20,000 lines", exact=True).wait_for()
     # Scrolling up stops following; what is written meanwhile is counted on the way back.
     lines.hover()
     page.mouse.wheel(0, -1500)
@@ -63,10 +54,9 @@ def test_a_long_log_and_files_of_all_kinds(page: "Page", studio: Studio, gate):
     gate.open()
     page.get_by_role("button", name="Jump to end · 2 new lines").click()
     lines.get_by_text("the last line").wait_for()
-    assert lines.locator(".line").nth(-2).inner_text().split() == ["200001", "100%"]
+    assert lines.locator(".line").nth(-2).inner_text().split() == ["20001", "100%"]
     page.locator(".log-end").get_by_text("exit code 3").wait_for()
 
-    search(page, lines)
     files(page)
     page.goto(place)
     lines.get_by_text("the last line").wait_for()
@@ -75,22 +65,55 @@ def test_a_long_log_and_files_of_all_kinds(page: "Page", studio: Studio, gate):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def search(page: "Page", lines) -> None:
-    """Find one line of 200,000, link to it, and come back by the link."""
+#: Lines of the long log, 100 bytes each: 200 MB.
+LINES = 2_000_000
+
+
+def long_log(studio: Studio) -> str:
+    """An interactive run whose log is sent as a program's is, piece by piece."""
+    body = {"kind": "interactive", "experiment": "first", "name": "long"}
+    run = studio.ask("POST", f"{studio.ws}/runs", body).json["id"]
+    filling, at, block = "x" * 86, 0, 2500
+    wire = http.client.HTTPConnection("127.0.0.1", studio.port, timeout=40)
+    host = {"Host": urlsplit(studio.url).netloc, "Authorization": f"Bearer {studio.known['token']}"}
+    for first in range(1, LINES + 1, block):
+        lines = [f"step {number:07d} {filling}" for number in range(first, first + block)]
+        if first == 1 + 1_232_500:
+            lines[1_234_567 - first] = "\x1b[31mNEEDLE in the hay\x1b[0m"
+        if first == 1 + 1_500_000:
+            lines[0] = "ValueError: three channels"
+        data = ("\n".join(lines) + "\n").encode()
+        headers = {**host, "Content-Range": f"bytes {at}-{at + len(data) - 1}/*"}
+        wire.request("PATCH", f"{studio.ws}/runs/{run}/log", body=data, headers=headers)
+        answer = wire.getresponse()
+        assert answer.status == 202, answer.read()
+        answer.read()
+        at += len(data)
+    wire.close()
+    return run
+
+
+def test_a_long_log_is_searched(page: "Page", studio: Studio):
+    """Find one line of two million, link to it, and come back by the link."""
+    run = long_log(studio)
+    page.goto(f"/w/{studio.known['workspace']}/runs/{run}/outputs")
+    lines = page.locator("[data-log] > log-view .lines")
+    lines.get_by_text("step 2000000").wait_for()
+    page.get_by_text("2,000,000 lines", exact=True).wait_for()
     page.keyboard.press("/")
     page.keyboard.type("needle")
     page.keyboard.press("Enter")
     page.get_by_text("1 of 1", exact=True).wait_for()
     row = lines.locator(".line.picked")
-    assert row.inner_text().split(maxsplit=1) == ["123456", "NEEDLE in the hay"]
-    assert page.url.endswith("?find=needle#L123456")
+    assert row.inner_text().split(maxsplit=1) == ["1234567", "NEEDLE in the hay"]
+    assert page.url.endswith("?find=needle#L1234567")
     page.get_by_role("checkbox", name="Regular expression").check(force=True)
-    page.locator("[data-search] [name=find]").fill("^step 1999[0-9]{2} ")
+    page.locator("[data-search] [name=find]").fill("^step 19999[0-9]{2} ")
     page.keyboard.press("Enter")
     page.get_by_text("1 of 100", exact=True).wait_for()
     page.keyboard.press("Enter")
     page.get_by_text("2 of 100", exact=True).wait_for()
-    assert row.locator("a").inner_text() == "199901"
+    assert row.locator("a").inner_text() == "1999901"
     page.keyboard.press("Shift+Enter")
     assert page.locator(".log-hits a").count() == 100
     page.locator("[data-search] [name=find]").fill("(")
@@ -98,20 +121,20 @@ def search(page: "Page", lines) -> None:
     page.get_by_text("cannot be searched for").wait_for()
     page.get_by_role("button", name="First error").click()
     row.get_by_text("ValueError").wait_for()
-    page.get_by_role("textbox", name="Go to line").fill("1234")
+    page.get_by_role("textbox", name="Go to line").fill("1001234")
     page.keyboard.press("Enter")
-    lines.locator('[data-line="1234"] > a').click()
-    lines.locator('[data-line="1240"] > a').click(modifiers=["Shift"])
-    assert page.url.endswith("#L1234-L1240") and row.count() == 7
+    lines.locator('[data-line="1001234"] > a').click()
+    lines.locator('[data-line="1001240"] > a').click(modifiers=["Shift"])
+    assert page.url.endswith("#L1001234-L1001240") and row.count() == 7
     link = page.url
     page.goto("about:blank")
     page.goto(link)
     row.first.wait_for()
-    assert row.first.inner_text().startswith("1234") and row.count() == 7
+    assert row.first.inner_text().startswith("1001234") and row.count() == 7
     # Earlier lines come as one scrolls up, without a hole.
     lines.hover()
     page.mouse.wheel(0, -100_000)
-    page.wait_for_function("document.querySelector('log-view').first < 1100")
+    page.wait_for_function("document.querySelector('log-view').first < 1001100")
     assert page.evaluate(
         "[...document.querySelectorAll('log-view .line')].map((row) => Number(row.dataset.line))"
         ".every((number, at, all) => !at || number === all[at - 1] + 1)"
@@ -152,13 +175,13 @@ def files(page: "Page") -> None:
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
         page.keyboard.press(key)
         page.wait_for_timeout(300)
-    view.locator(".code").get_by_text("0", exact=True).first.wait_for()
+    view.locator("log-view .line").get_by_text("0", exact=True).wait_for()
     with page.expect_download() as saved:
         tree.locator('[data-path="outputs/deep"] > div > .zip').click()
     with zipfile.ZipFile(saved.value.path()) as held:
         assert len(held.namelist()) == 230 and held.read("deep/er/file7.txt") == b"7"
     view.get_by_role("button", name="Back to the log").click()
-    page.locator("log-view .lines").wait_for()
+    page.locator("[data-log] > log-view .lines").first.wait_for()
 
 
 PICTURES = """

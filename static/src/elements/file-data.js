@@ -20,7 +20,7 @@ export async function showJson(place, file, signal) {
     note.className = "file-note";
     note.textContent = say("notjson");
     place.append(note);
-    await showText(place, file, signal);
+    showText(place, file);
     return;
   }
   const pane = document.createElement("div");

@@ -11,13 +11,22 @@ const TABLE = {
   audio: "mp3 wav ogg flac m4a",
   video: "mp4 webm",
 };
+const LOGS = ["logs/", "user_logs/"];
+const DATA = ["json", "table"];
 const KINDS = new Map(Object.entries(TABLE).flatMap(([kind, ends]) => ends.split(" ").map((end) => [end, kind])));
 
 /** Bytes up to which a file is shown; larger ones are offered as a download. Text and tables come piece by piece. */
 export const MOST = { json: 10e6, notebook: 20e6, image: 50e6, frame: 50 * 1024 * 1024, parquet: 2e9, audio: 2e9, video: 4e9, text: Infinity, table: Infinity };
 
 export const ending = (path) => path.split("/").at(-1).toLowerCase().split(".").at(-1);
-export const kindOf = (path) => KINDS.get(ending(path)) || "unknown";
+export function kindOf(path) {
+  const kind = KINDS.get(ending(path)) || "unknown";
+  return isLog(path) && DATA.includes(kind) ? "text" : kind;
+}
+/** Files of these folders are sent while the run writes them: what is read there is lines, whatever is in them. */
+export const isLog = (path) => LOGS.some((folder) => path.startsWith(folder));
+/** What a program writes on and on: one looks at its end first. */
+export const isWritten = (path) => isLog(path) || ["log", "out", "err", "txt"].includes(ending(path));
 
 /** Languages of which words are coloured, by the end of a name. */
 const LANGUAGES = {

@@ -2,7 +2,7 @@
 import { say } from "../wire.js";
 import { Colours } from "./log-ansi.js";
 import { part } from "./file-kinds.js";
-import { code } from "./file-text.js";
+import { code } from "./file-colours.js";
 
 const MOST_CELLS = 500;
 const MOST_TEXT = 50_000;

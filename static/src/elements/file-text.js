@@ -1,112 +1,22 @@
-// Text with the numbers of its lines, read piece by piece while one scrolls; words of common languages coloured.
-import { bytes, say } from "../wire.js";
-import { languageOf, part } from "./file-kinds.js";
+// A file of text in the page's one viewer of lines (log-view.js), with the bar that a log has.
+import { isWritten, languageOf } from "./file-kinds.js";
 
-const PIECE = 256_000;
-const MOST_ROWS = 60_000; // lines in the page; the rest is in the download
-const LONGEST = 10_000;
+const TEXT = ["lines", "search"];
 
-const WORDS = {
-  python: "and as assert async await break class continue def del elif else except False finally for from global if import in is lambda None nonlocal not or pass raise return True try while with yield then fi do done function echo export local end",
-  script: "async await break case catch class const continue default delete do else enum export extends false final finally fn for from func function if impl import in interface let match mod mut new nil null package private protected pub public return self static struct super switch this throw throws trait true try type typeof undefined use var void while yield int float double bool char long",
-  sql: "select from where and or not in as on join left right inner outer group by order having limit offset insert into values update set delete create table drop alter null is like between distinct union all case when then else end",
-  marks: "true false null yes no on off",
-};
-const PATTERNS = {
-  python: /(#.*$)|("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\b(\d[\w.]*)\b|\b([A-Za-z_]\w*)\b/g,
-  script: /(\/\/.*$|\/\*.*?(?:\*\/|$))|("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`)|\b(\d[\w.]*)\b|\b([A-Za-z_]\w*)\b/g,
-  sql: /(--.*$)|("(?:\\.|[^"\\])*"|'(?:''|[^'])*')|\b(\d[\w.]*)\b|\b([A-Za-z_]\w*)\b/g,
-  marks: /((?:^|\s)#.*$)|("(?:\\.|[^"\\])*"|'(?:''|[^'])*')|\b(\d[\w.]*)\b|\b([A-Za-z_]\w*)\b/g,
-};
-const SETS = Object.fromEntries(Object.entries(WORDS).map(([name, words]) => [name, new Set(words.split(" "))]));
-const CLASSES = ["", "t-note", "t-text", "t-number"];
-
-/** A line as nodes: comments, texts, numbers and words of the language have a colour. Line by line, which is light. */
-export function coloured(place, text, language) {
-  if (language === "diff") {
-    const part = document.createElement("span");
-    part.textContent = text;
-    part.className = { "+": "t-new", "-": "t-old", "@": "t-note" }[text[0]] || "";
-    place.append(part);
-    return;
-  }
-  const pattern = PATTERNS[language];
-  if (!pattern || text.length > 2000) {
-    place.append(text);
-    return;
-  }
-  let at = 0;
-  for (const found of text.matchAll(pattern)) {
-    const group = found.slice(1).findIndex((one) => one !== undefined) + 1;
-    const word = group === 4;
-    if (word && !SETS[language].has(language === "sql" ? found[0].toLowerCase() : found[0])) continue;
-    const part = document.createElement("span");
-    part.className = word ? "t-word" : CLASSES[group];
-    part.textContent = found[0];
-    place.append(text.slice(at, found.index), part);
-    at = found.index + found[0].length;
-  }
-  place.append(text.slice(at));
-}
-
-/** Rows with numbers. */
-export function code(text, language, first = 1) {
-  const rows = document.createElement("div");
-  rows.className = "code";
-  text.split("\n").forEach((line, at) => rows.append(row(first + at, line, language)));
-  return rows;
-}
-function row(number, text, language) {
-  const line = document.createElement("div");
-  const mark = document.createElement("b");
-  mark.textContent = number;
-  const said = document.createElement("span");
-  coloured(said, text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text, language);
-  line.append(mark, said);
-  return line;
-}
-
-/** Show a file of text in `place`; more of it comes when its end is near. */
-export async function showText(place, file, signal) {
+/** Show a file of text in `place`. It is read by windows from the studio and follows a file that still grows. */
+export function showText(place, file) {
+  const bar = document.querySelector("template[data-text-bar]").content.cloneNode(true);
+  const view = document.createElement("log-view");
+  for (const name of TEXT) view.setAttribute(name, `${file.api}/text/${name}/${file.way}`);
+  view.setAttribute("file", file.path);
+  view.setAttribute("following", "");
   const language = languageOf(file.path);
-  const pane = document.createElement("div");
-  pane.className = "file-pane";
-  pane.tabIndex = 0;
-  pane.setAttribute("role", "region");
-  pane.setAttribute("aria-label", file.path);
-  const rows = document.createElement("div");
-  rows.className = "code";
-  const note = document.createElement("p");
-  note.className = "file-note";
-  pane.append(rows, note);
-  place.append(pane);
-  const decoder = new TextDecoder();
-  let at = 0;
-  let rest = "";
-  let number = 0;
-  let reading = false;
-  const more = async () => {
-    if (reading || at >= file.size || number >= MOST_ROWS) return;
-    reading = true;
-    try {
-      const data = await part(file.address, at, Math.min(file.size, at + PIECE), signal);
-      at += data.length;
-      const whole = at >= file.size;
-      const lines = (rest + decoder.decode(data, { stream: !whole })).split("\n");
-      rest = whole ? "" : lines.pop();
-      if (whole && lines.at(-1) === "") lines.pop();
-      // A file that is one endless line comes in parts, too.
-      if (rest.length > PIECE) rest = rest.slice(0, PIECE);
-      rows.append(...lines.map((line) => row((number += 1), line.endsWith("\r") ? line.slice(0, -1) : line, language)));
-      note.textContent = whole ? "" : say(number >= MOST_ROWS ? "textcut" : "textmore", { done: bytes(at), size: bytes(file.size) });
-    } finally {
-      reading = false;
-    }
-    if (pane.isConnected && pane.scrollHeight <= pane.clientHeight + 400) await more();
-  };
-  pane.addEventListener("scroll", () => {
-    if (pane.scrollHeight - pane.scrollTop - pane.clientHeight < 1500) more().catch(() => null);
-  });
-  if (!file.size) note.textContent = say("emptyfile");
-  await more();
+  if (language) view.setAttribute("language", language);
+  // What a program writes on and on is read from its end, all else from its beginning.
+  if (!isWritten(file.path)) {
+    view.setAttribute("from", "start");
+    for (const name of ["error", "newest"]) bar.querySelector(`[data-${name}]`).remove();
+  }
+  place.append(bar, view);
+  return view;
 }

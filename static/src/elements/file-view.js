@@ -18,18 +18,20 @@ class FileView extends HTMLElement {
     const { signal } = (this.reading = new AbortController());
     const api = this.owner.getAttribute("api");
     const way = path.split("/").map(encodeURIComponent).join("/");
-    const file = { path, address: `${api}/artifacts/${way}`, rows: `${api}/rows/${way}`, preview: `${api}/preview/${way}`, size };
+    const file = { path, api, way, address: `${api}/artifacts/${way}`, rows: `${api}/rows/${way}`, preview: `${api}/preview/${way}`, size };
     this.hidden = false;
     this.body = document.createElement("div");
     this.body.className = "file-body";
     this.body.setAttribute("aria-busy", "true");
     this.replaceChildren(...this.head(file), this.body);
     try {
-      if (file.size === undefined) {
+      // Text says itself how much there is: a question for the size would have all of it checked first.
+      if (file.size === undefined && kindOf(path) !== "text") {
         file.size = await sizeOf(file.address, signal);
         this.replaceChildren(...this.head(file), this.body);
       }
       await this.draw(file, kindOf(path), signal);
+      this.watch(this.body.querySelector("log-view"));
     } catch (error) {
       if (error.name !== "AbortError" && !signal.aborted) this.note(error.message || say("away"));
     }
@@ -43,17 +45,17 @@ class FileView extends HTMLElement {
 
   async draw(file, kind, signal) {
     if (kind === "unknown") {
-      if (await isText(file, signal)) return showText(this.body, file, signal);
-      return this.note(say("nopreview"));
+      if (await isText(file, signal)) return showText(this.body, file);
+      return this.offer(file);
     }
     if (file.size > MOST[kind]) {
       if (kind === "json") {
         this.note(say("jsonlarge", { size: bytes(MOST.json) }));
-        return showText(this.body, file, signal);
+        return showText(this.body, file);
       }
       return this.note(say("toolarge", { size: bytes(file.size), most: bytes(MOST[kind]) }));
     }
-    if (kind === "text") return showText(this.body, file, signal);
+    if (kind === "text") return showText(this.body, file);
     if (kind === "image") return this.picture(file);
     if (kind === "audio" || kind === "video") return this.media(kind, file);
     if (kind === "frame") return this.frame(file, false);
@@ -66,6 +68,22 @@ class FileView extends HTMLElement {
     place.className = "file-note";
     place.textContent = text;
     this.body.append(place);
+  }
+  /** Bytes that look like no text are shown as such to who asks for it. */
+  offer(file) {
+    this.note(say("nopreview"));
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "btn s", textContent: say("astext") });
+    button.addEventListener("click", () => {
+      this.body.replaceChildren();
+      showText(this.body, file);
+      this.watch(this.body.querySelector("log-view"));
+    });
+    this.body.lastElementChild.append(" ", button);
+  }
+  /** The head says how much of a file of lines there is now. */
+  watch(view) {
+    view?.addEventListener("known", () => (this.querySelector("[data-size]").textContent = bytes(view.size)));
   }
   picture(file) {
     const link = document.createElement("a");
@@ -112,7 +130,12 @@ class FileView extends HTMLElement {
     name.textContent = file.path;
     name.title = file.path;
     const about = document.createElement("em");
-    if (file.size !== undefined) about.append(bytes(file.size), " · ");
+    const following = Object.assign(document.createElement("span"), { hidden: true, textContent: `${say("following")} · ` });
+    const lines = document.createElement("span");
+    const size = document.createElement("span");
+    following.dataset.following = lines.dataset.lines = size.dataset.size = "";
+    if (file.size !== undefined) size.textContent = bytes(file.size);
+    about.append(following, lines, size);
     const link = document.createElement("a");
     Object.assign(link, { className: "link", href: `${file.address}?download=1`, textContent: say("download") });
     link.setAttribute("download", file.path.split("/").at(-1));

@@ -16,6 +16,7 @@ const MOST_KEYS = 90;
 const LONGEST = 6000;
 // Milliseconds after an answer until htmx has wired up what it put in.
 const SETTLED = 100;
+const TOGETHER = 1000;
 
 /** The order of charts, the same while points arrive and after a reload: short names first, as in tables of runs. */
 const inOrder = (one, other) => one.length - other.length || (one < other ? -1 : 1);
@@ -159,6 +160,11 @@ class LiveRun extends HTMLElement {
     this.refresh();
     if (FINAL.includes(run.status) && !FINAL.includes(before)) this.finish();
   }
+  /** Files came: many of them in a second are one reason to look. */
+  files() {
+    this.filesLater = 0;
+    if (!this.over) this.refresh();
+  }
   /** Have the parts of the page read themselves anew: once more afterwards for what comes meanwhile. */
   refresh() {
     // A part that is being replaced hears nothing, so the last word could be lost on it.
@@ -211,6 +217,7 @@ class LiveRun extends HTMLElement {
     if (frame.t === "run") this.changed(frame.run);
     else if (frame.t === "points") this.points(frame.seq, frame.prev, frame.data);
     else if (frame.t === "children") this.refresh();
+    else if (frame.t === "files") this.filesLater ||= setTimeout(() => this.files(), TOGETHER);
     else if (frame.t === "items") htmx.trigger(this, "zaffre-items");
     else if (frame.t === "behind") this.readAll().catch(() => null);
     else if (frame.t === "log") {

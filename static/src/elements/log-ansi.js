@@ -85,7 +85,8 @@ function extended([kind, ...rest]) {
   return [[CUBE[Math.floor(at / 36)], CUBE[Math.floor(at / 6) % 6], CUBE[at % 6]], 2];
 }
 
-function clean(text) {
+/** Without characters that control a terminal. */
+export function clean(text) {
   return text.replace(CONTROLS, "");
 }
 

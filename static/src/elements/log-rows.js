@@ -1,6 +1,7 @@
 // A line of a log as a row: its number, when it was written, by which stream, and what it says.
 import { bytes, say } from "../wire.js";
-import { Colours } from "./log-ansi.js";
+import { coloured } from "./file-colours.js";
+import { clean, Colours } from "./log-ansi.js";
 
 export const CLOCK = "clock";
 export const ELAPSED = "elapsed";
@@ -11,7 +12,9 @@ export class Rows {
   constructor(view) {
     this.view = view;
     this.began = Number(view.getAttribute("began")) || 0;
-    this.when = localStorage.getItem("log-when") || "";
+    this.language = view.getAttribute("language");
+    // Nobody knows when a file's lines were written.
+    this.when = (!view.hasAttribute("file") && localStorage.getItem("log-when")) || "";
     this.colours = new Colours();
   }
   /** `fact` is {number, text, cut, time, stream}: time in ms since 1970 (0 = unknown), stream `o`, `e` or `-`. */
@@ -19,6 +22,7 @@ export class Rows {
     const row = document.createElement("div");
     row.className = "line";
     row.dataset.line = number;
+    row.said = text;
     if (time) row.dataset.time = time;
     const mark = document.createElement("a");
     Object.assign(mark, { href: `#L${number}`, textContent: number, tabIndex: -1 });
@@ -30,7 +34,8 @@ export class Rows {
       row.append(sign);
     }
     const said = document.createElement("span");
-    colours.paint(said, text);
+    if (this.language) coloured(said, clean(text), this.language);
+    else colours.paint(said, text);
     row.append(said);
     if (cut) {
       const more = document.createElement("em");

@@ -1,5 +1,6 @@
-// The bar above a log: search in the whole of it, jump to a line, the first error, wrapping.
+// The bar above a log or a file: search in the whole of it, jump to a line, the first error, wrapping.
 import { say } from "../wire.js";
+import { hitItem, tally, wordsOf } from "./log-hits.js";
 
 const SHOWN = 200; // hits in the list, and of one answer
 const LIGHT = "log-hit";
@@ -13,9 +14,10 @@ export class LogSearch {
     this.note = this.bar.querySelector("[data-hits]");
     this.list = view.closest("[data-log]").querySelector("[data-found]");
     this.hits = [];
+    this.more = null; // the line from which the search goes on
     this.at = -1;
     this.listen();
-    const asked = new URLSearchParams(location.search);
+    const asked = new URLSearchParams(view.mine ? location.search : "");
     if (asked.get("find")) {
       this.form.find.value = asked.get("find");
       this.form.case.checked = asked.get("case") === "1";
@@ -27,7 +29,7 @@ export class LogSearch {
     const on = (name, act) => this.bar.querySelector(`[data-${name}]`)?.addEventListener("click", act);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (this.key() === this.ran && this.hits.length) this.step(1);
+      if (this.key() === this.ran && (this.hits.length || this.more)) this.step(1);
       else this.run(true);
     });
     this.form.find.addEventListener("keydown", (event) => {
@@ -49,7 +51,7 @@ export class LogSearch {
     });
     pressed();
     const state = this.view.closest("[data-log]").querySelector("[data-following]");
-    this.view.addEventListener("follow", () => (state.hidden = !this.view.follow || !this.view.hasAttribute("following")));
+    this.view.addEventListener("follow", () => (state.hidden = !this.view.follow || !this.view.goesOn));
     const jump = this.bar.querySelector("[data-jump]");
     jump.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -68,7 +70,7 @@ export class LogSearch {
     return JSON.stringify([this.form.find.value, this.form.case.checked, this.form.regex.checked]);
   }
   get words() {
-    return { q: this.form.find.value, case: this.form.case.checked ? "1" : "0", regex: this.form.regex.checked ? "1" : "0" };
+    return wordsOf(this.form);
   }
   /** What is searched changed. */
   again() {
@@ -79,11 +81,8 @@ export class LogSearch {
     if (!this.form.find.value) return this.clear();
     this.ran = this.key();
     this.remember();
-    this.say(say("searching"));
-    this.form.setAttribute("aria-busy", "true");
     const told = await this.ask({ ...this.words, limit: SHOWN });
     if (!told) return;
-    this.form.removeAttribute("aria-busy");
     this.hits = told.hits;
     this.more = told.next;
     this.total = told;
@@ -95,16 +94,18 @@ export class LogSearch {
   async ask(words) {
     this.going?.abort();
     const going = (this.going = new AbortController());
+    this.say(say("searching"));
+    this.form.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(this.view.address("/search", words), { signal: going.signal, headers: { Accept: "application/json" } });
+      const answer = await fetch(this.view.address("search", words), { signal: going.signal, headers: { Accept: "application/json" } });
       const told = await answer.json();
       if (answer.ok) return told;
       this.say(told.error?.message || say("refused", { status: answer.status }), told.error?.hint);
     } catch (error) {
       if (error.name !== "AbortError") this.say(say("away"));
-      else return null;
+    } finally {
+      if (this.going === going) this.form.removeAttribute("aria-busy");
     }
-    this.form.removeAttribute("aria-busy");
     return null;
   }
   remember() {
@@ -125,6 +126,7 @@ export class LogSearch {
     this.form.case.checked = this.form.regex.checked = false;
     this.ran = "";
     this.hits = [];
+    this.more = null;
     this.at = -1;
     this.list.hidden = true;
     this.say("");
@@ -133,14 +135,17 @@ export class LogSearch {
   }
 
   async step(by) {
-    if (!this.hits.length) return this.run(true);
+    if (!this.hits.length && !this.more) return this.run(true);
     if (this.at + by >= this.hits.length && this.more) {
       const told = await this.ask({ ...this.words, limit: SHOWN, line: this.more });
       if (!told) return null;
+      this.total = { ...told, count: this.hits.length + told.count };
       this.hits.push(...told.hits);
       this.more = told.next;
       this.draw();
+      if (!told.hits.length) return this.tell();
     }
+    if (!this.hits.length) return null;
     return this.select((this.at + by + this.hits.length) % this.hits.length);
   }
   async select(at) {
@@ -159,7 +164,6 @@ export class LogSearch {
     if (at) this.view.pick(at);
   }
   async firstError() {
-    this.say(say("searching"));
     const told = await this.ask({ preset: "error", limit: 1 });
     if (!told) return;
     if (!told.hits.length) return this.say(say("noerror"));
@@ -194,28 +198,14 @@ export class LogSearch {
     this.list.hidden = this.hits.length < 2;
     this.list.replaceChildren(
       ...this.hits.map((hit, at) => {
-        const item = document.createElement("li");
-        const link = document.createElement("a");
-        Object.assign(link, { href: `#L${hit.line}` });
-        link.dataset.at = at;
-        const number = document.createElement("b");
-        number.textContent = hit.line;
-        const mark = document.createElement("mark");
-        mark.textContent = hit.text.slice(hit.start, hit.end);
-        const text = document.createElement("span");
-        text.append(hit.text.slice(0, hit.start), mark, hit.text.slice(hit.end));
-        link.append(number, text);
-        item.append(link);
+        const item = hitItem(hit, `#L${hit.line}`);
+        item.firstChild.dataset.at = at;
         return item;
       }),
     );
   }
   tell() {
-    const { count, whole } = this.total;
-    const facts = { at: (this.at + 1).toLocaleString(), count: count.toLocaleString() };
-    if (!count) this.say(say(whole ? "nohits" : "nohitsyet"));
-    else if (this.at < 0) this.say(say(whole ? "hits" : "hitsatleast", facts));
-    else this.say(say(whole ? "hitof" : "hitofatleast", facts));
+    this.say(tally(this.total, this.at));
   }
   say(words, hint = "") {
     this.note.textContent = words;

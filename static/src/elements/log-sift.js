@@ -6,7 +6,8 @@ const LETTER = { out: "o", err: "e", other: "-" };
 export class LogSift {
   constructor(view) {
     this.view = view;
-    const asked = new URLSearchParams(location.search);
+    // Of a file nobody knows streams and times.
+    const asked = new URLSearchParams(view.file === null ? location.search : "");
     this.words = Object.fromEntries(NAMES.map((name) => [name, asked.get(name)]).filter(([, value]) => value));
     this.bar = view.closest("[data-log]")?.querySelector("[data-log-bar]");
     const part = (name) => this.bar?.querySelector(`[data-${name}]`);
@@ -31,6 +32,8 @@ export class LogSift {
     when?.addEventListener("change", () => this.view.rows.show(when.value, this.view.pane));
     newest?.addEventListener("click", () => {
       this.view.turned(!this.view.newest);
+      if (this.view.newest) localStorage.setItem("log-newest", "on");
+      else localStorage.removeItem("log-newest");
       newest.setAttribute("aria-pressed", String(this.view.newest));
     });
     all?.addEventListener("click", () => this.set({ stream: "", since: "", until: "" }));

@@ -1,7 +1,9 @@
-// <log-view url="…/log" attempt="2?" live>: a whole log by the numbers of its lines.
+// <log-view lines="…/log/lines" search="…/log/search" attempt="2?" live>: a whole log by the numbers of its lines; with
+// file="a/path" a file of the run, from="start" to open it at its beginning and language="…" for the colours of code.
 //
 // A window of lines is in the page; more is read from the studio while one scrolls, jumps or follows a link. The
-// socket of the page (live-run) pushes what is written meanwhile, byte for byte, as it does for <log-tail>.
+// socket of the page (live-run) pushes what is written meanwhile, byte for byte, as it does for <log-tail>. Of a file,
+// which is sent anew when it has grown, it only says that something happened.
 import { say } from "../wire.js";
 import { lastState } from "./log-ansi.js";
 import { marker, Rows } from "./log-rows.js";
@@ -11,26 +13,36 @@ import { joined, LogWindow, MOST, PAGE } from "./log-window.js";
 
 const BEFORE = 60; // lines above one that was jumped to
 const AGAIN = 1000; // milliseconds between two fresh starts while a flood outruns the page
+const FINAL = ["completed", "failed", "canceled"];
 const LINK = /^#L(\d{1,15})(?:-L?(\d{1,15}))?$/;
 const RANGE = /^(\d{1,15})(?:-(\d{1,15}))?$/;
 
 class LogView extends LogWindow {
   connectedCallback() {
     if (this.pane) return;
+    this.file = this.getAttribute("file");
     this.rows = new Rows(this);
     this.fresh();
-    this.follow = true;
+    this.follow = this.getAttribute("from") !== "start";
     this.unseen = 0;
     this.build();
     this.sift = new LogSift(this);
     this.turned(this.newest);
     this.search = new LogSearch(this);
-    this.picked = linked();
-    addEventListener("hashchange", (this.onhash = () => this.open(linked())));
+    this.picked = this.linked();
+    addEventListener("hashchange", (this.onhash = () => this.open(this.linked())));
+    this.run = this.closest("live-run");
+    this.run?.addEventListener("zaffre-run", (this.onrun = () => this.heard()));
     if (!this.hasAttribute("live")) this.start();
   }
   disconnectedCallback() {
     removeEventListener("hashchange", this.onhash);
+    this.run?.removeEventListener("zaffre-run", this.onrun);
+    clearTimeout(this.asked);
+  }
+  /** The address speaks of this log or file, and not of another one that is open in its place. */
+  get mine() {
+    return new URLSearchParams(location.search).get("file") === this.file;
   }
   fresh() {
     this.end = -1; // offset after the last byte that is counted in; -1 = nothing read yet
@@ -48,7 +60,7 @@ class LogView extends LogWindow {
     this.pane.className = "lines";
     this.pane.tabIndex = 0;
     this.pane.setAttribute("role", "log");
-    this.pane.setAttribute("aria-label", say("log"));
+    this.pane.setAttribute("aria-label", this.file ?? say("log"));
     this.pane.setAttribute("aria-live", "off");
     this.button = document.createElement("button");
     Object.assign(this.button, { type: "button", className: "btn s to-end", hidden: true });
@@ -57,32 +69,45 @@ class LogView extends LogWindow {
     this.pane.addEventListener("click", (event) => this.clicked(event));
     this.button.addEventListener("click", () => this.toEnd());
     this.wrapped(localStorage.getItem("log-wrap") !== "off");
-    this.newest = localStorage.getItem("log-newest") === "on";
+    // What is read from its beginning has its first line above.
+    this.newest = this.follow && localStorage.getItem("log-newest") === "on";
   }
 
   // --- reading -------------------------------------------------------------------------------------
-  /** Read the end of the log, or the lines that the address names; returns the offset from which to be told more. */
+  /** Read the end, or the lines that the address names; returns the offset from which to be told more. */
   async start() {
     this.starting = true;
     try {
-      const told = await this.read({ count: PAGE });
+      const told = await this.read({ count: PAGE, ...(this.follow || this.opened ? {} : { line: 1 }) });
       this.fresh();
-      this.attempt = told.attempt;
-      this.ended = told.total - (told.open ? 1 : 0);
-      this.end = told.resume;
-      this.gap = told.gap;
+      this.know(told);
       this.replace(told);
       this.count();
       if (this.picked && !this.opened) await this.open(this.picked);
       else if (this.follow) this.bottom();
+      else {
+        this.offer();
+        this.fill();
+      }
       this.opened = true;
       this.dispatchEvent(new Event("ready"));
-    } catch {
-      if (this.end < 0) this.pane.textContent = say("away");
+    } catch (error) {
+      if (this.end < 0) this.pane.textContent = this.file === null ? say("away") : error.message;
     } finally {
       this.starting = false;
     }
     return this.end;
+  }
+  /** How much there is now. */
+  know(told) {
+    this.attempt = told.attempt;
+    this.version = told.version;
+    this.ended = told.ended ?? told.total - (told.open ? 1 : 0);
+    this.end = told.resume;
+    this.gap = told.gap;
+    this.total = told.total;
+    this.size = told.length;
+    this.dispatchEvent(new Event("known"));
   }
   /** Other lines are wanted: read anew, and search anew. */
   async sifted() {
@@ -114,12 +139,51 @@ class LogView extends LogWindow {
   /** Somebody reads further up: only the numbers at the end are read anew. */
   async recount() {
     const told = await this.read({ count: 1 });
-    this.attempt = told.attempt;
     this.unseen += Math.max(0, told.total - this.ended);
-    this.ended = told.total - (told.open ? 1 : 0);
-    this.end = told.resume;
-    this.gap = told.gap;
+    if (this.file !== null && this.line(this.ended + 1)) {
+      this.line(this.ended + 1).remove(); // it may have gone on, and is read again
+      this.last = this.ended;
+    }
+    this.know(told);
     this.rest = "";
+    this.count();
+    this.settle();
+  }
+  /** Something happened to the run. */
+  heard() {
+    this.dispatchEvent(new Event("follow"));
+    if (this.file !== null) this.look();
+  }
+  /** The run still writes, as far as the page knows. */
+  get goesOn() {
+    return this.hasAttribute("following") && !FINAL.includes(this.run?.status);
+  }
+  /** The file may have been sent anew: asked once a second at most. */
+  look() {
+    this.asked ||= setTimeout(async () => {
+      this.asked = 0;
+      if (this.starting || this.reading) return this.look();
+      const told = await this.read({ count: 1 }).catch(() => null);
+      if (!told || told.version === this.version) return;
+      if (told.total < this.last || this.end < 0) await this.start();
+      else if (this.follow) await this.grow();
+      else await this.recount();
+    }, AGAIN);
+  }
+  /** Lines at the end of a file that changed; those that stand there stay, where it only grew. */
+  async grow() {
+    const told = await this.read({ count: PAGE });
+    const ended = this.ended;
+    const shown = new Map([...this.pane.querySelectorAll(".line")].map((row) => [Number(row.dataset.line), row]));
+    const same = (text, at) => told.first + at > ended || !shown.has(told.first + at) || shown.get(told.first + at).said === text;
+    const grew = shown.size && told.first <= ended + 1 && told.total >= ended && told.lines.every(same);
+    this.know(told);
+    if (grew) {
+      shown.get(ended + 1)?.remove(); // what it said before it had ended
+      this.last = Math.min(this.last, ended);
+      this.append_(told);
+      this.trim(false);
+    } else this.replace(told);
     this.count();
     this.settle();
   }
@@ -188,9 +252,8 @@ class LogView extends LogWindow {
     this.pane.focus({ preventScroll: true });
   }
   count() {
-    const count = this.ended + (this.rest || this.line(this.ended + 1) ? 1 : 0);
-    const note = this.closest(".card")?.querySelector("[data-lines]");
-    if (note) note.textContent = say(count === 1 ? "line" : "lines", { count: count.toLocaleString() });
+    const count = this.file === null ? this.ended + (this.rest || this.line(this.ended + 1) ? 1 : 0) : this.total;
+    this.note(say(count === 1 ? "line" : "lines", { count: count.toLocaleString() }));
   }
 
   // --- moving ----------------------------------------------------------------------------------------
@@ -278,17 +341,16 @@ class LogView extends LogWindow {
     history.replaceState(history.state, "", place);
     this.mark();
   }
+  /** The lines that the address names: `#L120`, `#L120-L140`, `?line=120` or `?line=120-140`. */
+  linked() {
+    const found = this.mine && (LINK.exec(location.hash) || RANGE.exec(new URLSearchParams(location.search).get("line") || ""));
+    if (!found || !Number(found[1])) return null;
+    const [from, to] = [Number(found[1]), Number(found[2] || found[1])];
+    return [Math.min(from, to), Math.max(from, to)];
+  }
   wrapped(on) {
     this.classList.toggle("nowrap", !on);
     localStorage.setItem("log-wrap", on ? "on" : "off");
   }
-}
-
-/** The lines that the address names: `#L120`, `#L120-L140`, `?line=120` or `?line=120-140`. */
-function linked() {
-  const found = LINK.exec(location.hash) || RANGE.exec(new URLSearchParams(location.search).get("line") || "");
-  if (!found || !Number(found[1])) return null;
-  const [from, to] = [Number(found[1]), Number(found[2] || found[1])];
-  return [Math.min(from, to), Math.max(from, to)];
 }
 customElements.define("log-view", LogView);

@@ -8,13 +8,24 @@ export const MOST = 3000; // lines in the page
 /** For <log-view>, which has `rows`, `sift`, `gap`, `picked` and knows how many lines have `ended`. */
 export class LogWindow extends HTMLElement {
   // --- reading -------------------------------------------------------------------------------------
-  address(path, facts = {}) {
+  /** `name` is `lines` or `search`: attributes of the view, which say where to ask. */
+  address(name, facts = {}) {
     const attempt = this.getAttribute("attempt");
     const words = new URLSearchParams({ ...facts, ...this.sift.words, ...(attempt ? { attempt } : {}) });
-    return `${this.getAttribute("url")}${path}?${words}`;
+    return `${this.getAttribute(name)}?${words}`;
   }
-  read(facts) {
-    return ask("GET", this.address("/lines", facts));
+  /** Lines; of a large file they are counted first, which takes several questions. */
+  async read(facts) {
+    for (;;) {
+      const told = await ask("GET", this.address("lines", facts));
+      if (!told.counting) return told;
+      if (!this.isConnected) throw new Error(say("away"));
+      this.note(say("counting", { done: bytes(told.counting.done), size: bytes(told.counting.size) }));
+    }
+  }
+  note(text) {
+    const place = this.closest(".card")?.querySelector("[data-lines]");
+    if (place) place.textContent = text;
   }
 
   replace(told) {
@@ -24,7 +35,7 @@ export class LogWindow extends HTMLElement {
     this.previous = told.previous ?? null;
     this.rows.colours.reset();
     this.append_(told);
-    if (!told.total) this.pane.textContent = say("nolog");
+    if (!told.total) this.pane.textContent = say(this.file === null ? "nolog" : "emptyfile");
     else if (told.numbers && !told.numbers.length && told.previous == null && told.next == null) this.pane.textContent = say("nosift");
   }
   append_(told) {
@@ -64,7 +75,8 @@ export class LogWindow extends HTMLElement {
 
   /** Lines of the page's window end where the log does. */
   get atEnd() {
-    return this.sift.on ? this.next === null : this.last >= this.ended;
+    // A log's line without an end comes over the socket, that of a file is read like every other one.
+    return this.sift.on ? this.next === null : this.last >= (this.file === null ? this.ended : this.total);
   }
   async later() {
     if (this.reading || this.atEnd) return;
@@ -78,6 +90,11 @@ export class LogWindow extends HTMLElement {
     } finally {
       this.reading = false;
     }
+    await this.fill();
+  }
+  /** A pane that is not full cannot be scrolled for more. */
+  async fill() {
+    if (!this.follow && this.pane.clientHeight && this.isLow()) await this.later();
   }
   async earlier() {
     if (this.reading || (this.sift.on ? this.previous === null : this.first <= 1)) return;
@@ -137,8 +154,6 @@ export class LogWindow extends HTMLElement {
   turned(newest) {
     this.newest = newest;
     this.classList.toggle("newest", newest);
-    if (newest) localStorage.setItem("log-newest", "on");
-    else localStorage.removeItem("log-newest");
     if (this.follow) this.bottom();
   }
   /** How far the pane is from its oldest line; a column that runs upwards counts from below. */

@@ -4,6 +4,7 @@
 // every second and a half, from there on.
 import { ask, say } from "../wire.js";
 import { Colours } from "./log-ansi.js";
+import { hitItem, tally, wordsOf } from "./log-hits.js";
 import { CLOCK, Rows } from "./log-rows.js";
 
 const PAGE = 300;
@@ -150,15 +151,14 @@ class MergedLog extends HTMLElement {
 
   // --- search --------------------------------------------------------------------------------------
   async search() {
-    const words = { q: this.form.find.value, case: this.form.case.checked ? "1" : "0", regex: this.form.regex.checked ? "1" : "0" };
+    const words = wordsOf(this.form);
     this.found.replaceChildren();
     this.found.hidden = true;
     if (!words.q) return void (this.note.textContent = "");
     this.note.textContent = say("searching");
     try {
       const told = await ask("GET", `${this.getAttribute("url")}/search?${new URLSearchParams({ ...words, ...this.only })}`);
-      const count = { count: told.count.toLocaleString() };
-      this.note.textContent = told.count ? say(told.whole ? "hits" : "hitsatleast", count) : say(told.whole ? "nohits" : "nohitsyet");
+      this.note.textContent = tally(told);
       this.found.append(...told.hits.map((hit) => this.hit(hit, told.sources[hit.source])));
       this.found.hidden = !told.hits.length;
     } catch (error) {
@@ -167,20 +167,7 @@ class MergedLog extends HTMLElement {
   }
   /** A hit is a link to the line in its own log. */
   hit(hit, source) {
-    const item = document.createElement("li");
-    const link = document.createElement("a");
-    link.href = this.place(source, hit.line);
-    const number = document.createElement("b");
-    number.textContent = hit.line;
-    const mark = document.createElement("mark");
-    mark.textContent = hit.text.slice(hit.start, hit.end);
-    const text = document.createElement("span");
-    text.append(hit.text.slice(0, hit.start), mark, hit.text.slice(hit.end));
-    const name = document.createElement("i");
-    name.textContent = source.name;
-    link.append(name, number, text);
-    item.append(link);
-    return item;
+    return hitItem(hit, this.place(source, hit.line), Object.assign(document.createElement("i"), { textContent: source.name }));
   }
 }
 customElements.define("merged-log", MergedLog);
