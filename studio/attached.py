@@ -6,9 +6,9 @@ import os
 from typing import Any
 
 import psycopg
-from django.db import connection
 from django.db.utils import Error as DatabaseError
 
+from studio.active import TAKE, parameters
 from workspace.attached.keeper import ROUND, Keeper
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Attached:
         logging.getLogger("asyncssh").setLevel(logging.WARNING)
         while not self._stopped:
             try:
-                async with await psycopg.AsyncConnection.connect(**_parameters(), autocommit=True) as held:
+                async with await psycopg.AsyncConnection.connect(**parameters(), autocommit=True) as held:
                     await self._serve(held)
             except (psycopg.Error, DatabaseError) as error:
                 log.warning("the database is away (%s); trying again", type(error).__name__)
@@ -58,11 +58,5 @@ class Attached:
 
 
 async def _is_active(held: "psycopg.AsyncConnection[tuple[Any, ...]]") -> bool:
-    row = await (await held.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])).fetchone()
+    row = await (await held.execute(TAKE, [LOCK])).fetchone()
     return bool(row and row[0])
-
-
-def _parameters() -> dict[str, Any]:
-    """Where Django's database is, for a connection of our own outside its pool."""
-    known = connection.get_connection_params()
-    return {key: known[key] for key in ("dbname", "user", "password", "host", "port") if known.get(key)}

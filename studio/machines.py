@@ -6,12 +6,11 @@ with it, and the next one finds them. Told to stop, it takes the nodes of this h
 
 import logging
 import threading
-from typing import Any
 
-import psycopg
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connections
 
+from studio.active import Held, serve_alone
 from studio.kernel.actors import SYSTEM
 from workspace.compute.providers import ProviderError, providers
 from workspace.compute.services.machines import Manager
@@ -34,24 +33,13 @@ class Machines:
         self._end.set()
 
     def run(self) -> None:
-        while not self._end.is_set():
-            try:
-                with psycopg.connect(**_parameters(), autocommit=True) as held:
-                    self._serve(held)
-            except psycopg.Error as error:
-                log.warning("the database is away (%s); trying again", type(error).__name__)
-                connections.close_all()
-                self._end.wait(1.0)
-        connections.close_all()
+        serve_alone(LOCK, self._serve, end=self._end, log=log)
         # Needs no database: those that this process kept go with it, whatever else is away.
         for manager in self.managers:
             if self._active and manager.provider.ends_with_us:
                 manager.stop_all()
 
-    def _serve(self, held: "psycopg.Connection[tuple[Any, ...]]") -> None:
-        while not self._is_active(held):
-            if self._end.wait(1.0):
-                return
+    def _serve(self, held: Held) -> None:
         self._active = True
         log.info("this process keeps the machines")
         while not self._end.is_set():
@@ -70,14 +58,3 @@ class Machines:
         except Exception:
             log.exception("%s", manager.provider.name)
             connections.close_all()
-
-    @staticmethod
-    def _is_active(held: "psycopg.Connection[tuple[Any, ...]]") -> bool:
-        row = held.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
-        return bool(row and row[0])
-
-
-def _parameters() -> dict[str, Any]:
-    """Where Django's database is, for a connection of our own outside its pool."""
-    known = connection.get_connection_params()
-    return {key: known[key] for key in ("dbname", "user", "password", "host", "port") if known.get(key)}

@@ -10,11 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
-import psycopg
 from django.conf import settings
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
@@ -24,6 +22,7 @@ from runs.services import bring_forward, reap, rehint
 from runs.services.reaper import first_look_after
 from runs.services.scaling import tend_clusters
 from runs.tensorboards.services import tend
+from studio.active import Held, serve_alone
 from studio.celery import app as control
 from studio.kernel.actors import SYSTEM
 from studio.kernel.jobs import OUTBOX_CHANNEL, enqueue
@@ -137,20 +136,9 @@ class Relay:
         self._end.set()
 
     def run(self) -> None:
-        while not self._end.is_set():
-            try:
-                with psycopg.connect(**_parameters(), autocommit=True) as ears:
-                    self._serve(ears)
-            except psycopg.Error as error:
-                log.warning("the database is away (%s); trying again", type(error).__name__)
-                connections.close_all()
-                self._end.wait(1.0)
-        connections.close_all()
+        serve_alone(LOCK, self._serve, end=self._end, log=log)
 
-    def _serve(self, ears: "psycopg.Connection[tuple[Any, ...]]") -> None:
-        while not self._is_active(ears):
-            if self._end.wait(1.0):
-                return
+    def _serve(self, ears: Held) -> None:
         log.info("this relay is the active one")
         ears.execute(f"LISTEN {OUTBOX_CHANNEL}")
         work = jobs()
@@ -163,15 +151,3 @@ class Relay:
             # Returns at the first NOTIFY, so that a message leaves within milliseconds.
             for _ in ears.notifies(timeout=LOOK, stop_after=1):
                 outbox.due = 0.0
-
-    @staticmethod
-    def _is_active(ears: "psycopg.Connection[tuple[Any, ...]]") -> bool:
-        # The lock lives as long as this connection: a killed relay gives it back.
-        row = ears.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
-        return bool(row and row[0])
-
-
-def _parameters() -> dict[str, Any]:
-    """Where Django's database is, for a connection of our own outside its pool."""
-    known = connection.get_connection_params()
-    return {key: known[key] for key in ("dbname", "user", "password", "host", "port") if known.get(key)}
