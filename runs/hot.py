@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from runs import content, services
+from runs.services.claims import MOST_AT_ONCE
 from runs.snapshots.hot import answer_missing, take
 from studio.kernel import blobs, db, hot, live, packing
 from studio.kernel.actors import Actor
@@ -59,41 +60,52 @@ class _Claim(msgspec.Struct):
     run: Annotated[str, msgspec.Meta(max_length=26)] = ""
     attempt: int = 0
     ticket: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    most: Annotated[int, msgspec.Meta(ge=1)] = 0
 
 
 async def claim(request: hot.Request) -> hot.Response:
-    """POST /agent/v1/nodes/claim?wait=S {nonce, run?, attempt?, ticket?} → 200 with the attempt, or 204.
+    """POST /agent/v1/nodes/claim?wait=S {nonce, run?, attempt?, ticket?, most?} → 200 {runs: [attempt, …]}, or 204.
 
-    Without a run it waits up to `wait` seconds for one, so that a node works without a broker. A hub that
+    Who does not say how many it takes at `most` gets one attempt as the whole answer, as nodes of the first versions
+    expect it. Without a run it waits up to `wait` seconds for one, so that a node works without a broker. A hub that
     lost Redis only makes it look by itself more often.
     """
     actor = await request.actor()
     try:
         asked = msgspec.json.decode(await request.body(limit=4096), type=_Claim)
     except msgspec.DecodeError as error:
-        raise Invalid(f"The body is {{nonce, run?, attempt?, ticket?}}: {error}") from None
+        raise Invalid(f"The body is {{nonce, run?, attempt?, ticket?, most?}}: {error}") from None
     wait = request.number("wait", 0, most=LONGEST_POLL) or 0
     if asked.run or not wait:
-        spec = await db.run(services.claim_run, actor=actor, nonce=asked.nonce, run_id=asked.run, ticket=asked.ticket)
-        return hot.json(spec) if spec is not None else hot.Response(204)
+        found = await db.run(_claimed, asked, actor=actor, run_id=asked.run, ticket=asked.ticket)
+        return found or hot.Response(204)
     subscriber = await live.hub().subscribe([f"pool.{actor.target_id}"])
     # A node that died while it waited must not be given a run: nobody would start it.
     left = asyncio.create_task(request.left())
     try:
-        return await _wait_for_work(subscriber, left, actor=actor, nonce=asked.nonce, seconds=wait)
+        return await _wait_for_work(subscriber, left, asked, actor=actor, seconds=wait)
     finally:
         left.cancel()
         await live.hub().leave(subscriber)
 
 
+def _claimed(asked: _Claim, **named: Any) -> hot.Response | None:
+    """The answer to a claim, None when there is nothing to start."""
+    most = min(asked.most or 1, MOST_AT_ONCE)
+    found = services.claim_runs(nonce=asked.nonce, most=most, **named)
+    if not found:
+        return None
+    return hot.json({"runs": found} if asked.most else found[0])
+
+
 async def _wait_for_work(
-    subscriber: live.Subscriber, left: "asyncio.Task[None]", *, actor: Actor, nonce: str, seconds: float
+    subscriber: live.Subscriber, left: "asyncio.Task[None]", asked: _Claim, *, actor: Actor, seconds: float
 ) -> hot.Response:
     end = time.monotonic() + seconds
     while not left.done():
-        spec = await db.run(services.claim_run, actor=actor, nonce=nonce)
-        if spec is not None:
-            return hot.json(spec)
+        found = await db.run(_claimed, asked, actor=actor)
+        if found is not None:
+            return found
         rest = end - time.monotonic()
         if rest <= 0:
             return hot.Response(204)

@@ -62,14 +62,16 @@ def before(rows: QuerySet[Run], run: Run) -> QuerySet[Run]:
     return rows.filter(Q(priority__gt=run.priority) | ahead)
 
 
-def place_of(node: Node) -> Place:
-    """The node with what its live attempts were given. Exact only while its row is locked."""
-    held = Attempt.objects.filter(node=node, ended__isnull=True)
-    return Place(node.pk, capacity_of_facts(node.facts, node.slots), _used(held.aggregate(**_SUMS)), node.name)
+def place_with(node: Node, held: Sequence[Run]) -> Place:
+    """The node with the runs of its live attempts. Exact only while its row is locked."""
+    used = Used()
+    for run in held:
+        used = used.plus(need_of_run(run))
+    return Place(node.pk, capacity_of_facts(node.facts, node.slots), used, node.name)
 
 
 def places_of(nodes: Sequence[Node]) -> list[Place]:
-    """The same for several nodes, in one statement."""
+    """Nodes with what their live attempts were given, in one statement. Exact only while their rows are locked."""
     held = Attempt.objects.filter(node__in=nodes, ended__isnull=True).values("node").annotate(**_SUMS)
     used = {row["node"]: _used(dict(row)) for row in held}
     return [

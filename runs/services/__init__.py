@@ -2,7 +2,7 @@
 
 from runs.services.beginning import Words, begin_at_once, begin_soon, drain
 from runs.services.children import create_children, end_child
-from runs.services.claims import claim_run
+from runs.services.claims import claim_runs
 from runs.services.editing import edit_run
 from runs.services.ending import cancel_run, report_result
 from runs.services.experiments import (
@@ -45,7 +45,7 @@ __all__ = [
     "begin_soon",
     "bring_forward",
     "cancel_run",
-    "claim_run",
+    "claim_runs",
     "create_children",
     "create_experiment",
     "delete_run",

@@ -106,6 +106,8 @@ def close_children(run: Run) -> None:
     while above:
         rows = Run.objects.filter(parent__in=above, config__code_of=run.pk)
         above = list(rows.values_list("pk", flat=True))
+        if not above:
+            return
         left = list(rows.filter(status__in=HELD_STATES).select_related("workspace", "experiment"))
         if not left:
             continue

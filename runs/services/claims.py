@@ -1,8 +1,10 @@
-"""Claiming: one node gets one attempt of one run. Whoever commits first has it; nobody else can start it."""
+"""Claiming: one node gets one attempt of each run. Whoever commits first has it; nobody else can start it."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from math import ceil
 from typing import Any
 
 from django.conf import settings
@@ -23,40 +25,54 @@ from studio.kernel.ids import ulid
 from workspace.access import authorize, can
 from workspace.audit.services import record
 from workspace.compute.models import Node
+from workspace.compute.placement import Place
+from workspace.compute.queries import nodes_of
 from workspace.datasets.models import DatasetVersion
 from workspace.environments import queries as environments
 from zaffre.protocol import DESIRED_RUN, HELD_STATES, QUEUED, LimitsSpec, RunSpec
 
 MAX_NONCE = 64
+#: Runs that one claim gives.
+MOST_AT_ONCE = 32
 #: Runs that one claim ends because they must not start: the node's other calls wait for its lock meanwhile.
 MOST_TURNED_AWAY = 100
+_OF_RUN = ("workspace", "experiment", "snapshot", "environment_version__environment", "submitted_by")
+_OF_ATTEMPT = tuple(f"run__{name}" for name in _OF_RUN)
+#: What is asked of a node's live attempts: which this claim is about, and what they take of the node.
+_HELD = (
+    *("run_id", "no", "rank", "nonce", "node_id"),
+    *(f"run__{name}" for name in ("status", "attempt_no", *waiting.NEED) if name != "pk"),
+)
 
 
 @transaction.atomic
-def claim_run(*, actor: Actor, nonce: str, run_id: str = "", ticket: str = "") -> RunSpec | None:
-    """Give the node an attempt of the run that is to start next and has room on it: by priority, then turn, then age.
+def claim_runs(*, actor: Actor, nonce: str, run_id: str = "", ticket: str = "", most: int = 1) -> list[RunSpec]:
+    """Give the node attempts of up to `most` runs that are to start next and have room on it, in the queue's order.
 
-    None when nothing waits or nothing has room. A hint names the run that it was about, with its ticket: that one, or
-    what comes before it. A repeat with the same nonce gets the same answer, as long as the attempt lives: the first
+    Empty when nothing waits or nothing has room. A hint names the run that it was about, with its ticket: that one, or
+    what comes before it. A repeat with the same nonce gets the same answer, as far as the attempts live: the first
     one may have been lost on the way. Raises Conflict `taken` for a hint that is over or leads to nothing, Forbidden
     for anybody but a node.
     """
     gangs = seats.line_up(actor.target_id or 0)
     node = _lock_node(actor)
     authorize(node.target.workspace, actor=actor, action="node.claim")
-    nonce = nonce[:MAX_NONCE]
-    if nonce and (known := _claimed_before(node, nonce)):
-        return _spec(known)
-    if seat := seats.waiting_for(node):
-        return _spec(_take(seat, nonce))
+    nonce = nonce[:MAX_NONCE] or ulid()
+    held = list(Attempt.objects.filter(node=node, ended__isnull=True).select_related("run").only(*_HELD).order_by("pk"))
+    current = [one for one in held if one.no == one.run.attempt_no and one.run.status in HELD_STATES]
+    if known := [one for one in current if one.nonce == nonce]:
+        return [_spec(_whole(one)) for one in known]
+    # One that was reserved for this node and that it has not taken up yet.
+    if seat := next((one for one in current if one.rank and not one.nonce), None):
+        return [_spec(_whole(_take(seat, nonce)))]
     if run_id:
         _require_ticket(node, run_id, ticket)
-    run, others = _pick(node, gangs=gangs) if node.draining is None else (None, [])
-    if run is None:
-        if run_id:
-            raise Conflict("This node has no room for what waits.", code="taken")
-        return None
-    return _spec(_begin(run, node, nonce, others))
+    most = most if node.draining is None else 0
+    place = waiting.place_with(node, [one.run for one in held])
+    begun = [_begin(*one, node, nonce) for one in _pick(node, place, most, gangs=gangs)]
+    if run_id and not begun:
+        raise Conflict("This node has no room for what waits.", code="taken")
+    return [_spec(attempt) for attempt in begun]
 
 
 def _require_ticket(node: Node, run_id: str, ticket: str) -> None:
@@ -77,49 +93,59 @@ def _lock_node(actor: Actor) -> Node:
     return node
 
 
-def _claimed_before(node: Node, nonce: str) -> Attempt | None:
-    attempt = Attempt.objects.filter(node=node, nonce=nonce, ended__isnull=True).select_related("run").first()
-    if attempt is None or attempt.run.attempt_no != attempt.no or attempt.run.status not in HELD_STATES:
-        return None
-    return attempt
+def _whole(attempt: Attempt) -> Attempt:
+    return Attempt.objects.select_related(*_OF_ATTEMPT).get(pk=attempt.pk)
 
 
 def _take(seat: Attempt, nonce: str) -> Attempt:
     """The node takes up what was reserved for it; its lease begins now."""
     lease = Now() + timedelta(seconds=settings.LEASE_SECONDS)
-    Attempt.objects.filter(pk=seat.pk).update(nonce=nonce or ulid(), lease_until=lease, last_seen=Now())
+    Attempt.objects.filter(pk=seat.pk).update(nonce=nonce, lease_until=lease, last_seen=Now())
     return seat
 
 
-def _pick(node: Node, *, gangs: bool) -> tuple[Run | None, list[Node]]:
-    """The first of the waiting runs that has room on this node, locked, and the other nodes that it takes.
+def _pick(node: Node, place: Place, most: int, *, gangs: bool) -> Iterator[tuple[Run, list[Node]]]:
+    """The waiting runs that have room on this node, each locked, with the other nodes that it takes.
 
     None when the node is full or kept free. Without `gangs` (see `seats.line_up`) runs on several nodes are left out.
+    The caller begins each before it asks for the next.
     """
-    place = waiting.place_of(node)
-    fitting = waiting.fitting(place)
-    if fitting is None:
-        return None, []
     ledger = using.ledger_of(node.target.workspace, locked=True)
-    within = using.allowed(ledger, node.pk)
-    rows = waiting.in_order(node.target_id).filter(fitting, within).select_related("workspace", "experiment")
+    rows = waiting.in_order(node.target_id).select_related(*_OF_RUN)
     rows = rows if gangs else rows.filter(nodes=1)
-    for _ in range(MOST_TURNED_AWAY):
+    found = turned_away = 0
+    while found < most and turned_away < MOST_TURNED_AWAY:
+        if (fitting := waiting.fitting(place)) is None:
+            return
+        within = using.allowed(ledger, node.pk)
         # Rows that another node is claiming in this moment are skipped, not waited for.
-        run = rows.select_for_update(skip_locked=True, of=("self",)).first()
+        run = rows.filter(fitting, within).select_for_update(skip_locked=True, of=("self",)).first()
         if run is None:
-            return None, []
+            return
         if (refusal := _refusal(run)) is not None:
             _turn_away(run, *refusal)
+            turned_away += 1
             continue
         if waiting.is_kept(place, target_id=node.target_id, ahead_of=run, within=within):
-            return None, []
+            return
         others = seats.others_for(run, node)
-        if others is not None and using.permits(ledger, run, [node, *others]):
-            return run, others
-        # Too few nodes at once, or more than a limit permits: what comes after it may pass, until it waited too long.
-        rows = rows.exclude(pk=run.pk)
-    return None, []
+        if others is None or not using.permits(ledger, run, [node, *others]):
+            # Too few nodes at once, or more than a limit permits: what comes after it may pass, until it waited too
+            # long.
+            rows, turned_away = rows.exclude(pk=run.pk), turned_away + 1
+            continue
+        yield run, others
+        found += 1
+        if found == 1 < most:
+            most = min(most, _share(node))
+        place = replace(place, used=place.used.plus(waiting.need_of_run(run)))
+        ledger = ledger and using.ledger_of(node.target.workspace, locked=True)
+
+
+def _share(node: Node) -> int:
+    """How many runs the node may take at once, with the one that it has just taken: others are there for the rest."""
+    nodes = sum(waiting.is_online(one) for one in nodes_of(node.target_id).filter(draining__isnull=True))
+    return ceil((waiting.in_order(node.target_id).count() + 1) / nodes) if nodes > 1 else MOST_AT_ONCE
 
 
 def _refusal(run: Run) -> tuple[str, str, str] | None:
@@ -141,7 +167,7 @@ def _turn_away(run: Run, status: str, code: str, reason: str) -> None:
     tell(run, status)
 
 
-def _begin(run: Run, node: Node, nonce: str, others: Sequence[Node]) -> Attempt:
+def _begin(run: Run, others: Sequence[Node], node: Node, nonce: str) -> Attempt:
     no = run.attempt_no + 1
     moment = timezone.now()
     waited = {"name": "queued", "state": "done", "started": _iso(run.queued_at), "ended": _iso(moment), "note": ""}
@@ -191,10 +217,7 @@ def _iso(moment: Any) -> str | None:
 
 
 def _spec(attempt: Attempt) -> RunSpec:
-    rows = Run.objects.select_related(
-        "workspace", "experiment", "snapshot", "environment_version__environment", "submitted_by"
-    )
-    run = rows.get(pk=attempt.run_id)
+    run = attempt.run
     environment = run.environment_version
     assert run.snapshot is not None and environment is not None, "a queued run has code and an environment"
     versions = DatasetVersion.objects.in_bulk([given["version_id"] for given in run.inputs.values()])

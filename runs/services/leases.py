@@ -147,11 +147,10 @@ def _heard(run: Run, *, rank: int, launched: bool) -> float:
     retry, and the lease is as long as that asks for: the code must not begin on the short one.
     """
     rows = Attempt.objects.filter(run=run, no=run.attempt_no, rank=rank)
-    if launched:
-        rows.filter(launched__isnull=True).update(launched=Now())
-    started = rows.filter(launched__isnull=False).exists()
+    begins: dict[str, Any] = {"launched": Coalesce("launched", Now())} if launched else {}
+    started = launched or rows.filter(launched__isnull=False).exists()
     lease = lease_of(launched=started, retries_left=_may_be_retried(run))
-    rows.update(lease_until=Now() + timedelta(seconds=lease), last_seen=Now())
+    rows.update(lease_until=Now() + timedelta(seconds=lease), last_seen=Now(), **begins)
     return lease
 
 

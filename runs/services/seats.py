@@ -28,7 +28,6 @@ from zaffre.protocol import (
     COMPLETED,
     DESIRED_CANCEL,
     FAILED,
-    HELD_STATES,
     SYNC_TASK,
 )
 
@@ -72,12 +71,6 @@ def others_for(run: Run, lead: Node) -> list[Node] | None:
     free = {place.id for place in waiting.places_of(locked) if fits(need, place)}
     found = [node for node in locked if node.pk in free]
     return found[:wanted] if len(found) >= wanted else None
-
-
-def waiting_for(node: Node) -> Attempt | None:
-    """The seat that was reserved for this node and that it has not taken up yet."""
-    rows = Attempt.objects.filter(node=node, rank__gt=0, nonce="", ended__isnull=True, run__status__in=HELD_STATES)
-    return rows.select_related("run").order_by("pk").first()
 
 
 # --- meeting -------------------------------------------------------------------------------------------------------

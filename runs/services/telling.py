@@ -24,5 +24,15 @@ def _ring(run_id: str, parent_id: str | None, slug: str, fact: dict[str, str]) -
 
 
 def put_away(run: Run) -> None:
-    """Have the log and the points of a run that has ended stored for reading; call it where the end is written."""
-    enqueue_all([("logs.compact_run", run.pk), ("metrics.merge_run", run.pk)])
+    """Have the log and the points of a run that has ended stored for reading; call it where the end is written.
+
+    What is in one piece already is left as it is.
+    """
+    wanted = []
+    # A piece that is not the first.
+    if Run.objects.filter(pk=run.pk, logs__chunks__offset__gt=0).exists():
+        wanted.append(("logs.compact_run", run.pk))
+    if run.metrics:
+        wanted.append(("metrics.merge_run", run.pk))
+    if wanted:
+        enqueue_all(wanted)

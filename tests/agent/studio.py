@@ -62,6 +62,8 @@ class FakeStudio:
         self.hellos: list[dict[str, Any]] = []
         self.claims: list[dict[str, Any]] = []
         self.claim_only_named = False
+        #: Nobody gets a run; and a studio of the version before, which gives one.
+        self.held_back = self.gives_one = False
         self.log_limits = {"head": 32 * 1024**2, "tail": 32 * 1024**2}
         self.blob_reads = 0
         self.away = False
@@ -187,21 +189,30 @@ class FakeStudio:
         self.claims.append(body)
         end = time.monotonic() + wait
         with self.changed:
-            while True:
-                for run in self.runs.values():
-                    if run.nonce and run.nonce == body["nonce"] and run.status not in FINAL:
-                        return 200, self.spec(run)
-                    wanted = body.get("run") or (None if self.claim_only_named else run.id)
-                    if run.status == "queued" and wanted == run.id:
-                        run.attempt += 1
-                        run.status, run.token, run.nonce = "starting", "run-" + secrets.token_hex(8), body["nonce"]
-                        run.lease_until = time.monotonic() + self.lease
-                        self.changed.notify_all()
-                        return 200, self.spec(run)
+            while not (found := self._claimed(body)):
                 left = end - time.monotonic()
                 if left <= 0 or self.away:
                     return (409, _error("taken")) if body.get("run") else (204, None)
                 self.changed.wait(left)
+            specs = [self.spec(run) for run in found]
+            return 200, specs[0] if self.gives_one else {"runs": specs}
+
+    def _claimed(self, body: dict[str, Any]) -> list[FakeRun]:
+        runs = list(self.runs.values())
+        if known := [run for run in runs if run.nonce == body["nonce"] and run.status not in FINAL]:
+            return known
+        waiting = [] if self.held_back else [run for run in runs if run.status == "queued"]
+        if body.get("run"):
+            waiting.sort(key=lambda run: run.id != body["run"])
+        elif self.claim_only_named:
+            waiting = []
+        found = waiting[: 1 if self.gives_one else body["most"]]
+        for run in found:
+            run.attempt += 1
+            run.status, run.token, run.nonce = "starting", "run-" + secrets.token_hex(8), body["nonce"]
+            run.lease_until = time.monotonic() + self.lease
+            self.changed.notify_all()
+        return found
 
     def node_call(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
         if path == "nodes/register":

@@ -68,6 +68,19 @@ def test_a_hint_brings_a_run_at_once(studio, bring_agent, pool):
     assert named[0]["attempt"] == 1 and named[0]["ticket"] == "ticket"
 
 
+def test_a_hint_that_comes_after_its_run_is_not_followed(studio, bring_agent, pool):
+    studio.broker = pool
+    bring_agent(studio)
+    run = studio.wait_final(studio.submit({"train.py": "print('hello')"}))
+    send(pool, "zaffre.wake", [run.id, 1, "ticket"])
+    # Its successor in the queue is followed, so that one was looked at.
+    studio.claim_only_named = True
+    later = studio.submit({"train.py": "print('hello')"})
+    send(pool, "zaffre.wake", [later.id, 1, "ticket"])
+    studio.wait_final(later)
+    assert [claim["run"] for claim in studio.claims if claim.get("run")] == [later.id]
+
+
 def test_a_broken_connection_to_the_broker_is_made_again(studio, bring_agent, pool):
     studio.broker = pool
     agent = bring_agent(studio)

@@ -57,6 +57,21 @@ def test_a_run_that_comes_while_the_agent_stops_is_given_back(studio, bring_agen
     assert run.log == b""
 
 
+@pytest.mark.parametrize("gives_one", [False, True])
+def test_as_many_runs_are_asked_for_as_there_is_room_for(studio, bring_agent, gives_one):
+    studio.gives_one, studio.held_back = gives_one, True
+    bring_agent(studio, slots=3)
+    runs = [studio.submit({"train.py": "print('here')"}) for _ in range(3)]
+    studio.wait(lambda: studio.claims, "the agent asks")
+    with studio.changed:
+        studio.held_back = False
+        studio.changed.notify_all()
+    assert [studio.wait_final(run).log for run in runs] == [b"here\n"] * 3
+    assert studio.claims[0]["most"] == 3
+    # In one answer, or in three of a studio that gives one.
+    assert len({run.nonce for run in runs}) == (3 if gives_one else 1)
+
+
 def test_a_refused_invitation_is_explained(studio, tmp_path):
     refused = {"error": {"code": "unauthenticated", "message": "This token expired."}}
     studio.node_call = lambda *_: (401, refused)

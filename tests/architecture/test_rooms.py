@@ -100,7 +100,6 @@ WITHOUT_ACTOR = {
     "runs/services/seats.py:others_for",
     "runs/services/seats.py:seats_of",
     "runs/services/seats.py:settle",
-    "runs/services/seats.py:waiting_for",
     "registry/endpoints/services/placing.py:add_replicas",
     "registry/endpoints/services/placing.py:place",
     "registry/endpoints/services/telling.py:hint_nodes",

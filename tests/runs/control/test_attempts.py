@@ -81,6 +81,38 @@ def test_a_node_gets_no_more_than_its_slots(carl, node):
     assert [node.ask().status for _ in range(3)] == [200, 200, 204]
 
 
+def test_one_answer_gives_all_runs_that_there_is_room_for_in_their_order(carl, node):
+    first, second, third = (carl.submit() for _ in range(3))
+    nonce = uuid.uuid4().hex
+    specs = node.claim(most=5, nonce=nonce)["runs"]
+    assert [(spec["run"], spec["attempt"]) for spec in specs] == [(first.pk, 1), (second.pk, 1)]
+    assert len({spec["token"] for spec in specs}) == 2
+    # The answer may have been cut off: it is given again, and nothing more with it.
+    assert node.claim(most=5, nonce=nonce)["runs"] == specs
+    assert node.ask(most=5).status == 204
+    FakeCode(specs[0]).start()
+    assert FakeCode(specs[0]).end().status_code == 200
+    assert [spec["run"] for spec in node.claim(most=5)["runs"]] == [third.pk]
+    # What has ended is not given again with what lives.
+    assert [spec["run"] for spec in node.claim(most=5, nonce=nonce)["runs"]] == [second.pk]
+
+
+def test_a_node_leaves_others_their_share_of_what_waits(carl, node, join):
+    runs = [carl.submit().pk for _ in range(3)]
+    other = join("b")
+    assert [spec["run"] for spec in node.claim(most=2)["runs"]] == runs[:2]
+    runs += [carl.submit().pk]
+    assert [spec["run"] for spec in other.claim(most=2)["runs"]] == runs[2:3]
+
+
+def test_an_answer_stops_at_a_run_that_is_to_be_turned_away(carl, node, people):
+    gone, kept = carl.submit(environment_variables={"A": "1"}), carl.submit()
+    Run.objects.filter(pk=gone.pk).update(submitted_by=people.mallory)
+    assert [spec["run"] for spec in node.claim(most=2)["runs"]] == [kept.pk]
+    gone.refresh_from_db()
+    assert (gone.status, gone.reason_code) == ("canceled", "submitter_gone")
+
+
 def test_a_hint_needs_its_ticket_and_works_once(carl, node, join):
     run = carl.submit()
     word = ticket(run)
@@ -198,7 +230,10 @@ def test_a_lost_attempt_cannot_rename_its_run(carl, node):
 
 def test_a_run_that_is_canceled_between_two_attempts_is_put_away(carl, node):
     run = carl.submit(max_retries=1)
-    FakeCode(node.claim()).start()
+    code = FakeCode(node.claim())
+    code.start()
+    code.log("one\n", "two\n")
+    Run.objects.filter(pk=run.pk).update(metrics={"loss": {"last": 1.0}})
     outlive(run)
     reap(actor=SYSTEM)
     assert carl.client.post(f"{WS}/runs/{run.pk}/cancel").json()["reason"] == {
@@ -209,6 +244,15 @@ def test_a_run_that_is_canceled_between_two_attempts_is_put_away(carl, node):
         "logs.compact_run",
         "metrics.merge_run",
     }
+
+
+def test_what_is_in_one_piece_already_is_left_as_it_is(carl, node):
+    carl.submit()
+    code = FakeCode(node.claim())
+    code.start()
+    code.log("all of it\n")
+    assert code.end().status_code == 200
+    assert not Outbox.objects.filter(lane="control").exists()
 
 
 def test_code_finds_no_other_run_of_its_workspace(carl, node):
@@ -329,6 +373,7 @@ def test_a_failed_script_says_why(carl, node):
     run = carl.submit()
     code = FakeCode(node.claim())
     code.start()
+    code.log("one\n", "two\n")
     told = {"reason": "script_failed", "message": "The script ended with exit code 3."}
     assert code.end(3, **told).json() == {"status": "failed"}
     shown = carl.look(run)

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from runs.models import Attempt, Run
-from runs.services import claim_run
+from runs.services import claim_runs
 from studio.kernel import tokens
 from tests.runs.control.conftest import WS, FakeCode, FakeNode, bearer
 from tests.runs.control.test_attempts import ticket
@@ -242,13 +242,13 @@ def test_a_claim_asks_the_database_no_more_for_many_waiting(carl, machine, djang
     actor = claiming(machine("a", cpu=8))
     carl.submit(resources={"cpus": 1})
     with CaptureQueriesContext(connection) as one:
-        assert claim_run(actor=actor, nonce=uuid.uuid4().hex)
+        assert claim_runs(actor=actor, nonce=uuid.uuid4().hex)
     most = len(one)
     assert 0 < most <= 22
     for _ in range(12):
         carl.submit(resources={"cpus": 1})
     with django_assert_num_queries(most):
-        assert claim_run(actor=actor, nonce=uuid.uuid4().hex)
+        assert claim_runs(actor=actor, nonce=uuid.uuid4().hex)
 
 
 def test_the_page_says_why_it_waits(carl, machine, browser):

@@ -7,7 +7,8 @@ import queue
 import secrets
 import threading
 import time
-from typing import Any, Callable, Dict, Optional, Tuple
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Optional, Tuple
 
 from zaffre.agent.clock import now
 from zaffre.agent.door import Door, Refused, Unreachable, rest
@@ -16,8 +17,11 @@ from zaffre.protocol import AGENT
 
 log = logging.getLogger("zaffre.agent")
 
-Hint = Tuple[str, int, str]
+#: Run, attempt, ticket, and when it came.
+Hint = Tuple[str, int, str, float]
 _MOST_HINTS = 1000
+#: The long poll hears of the same run on a shorter way: it is left so much time to bring it.
+_HEAD_START_SECONDS = 0.2
 
 
 class Claims:
@@ -38,6 +42,9 @@ class Claims:
         self._end = threading.Event()
         self._taking = threading.Lock()
         self._freed = threading.Event()
+        self._waiting = threading.Event()
+        #: What was claimed lately: a hint that comes late, when a short run has ended already, is not followed.
+        self._known: Deque[Tuple[str, int]] = deque(maxlen=_MOST_HINTS)
         self._threads = [
             threading.Thread(target=self._poll, name="claims", daemon=True),
             threading.Thread(target=self._follow, name="hints", daemon=True),
@@ -67,7 +74,7 @@ class Claims:
     def hint(self, run: str, attempt: int, ticket: str) -> None:
         """Somebody says that this run waits for us. It may be repeated, late or false: the claim decides."""
         try:
-            self._hints.put_nowait((run, attempt, ticket))
+            self._hints.put_nowait((run, attempt, ticket, time.monotonic()))
         except queue.Full:
             log.warning("too many hints; the long poll will find what waits")
 
@@ -84,6 +91,7 @@ class Claims:
                     self._freed.wait(1.0)
                 continue
             try:
+                self._waiting.set()
                 self._claim({"nonce": nonce}, wait=self.recheck, sent=first)
                 nonce, first, pause = secrets.token_hex(16), now(), 0.2
             except Unreachable as error:
@@ -93,14 +101,18 @@ class Claims:
             except Exception:
                 log.exception("claiming")
                 rest(5.0, self._end.is_set)
+            finally:
+                self._waiting.clear()
 
     def _follow(self) -> None:
         while not self._end.is_set():
             hint = self._hints.get()
             if hint is None or self._end.is_set():
                 return
-            run, attempt, ticket = hint
-            if not self.jobs.free() or self.jobs.get(run, attempt):
+            run, attempt, ticket, came = hint
+            if self._waiting.is_set():
+                self._end.wait(max(0.0, came + _HEAD_START_SECONDS - time.monotonic()))
+            if not self.jobs.free() or (run, attempt) in self._known or self.jobs.get(run, attempt):
                 continue
             first = now()
             body = {"run": run, "attempt": attempt, "ticket": ticket, "nonce": secrets.token_hex(16)}
@@ -115,7 +127,9 @@ class Claims:
                     break
 
     def _claim(self, body: Dict[str, Any], *, wait: float, sent: float) -> None:
-        """Claim once. `sent` is when this nonce was first told: the lease may count from then."""
+        """Claim once, as many runs as there is room for. `sent` is when this nonce was first told: the leases may count
+        from then."""
+        body = {**body, "most": max(1, self.jobs.free())}
         path = f"{AGENT}/nodes/claim" + (f"?wait={wait:g}" if wait else "")
         try:
             answer = self.door.call("POST", path, body, timeout=wait + 10)
@@ -131,4 +145,8 @@ class Claims:
         if answer.status == 204 or not answer.body:
             return
         with self._taking:
-            self.take(answer.json(), sent)
+            found = answer.json()
+            # A studio of the version before gives one, as the whole answer.
+            for spec in found.get("runs", [found]):
+                self._known.append((str(spec["run"]), int(spec["attempt"])))
+                self.take(spec, sent)
