@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("zaffre.agent")
 
 #: How long a step waits for others to be told with it.
-_PATIENCE_SECONDS = 0.25
+_PATIENCE_SECONDS = 1.0
 
 
 class Teller:

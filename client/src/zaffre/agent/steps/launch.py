@@ -36,11 +36,16 @@ class Launch(Step):
         job.check()
         self._take_gpus()
         job.place.keep_launch(self._launch())
-        if not self._spawn_warm():
+        parent = self._ask_parent()
+        if not parent:
             self._spawn()
+        self._tell()  # the run's quarters are prepared meanwhile
+        if parent and not self._is_ready(parent):
+            parent = ""
+            self._spawn()
+        if not parent:
             self._await_ready()
         job.launched = True
-        self._tell()
         self._catch_up()
         if job.cord is not None:
             job.cord.say(cord.GO)
@@ -53,23 +58,37 @@ class Launch(Step):
         self.job.teller.note("running", name="running", state="running", note="", seconds=0)
         self.job.teller.now()
 
-    def _spawn_warm(self) -> bool:
-        """A supervisor forked by a warm parent: of the run's own environment if it has one, else of the node's."""
+    def _ask_parent(self) -> str:
+        """Have a warm parent fork a supervisor: that of the run's own environment if it has one, else of the node's.
+
+        Returns the parent's interpreter, nothing where there is none.
+        """
         job, parents = self.job, self.job.shop.parents
         python = job.python if (job.place.launch or {}).get("in_place") else interpreter()
         parent = parents.find(python)
         if parent is None:
-            return False
-        line, theirs = cord.pair()
+            return ""
+        job.cord, theirs = cord.pair()
         with theirs:
-            asked = parent.ask(job.place.path, theirs)
-        if asked and (line.hear(_START_SECONDS) or job.place.begun):
-            job.cord = line
+            if parent.ask(job.place.path, theirs):
+                return python
+        self._without(python)
+        return ""
+
+    def _is_ready(self, python: str) -> bool:
+        """Until the fork has taken the attempt and prepared all; False when there is none."""
+        job = self.job
+        assert job.cord is not None, "a parent was just asked"
+        if job.cord.hear(_START_SECONDS) or job.place.begun:
             return True
-        line.close()
-        parents.drop(python)
-        log.warning("the warm parent of %s failed; run %s is started without it", python, job.run)
+        self._without(python)
         return False
+
+    def _without(self, python: str) -> None:
+        if self.job.cord is not None:
+            self.job.cord.close()
+        self.job.shop.parents.drop(python)
+        log.warning("the warm parent of %s failed; run %s is started without it", python, self.job.run)
 
     def _spawn(self) -> None:
         job = self.job
