@@ -495,6 +495,25 @@ def test_hints_for_a_pool_without_nodes_do_not_pile_up(pool, monkeypatch):
     assert [said[0] for said in ear.heard] == ["R3", "R4", "R5"]
 
 
+def test_a_hint_gets_through_when_its_kept_connection_is_dead_or_the_server_was_emptied(pool):
+    queue = f"{broker.pool_prefix(pool.pk)}{broker.QUEUE}"
+    broker.send_hint(pool.pk, WAKE_TASK, ["R0", 1, "t"])
+    for one in events.client().client_list():
+        events.client().client_kill_filter(_id=one["id"], skipme=True)
+    broker.send_hint(pool.pk, WAKE_TASK, ["R1", 1, "t"])
+    assert events.client().llen(queue) == 2
+    events.client().flushall()
+    broker.send_hint(pool.pk, WAKE_TASK, ["R2", 1, "t"])
+    assert events.client().llen(queue) == 1
+
+
+def test_no_more_connections_are_kept_than_some(pool, monkeypatch):
+    monkeypatch.setattr(broker, "MOST_LINES", 2)
+    for other in range(4):
+        broker.send_hint(pool.pk + other, WAKE_TASK, ["R0", 1, "t"])
+    assert [target for _url, target in broker._lines] == [pool.pk + 2, pool.pk + 3]
+
+
 def test_an_emptied_server_gets_its_users_back(pool):
     events.client().acl_deluser(broker.pool_user(pool.pk))
     with pytest.raises(redis.AuthenticationError), as_pool(pool) as client:

@@ -11,7 +11,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import redis
 from celery import Celery
 from django.conf import settings
-from kombu import Connection, Queue
+from kombu import Connection, Producer, Queue
+from kombu.exceptions import OperationalError
 
 from studio.kernel import crypto, events
 from workspace.compute.models import ComputeTarget
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 QUEUE = "hints"
 #: Hints that wait for a pool without nodes. The relay repeats them, so only the newest are worth keeping.
 MOST_WAITING = 100
+#: Pools whose connections are kept.
+MOST_LINES = 32
 
 #: All that Celery's consumer needs, found by running one. Nothing here lists keys, reads another's value by
 #: GET, runs a script, or changes the server; and every key must be the pool's own.
@@ -160,19 +163,49 @@ def _app() -> Celery:
     return app
 
 
+#: Kept connections, the one used last at the end. Making one costs more than a message.
+_lines: dict[tuple[str, int], Producer] = {}
+
+
+def _line(target_id: int) -> Producer:
+    key = (settings.REDIS_URL, target_id)
+    line = _lines.pop(key, None)
+    if line is None:
+        options = {"global_keyprefix": pool_prefix(target_id), "socket_timeout": 2, "socket_connect_timeout": 2}
+        address = _spelt(key[0]) if urlsplit(key[0]).scheme == "unix" else key[0]
+        line = Connection(address, transport_options=options, connect_timeout=2).Producer()
+    _lines[key] = line
+    while len(_lines) > MOST_LINES:
+        _hang_up(next(iter(_lines)))
+    return line
+
+
+def _hang_up(key: tuple[str, int]) -> None:
+    line = _lines.pop(key, None)
+    if line is not None and line.connection is not None:
+        line.connection.release()
+
+
 def send_hint(target_id: int, task: str, args: list[object]) -> None:
     """Put a message into the pool's queue. Raises kombu's or Redis' error when the server is away."""
-    url, prefix = settings.REDIS_URL, pool_prefix(target_id)
-    options = {"global_keyprefix": prefix, "socket_timeout": 2, "socket_connect_timeout": 2}
-    address = _spelt(url) if urlsplit(url).scheme == "unix" else url
-    # A connection for each message: pools are many, messages are few, and an old connection may be dead.
-    with Connection(address, transport_options=options, connect_timeout=2) as connection:
-        _app().send_task(
-            task,
-            args=args,
-            queue=Queue(QUEUE, durable=True),  # type: ignore[arg-type]  # the stubs know names only
-            connection=connection,
-            retry=False,
-            ignore_result=True,
-        )
-    events.client().ltrim(f"{prefix}{QUEUE}", 0, MOST_WAITING - 1)
+    key = (settings.REDIS_URL, target_id)
+    kept = key in _lines
+    try:
+        _send(target_id, task, args)
+    except (OperationalError, redis.RedisError, OSError):
+        _hang_up(key)
+        if not kept:
+            raise
+        _send(target_id, task, args)  # the kept connection may have been dead, and the server is there
+
+
+def _send(target_id: int, task: str, args: list[object]) -> None:
+    _app().send_task(
+        task,
+        args=args,
+        queue=Queue(QUEUE, durable=True),  # type: ignore[arg-type]  # the stubs know names only
+        producer=_line(target_id),
+        retry=False,
+        ignore_result=True,
+    )
+    events.client().ltrim(f"{pool_prefix(target_id)}{QUEUE}", 0, MOST_WAITING - 1)
