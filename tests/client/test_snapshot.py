@@ -212,6 +212,13 @@ def git(folder, *words):
     ).stdout
 
 
+def test_git_is_not_started_where_no_repository_is(code, monkeypatch):
+    started = []
+    monkeypatch.setattr(subprocess, "run", lambda *words, **_: started.append(words))
+    assert git_facts(code) == {}
+    assert started == []
+
+
 def test_git_facts_hold_no_credentials(code):
     put(code, "train.py")
     assert git_facts(code) == {}

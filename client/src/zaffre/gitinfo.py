@@ -26,7 +26,7 @@ def git_facts(folder: Path, *, diff: bool = True) -> Dict[str, Any]:
     `diff` are the changes since the commit of the files that git follows, below `folder`; `left_out` are the paths
     whose changes are too large. Both stay away with `diff=False`, or ZAFFRE_GIT_DIFF=0 in the environment.
     """
-    commit = _git(folder, "rev-parse", "HEAD")
+    commit = _git(folder, "rev-parse", "HEAD") if _may_be_in_a_tree(folder) else None
     if not commit:
         return {}
     facts: Dict[str, Any] = {"commit": commit}
@@ -42,6 +42,12 @@ def git_facts(folder: Path, *, diff: bool = True) -> Dict[str, Any]:
     if status and diff and os.environ.get("ZAFFRE_GIT_DIFF", "").lower() not in _OFF:
         facts["diff"], facts["left_out"] = _changes(folder)
     return facts
+
+
+def _may_be_in_a_tree(folder: Path) -> bool:
+    """False where git need not be started to be told that there is nothing."""
+    here = folder.resolve()
+    return "GIT_DIR" in os.environ or any((place / ".git").exists() for place in (here, *here.parents))
 
 
 def _changes(folder: Path) -> "Tuple[str, List[str]]":
