@@ -197,6 +197,7 @@ def _of_charts() -> dict[str, str]:
             "What the processes of this run use of their machine. Steps are seconds since the script began."
         ),
         "boardmore": _("Show more ({count})"),
+        "boardusual": _("Usual order"),
         "boardone": _("1 metric"),
         "boardmany": _("{count} of {all} metrics"),
     }
@@ -224,6 +225,7 @@ def _of_outputs() -> dict[str, str]:
         "noerror": _("No line looks like an error"),
         "files": _("Files"),
         "nofiles": _("Nothing yet. What the script writes to outputs/ appears here, also when it fails."),
+        "nofilesleft": _("The script wrote nothing to outputs/."),
         "morefiles": _("More of this folder"),
         "zipped": _("{folder} as a zip"),
         "nofile": _("The run has no such file."),

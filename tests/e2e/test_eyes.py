@@ -97,3 +97,37 @@ def test_eyes_charts_and_their_order(page: "Page", studio: Studio):
     assert svg.count("data-run=") == 2 and ">mlp</text>" in svg and "fill-opacity" in svg
     page.set_viewport_size({"width": 390, "height": 860})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_an_arrangement_is_found_again_without_its_address(page: "Page", studio: Studio):
+    experiment = f"arranged-{uuid4().hex[:6]}"
+    runs = fill(studio, experiment)
+    for run in runs.values():
+        body = {"batch": str(uuid4()), "points": [["accuracy", 0.5, 1]]}
+        assert studio.ask("POST", f"{studio.ws}/runs/{run}/metrics", body).status in {200, 409}
+    home = f"/w/{studio.known['workspace']}"
+    page.goto(f"{home}/experiments/{experiment}")
+    page.get_by_label("Add a chart").select_option(label="Scatter")
+    page.get_by_role("button", name="Move this chart: Scatter").press("ArrowLeft")
+    wanted = said(page)["strip"]
+    assert wanted.endswith("~scatter;loss")
+    page.goto(f"{home}/experiments/{experiment}")
+    page.locator(".plot-card svg circle[data-run]").first.wait_for(state="attached")
+    assert said(page)["strip"] == wanted
+    # An address that says something else is the truth, and that of another experiment is not asked.
+    page.goto(f"{home}/experiments/{experiment}?strip=loss")
+    wait_for_lines(page, "ant", "bee", "cat", "dog")
+    assert said(page)["strip"] == "loss" and page.locator(".plot-card").count() == 0
+    # The cards of a run: moved in one, found so in another, and in a comparison of both.
+    page.goto(f"{home}/runs/{runs['dog']}/metrics")
+    names = page.locator("chart-board .chart-section:not([data-section='system/']) .chart-name")
+    names.nth(1).wait_for()
+    first, second = names.all_inner_texts()[:2]
+    page.get_by_role("button", name=f"Move this chart: {second}").press("ArrowLeft")
+    assert names.all_inner_texts()[:2] == [second, first]
+    page.goto(f"{home}/compare?run={runs['dog']}&run={runs['cat']}")
+    names.nth(1).wait_for()
+    assert names.all_inner_texts()[:2] == [second, first] and said(page)["order"]
+    page.get_by_role("button", name="Usual order").press("Enter")
+    page.wait_for_function("!location.search.includes('order=')")
+    assert names.all_inner_texts()[:2] == [first, second]

@@ -1,8 +1,9 @@
 // <chart-board ws run name colour> or <chart-board ws runs='[{"id","name","colour"}]'>: all metrics of runs, in sections by what stands before the slash in their names.
 //
-// The page tells it which metrics there are (`hold`); that of one run also hands the points of its socket to the charts' feed.
+// `kept` is under what this browser keeps the order of its cards. The page tells it which metrics there are (`hold`); that of one run also hands the points of its socket to the charts' feed.
 import { arrangeable } from "./arrange.js";
 import { feed } from "../series/feed.js";
+import { keep, recall } from "../series/order.js";
 import { pageOf } from "../series/settings.js";
 import { say } from "../wire.js";
 
@@ -33,6 +34,8 @@ class ChartBoard extends HTMLElement {
     if (this.run) feed.hold(this.run);
     this.find = this.querySelector("[data-charts-find]");
     this.box = this.find?.querySelector("input");
+    if (pageOf(this).own) recall("order", this.getAttribute("kept"));
+    this.usual = this.find && pageOf(this).own && this.button();
     this.body = document.createElement("div");
     this.append(this.body);
     if (!this.box) return;
@@ -87,9 +90,20 @@ class ChartBoard extends HTMLElement {
     const keys = [...section.grid.children].map((card) => card.dataset.key);
     const rest = this.order().filter((key) => !keys.includes(key));
     section.keys = keys.concat(section.keys.filter((key) => !keys.includes(key)));
-    const asked = new URLSearchParams(location.search);
-    asked.set("order", [...rest, ...keys.slice(0, MOST)].map(encodeURIComponent).join(";"));
-    history.replaceState(history.state, "", `${location.pathname}?${asked}${location.hash}`);
+    keep("order", this.getAttribute("kept"), [...rest, ...keys.slice(0, MOST)].map(encodeURIComponent).join(";"));
+    if (this.usual) this.usual.hidden = false;
+  }
+  /** Back to the order of the names. */
+  button() {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "btn s", textContent: say("boardusual") });
+    button.addEventListener("click", () => {
+      keep("order", this.getAttribute("kept"), null);
+      this.arrange();
+      this.box.focus();
+    });
+    this.find.append(button);
+    return button;
   }
   arrange() {
     const keys = this.fitting();
@@ -115,6 +129,7 @@ class ChartBoard extends HTMLElement {
     const count = this.find?.querySelector("[data-count]");
     if (count) count.textContent = this.metrics.size ? say(this.metrics.size === 1 ? "boardone" : "boardmany", { count: keys.length, all: this.metrics.size }) : "";
     if (this.find) this.find.hidden = !this.metrics.size;
+    if (this.usual) this.usual.hidden = !first.length;
     const settings = this.querySelector("chart-settings");
     if (settings) {
       settings.hidden = !this.metrics.size;

@@ -8,7 +8,7 @@ const MOST = 12;
 /** A comparison, which is where the plots read, takes so many runs. */
 const [LEAST_COMPARED, MOST_COMPARED] = [2, 200];
 
-/** Fill the strip when it is open; who folded it finds it folded. `lent`: page, arrangeable, ask of the bundle. */
+/** Fill the strip when it is open; who folded it finds it folded. `lent`: page, arrangeable, ask, recall, remember of the bundle. */
 export function strip(table, say, lent) {
   const fold = table.querySelector("details[data-strip]");
   if (fold) new Strip(table, fold, say, lent).begin();
@@ -20,6 +20,7 @@ class Strip {
     this.grid = fold.querySelector("[data-charts]");
     this.metrics = JSON.parse(fold.dataset.metrics);
     this.grouped = "grouped" in fold.dataset;
+    this.recall("strip", fold.dataset.kept);
     this.cards = new Map();
   }
 
@@ -58,10 +59,8 @@ class Strip {
     return said === null ? this.metrics : said.split(";").filter(Boolean).map(decoded).slice(0, MOST);
   }
   keep(keys) {
-    const asked = new URLSearchParams(location.search);
-    if (keys === null || String(keys) === String(this.metrics)) asked.delete("strip");
-    else asked.set("strip", keys.map(encodeURIComponent).join(";"));
-    history.replaceState(history.state, "", `${location.pathname}${String(asked) ? `?${asked}` : ""}${location.hash}`);
+    const usual = keys === null || String(keys) === String(this.metrics);
+    this.remember("strip", this.fold.dataset.kept, usual ? null : keys.map(encodeURIComponent).join(";"));
   }
   remove(key) {
     const cards = [...this.grid.children];

@@ -10,6 +10,7 @@ import { arrangeable } from "./arrange.js";
 import { copy } from "./small.js";
 import { Columns } from "./run-columns.js";
 import { keepAddress } from "./run-address.js";
+import * as order from "../series/order.js";
 import * as eyes from "./run-eyes.js";
 import { patch } from "./run-rows.js";
 
@@ -57,7 +58,7 @@ class RunTable extends HTMLElement {
     this.poll();
     this.saw(new Date());
     // After the rows: what is above them is drawn when the browser has nothing else to do.
-    if (this.querySelector("[data-strip]")) (window.requestIdleCallback || setTimeout)(() => import("./run-strip.js").then(({ strip }) => strip(this, say, { page, arrangeable, ask, governed: eyes.governed, drawable: eyes.drawable })));
+    if (this.querySelector("[data-strip]")) (window.requestIdleCallback || setTimeout)(() => import("./run-strip.js").then(({ strip }) => strip(this, say, { page, arrangeable, ask, recall: order.recall, remember: order.keep, governed: eyes.governed, drawable: eyes.drawable })));
   }
 
   disconnectedCallback() {
