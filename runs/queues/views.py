@@ -1,6 +1,7 @@
 """The tab of a compute target with what waits and what runs, and the buttons that change a run's place."""
 
 import re
+from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -60,7 +61,11 @@ def usage(request: SignedInRequest, ws: str) -> HttpResponse:
     """What the workspace and its people use of the compute, beside what they may; who may, sets it here."""
     shown = usage_of(ws, actor=request.actor)
     if request.method != "POST":
-        return render(request, "compute/usage.html", {"usage": shown, "amounts": AMOUNTS})
+        choices = _whose(shown)
+        asked = request.GET.get("whose", "")
+        chosen = next((one for one in choices if one["value"] == asked), choices[0] if choices else None)
+        told = {"usage": shown, "amounts": AMOUNTS, "choices": choices, "chosen": chosen}
+        return render(request, "compute/usage.html", told)
     form = request.POST
     return post(
         request,
@@ -70,3 +75,19 @@ def usage(request: SignedInRequest, ws: str) -> HttpResponse:
         said=_("The limit was set."),
         to=reverse("usage", args=[ws]),
     )
+
+
+def _whose(usage: dict[str, Any]) -> list[dict[str, Any]]:
+    """Whose limit the reader may set: [{value, label, scope, user, limits}], as they are now."""
+    found = []
+    if usage["may_change"]:
+        found.append(("workspace", "", _("The workspace's limit"), usage["workspace"]))
+        found.append(("user", "", _("Everybody without a limit of their own"), usage["everybody"]))
+        none = dict.fromkeys(AMOUNTS)
+        found += [("user", one["user"], one["name"], one["limits"] if one["own"] else none) for one in usage["people"]]
+    if usage["may_limit"]:
+        found.append(("site", "", _("The site's limit"), usage["site"]))
+    return [
+        {"value": f"{scope}:{user}", "label": label, "scope": scope, "user": user, "limits": limits}
+        for scope, user, label, limits in found
+    ]

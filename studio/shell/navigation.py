@@ -23,26 +23,35 @@ class Group:
     entries: tuple[Entry, ...]
 
 
+#: Pages of one target, of its nodes and of what all of them are used for; those of one environment.
+COMPUTE = (
+    *("target", "target_nodes", "node", "target_runs", "target_queue", "target_details", "target_new"),
+    *("machine", "machine_attach", "usage"),
+)
+ENVIRONMENTS = (
+    *("environment", "environment_register", "environment_packages", "environment_builds", "environment_build"),
+    *("environment_used", "environment_diff"),
+)
 GROUPS = (
     Group(
         _("Assets"),
         (
             Entry("datasets", _("Data"), "d", "datasets", ("dataset",)),
             Entry("experiments", _("Experiments"), "x", "experiments", ("experiment",)),
-            Entry("runs", _("Runs"), "r", "runs", ("run", "run_tab", "run_clone", "run_new", "compare")),
+            Entry("runs", _("Runs"), "r", "runs", ("run", "run_tab", "run_clone", "run_new", "compare", "tensorboard")),
             Entry("reports", _("Reports"), "p", "reports", ("report", "report_create", "report_edit")),
-            Entry("models", _("Models"), "m", "models", ("model",)),
+            Entry("models", _("Models"), "m", "models", ("model", "logged_model")),
             Entry("endpoints", _("Endpoints"), "e", "endpoints", ("endpoint",)),
         ),
     ),
     Group(
         _("Manage"),
         (
-            Entry("compute", _("Compute"), "c", "targets", ("target",)),
-            Entry("environments", _("Environments"), "v", "environments", ("environment",)),
+            Entry("compute", _("Compute"), "c", "targets", COMPUTE),
+            Entry("environments", _("Environments"), "v", "environments", ENVIRONMENTS),
             Entry("keyvault", _("Key vault"), "k", below=("secret",), action="secret.list"),
             Entry("bin", _("Recycle bin"), "b", below=("bin_add", "bin_purge"), action="run.read"),
-            Entry("settings", _("Members & settings"), "s", action="workspace.read"),
+            Entry("settings", _("Members & settings"), "s", below=("webhooks", "webhook"), action="workspace.read"),
             Entry("activity", _("Activity"), "a", action="audit.read"),
         ),
     ),

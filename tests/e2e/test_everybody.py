@@ -25,6 +25,8 @@ for step in range(30):
     run.log("accuracy", 1 - 1 / (step + 2), step=step)
 run.log_confusion_matrix("matrix", {"schema_type": "confusion_matrix", "schema_version": "1.0.0",
                          "data": {"class_labels": ["a", "b"], "matrix": [[3, 1], [0, 4]]}})
+for step in (1, 2):
+    run.log_table("errors", {"class": ["boot", "shirt"], "share": [0.1, 0.2 / step]})
 print("\\x1b[31mred\\x1b[0m and plain")
 print("Error: nothing is wrong")
 with run.child_run("fold") as fold:
@@ -41,7 +43,7 @@ TOO_WIDE = """[...document.querySelectorAll('body *')].filter((one) => {
     return over(one) && ![...one.children].some(over);
 }).slice(0, 3).map((one) => one.outerHTML.slice(0, 160)).join(' | ')"""
 RUN_TABS = ("", "/metrics", "/images", "/children", "/outputs", "/snapshot", "/environment", "/lineage")
-COMPARED = ("charts", "details", "metrics", "parallel", "scatter", "box", "code", "packages", "images")
+COMPARED = ("charts", "details", "metrics", "parallel", "scatter", "box", "code", "packages", "images", "tables")
 PLACES = (
     "",
     "/experiments",
@@ -55,6 +57,8 @@ PLACES = (
     "/compute-attach",
     "/keyvault",
     "/environments",
+    "/environments/new",
+    "/usage",
     "/data",
 )
 #: (language, scheme, width, height): what differs between visitors, each kind of it once with each other kind.
@@ -88,8 +92,26 @@ def places(studio: Studio) -> dict[str, str]:
     found |= {f"new {kind}": f"{home}/compute-new/{kind}" for kind in ("cluster", "instance", "joined")}
     local = studio.ask("GET", f"{studio.ws}/compute/local").json["nodes"][0]["id"]
     found |= {"instance": f"{home}/compute/desk", "node": f"{home}/compute/local/nodes/{local}"}
+    found |= {f"environment{tab}": f"{home}/environments/vision{tab}" for tab in environments(studio)}
+    processes = studio.submit({"train.py": "print(1)\n"}, distribution={"processes_per_node": 2})
+    studio.wait_for(processes, "completed", seconds=240)
+    found |= {"seats": f"{home}/runs/{processes}", "clone": f"{home}/runs/{runs[0]}/clone"}
+    waits = studio.try_submit({"train.py": ""}, resources={"cpus": 64})
+    assert waits.status == 201, waits.body
+    found |= {"waits": f"{home}/runs/{waits.json['id']}", "queue": f"{home}/compute/local/queue"}
     found["account"] = "/account"
     return found
+
+
+def environments(studio: Studio) -> list[str]:
+    """What stands below an environment with two versions, one of which is being built: ends of addresses."""
+    for asked in ("numpy==1.26.4", "numpy==2.1.0"):
+        spec = {"kind": "pip", "requirements": [asked]}
+        made = studio.ask("POST", f"{studio.ws}/environments", {"name": "vision", "spec": spec})
+        assert made.status == 201, made.body
+    build = studio.ask("POST", f"{studio.ws}/environments/vision/builds", {})
+    assert build.status == 201, build.body
+    return ["", "/packages", "/builds", f"/builds/{build.json['id']}", "/used", "/diff"]
 
 
 def problems(page: "Page", path: str) -> list[str]:

@@ -70,7 +70,9 @@ def packages_of(version: EnvironmentVersion) -> tuple[EnvironmentLock | None, li
 
 
 def compare(slug: str, name: str, old: int, new: int, *, actor: Actor) -> dict[str, Any]:
-    """Two versions beside each other: {old, new, asked, installed}, the last None where one of them has no lock.
+    """Two versions beside each other: {old, new, asked, installed, unresolved}.
+
+    `unresolved` are the numbers of those without a lock; `installed` is None while there are any.
 
     `asked` are {line, old, new}, `installed` {name, old, new} of what differs. Raises NotFound.
     """
@@ -82,12 +84,13 @@ def compare(slug: str, name: str, old: int, new: int, *, actor: Actor) -> dict[s
         if (line in lines[0]) != (line in lines[1])
     ]
     locks = [packages_of(one) for one in (before, after)]
-    known = all(lock is not None for lock, _ in locks)
+    unresolved = [one.version for one, (lock, _) in zip((before, after), locks, strict=True) if lock is None]
     return {
         "old": before,
         "new": after,
         "asked": asked,
-        "installed": differences(locks[0][1], locks[1][1]) if known else None,
+        "installed": differences(locks[0][1], locks[1][1]) if not unresolved else None,
+        "unresolved": unresolved,
     }
 
 

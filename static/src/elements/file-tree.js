@@ -40,7 +40,7 @@ class FileTree extends HTMLElement {
   nothing() {
     const note = document.createElement("li");
     note.className = "quiet";
-    note.textContent = say("nofiles");
+    note.textContent = say(this.hasAttribute("final") ? "nofilesleft" : "nofiles");
     return note;
   }
   item(entry, folder, level) {

@@ -127,6 +127,11 @@ def test_the_page_shows_and_sets_them(carl, node, browser, yard):
     done = browser("olga").post("/w/lab/usage", {"scope": "workspace", "user": "", "runs": "7", "cpus": ""})
     assert done["location"] == "/w/lab/usage"
     assert Quota.objects.get().runs == 7
+    # Who sets one of several limits finds the others as they are, and does not take them back by saving.
+    shown = browser("olga").get("/w/lab/usage?whose=workspace:").content.decode()
+    assert 'name="runs" type="number" value="7"' in shown and 'name="scope" value="workspace"' in shown
+    shown = browser("olga").get("/w/lab/usage?whose=user:carl").content.decode()
+    assert 'name="user" value="carl"' in shown and 'value="7"' not in shown
     shown = browser("rio").get("/w/lab/usage").content.decode()
     assert "1 / 7" in shown
     assert "Set a limit" not in shown

@@ -110,7 +110,8 @@ class Environments:
             return python, kept, warnings
         if ref is not None:
             return python, self._read(order, ref), warnings
-        order.say(f"Resolving {len(asked)} requirements for Python {python.minor}: done once, kept by the studio.\n")
+        count = f"{len(asked)} requirement{'' if len(asked) == 1 else 's'}"
+        order.say(f"Resolving {count} for Python {python.minor}: done once, kept by the studio.\n")
         lock = locks.resolve(uv, python, asked, self.extras, until=order.until, say=order.say)
         return python, self.desk.offer(order.version, lock, until=order.until), warnings
 
