@@ -4,7 +4,7 @@ const typing = (node) => node.closest?.("input,textarea,select,[contenteditable]
 let going = 0;
 
 function rows() {
-  return [...document.querySelectorAll("main table[data-rows] tbody tr")];
+  return [...document.querySelectorAll("main table[data-rows] tbody tr:not([hidden])")];
 }
 
 function move(by) {

@@ -28,6 +28,7 @@ import "./elements/live-feed.js";
 import "./elements/file-drop.js";
 import "./elements/filter-box.js";
 import "./elements/run-table.js";
+import "./elements/list-find.js";
 import "./elements/score-form.js";
 import "./elements/tensor-board.js";
 import "./elements/mlflow-link.js";

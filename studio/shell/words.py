@@ -25,6 +25,7 @@ def _all() -> dict[str, str]:
             "refused": _("The studio refused this ({status})."),
             "copied": _("Copied"),
             "copy": _("Copy"),
+            "listfound": _("{count} of {all}"),
             "nothing": _("Nothing has such a name."),
             "step": _("step"),
             "log": _("Log"),

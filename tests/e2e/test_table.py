@@ -144,3 +144,29 @@ def test_filter_sort_group_save_share_and_compare(page: "Page", studio: Studio, 
     asked = urlsplit(page.url)
     assert asked.path == f"/w/{ws}/compare"
     assert set(parse_qs(asked.query)["run"]) == {runs["bee"], runs["cat"], runs["dog"]}
+
+
+def test_a_list_is_filtered_by_keys_and_found_so_on_the_way_back(page: "Page", studio: Studio):
+    names = [f"{word}-{uuid4().hex[:6]}" for word in ("listed", "listless")]
+    for name in names:
+        fill(studio, name)
+    page.goto(f"/w/{studio.known['workspace']}/experiments")
+    rows = page.locator("#experiments tbody tr:visible")
+    rows.nth(1).wait_for()
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    page.keyboard.type(names[1])
+    page.wait_for_function("document.querySelectorAll('#experiments tbody tr:not([hidden])').length === 1")
+    page.get_by_role("status").get_by_text("1 of ").wait_for()
+    # What is read anew is filtered, too.
+    fill(studio, names[0])
+    page.wait_for_timeout(1500)
+    assert rows.count() == 1
+    page.locator("h1").click()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/experiments/{names[1]}**")
+    page.go_back()
+    page.wait_for_function("document.querySelectorAll('#experiments tbody tr:not([hidden])').length === 1")
+    page.get_by_label("Filter the list").fill("nothing is called so")
+    page.get_by_text("Nothing has such a name.").wait_for()
