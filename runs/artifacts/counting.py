@@ -15,6 +15,8 @@ from studio.kernel import blobs
 #: Bytes of a block, and files whose blocks are remembered: 40 kB for one of 5 GB.
 BLOCK = blobs.PIECE
 MOST_KNOWN = 256
+#: Of these so many that are not yet counted to their end: each holds an open file and some of its bytes.
+MOST_BEGUN = 16
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,9 @@ def counting_of(sha256: str) -> Counting:
     with _guard:
         found = _known.pop(sha256, None) or Counting(sha256)
         _known[sha256] = found
+        begun = [sha256 for sha256, one in _known.items() if one.text is None]
+        for oldest in begun[:-MOST_BEGUN]:
+            del _known[oldest]
         while len(_known) > MOST_KNOWN:
             _known.popitem(last=False)
     return found
