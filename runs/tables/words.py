@@ -85,7 +85,7 @@ def words() -> dict[str, str]:
         "behind": _("The studio does not answer; this is as of {time}"),
         "columns": _("Columns"),
         "group": _("Group by"),
-        "search": _("Search"),
+        "search": _("Search, or an /expression/"),
         "metrics": _("Metrics"),
         "params": _("Parameters"),
         "tags": _("Tags"),

@@ -24,6 +24,26 @@ function make(tag, facts = {}, ...inside) {
   return node;
 }
 
+/** Two ways in which a name may fit what was typed, the second for when the first finds nothing. `/…/` is an expression in
+both; else all words are in the name, or all letters in their order. */
+function sought(typed) {
+  const wanted = typed.toLowerCase().trim();
+  const asked = wanted.match(/^\/(.+)\/$/);
+  try {
+    const pattern = asked && new RegExp(typed.trim().slice(1, -1), "iu");
+    if (pattern) return [(name) => pattern.test(name), () => false];
+  } catch {
+    // No expression, or not yet: the words themselves.
+  }
+  const words = wanted.split(/\s+/);
+  const letters = [...wanted].filter((one) => one.trim());
+  const inOrder = (name) => {
+    let from = 0;
+    return letters.every((one) => (from = name.indexOf(one, from) + 1) > 0);
+  };
+  return [(name) => words.every((word) => name.toLowerCase().includes(word)), (name) => inOrder(name.toLowerCase())];
+}
+
 /** Open it for the `columns` or the `group` of a table, which lends its words and its wire. */
 export async function open(table, what, lent) {
   say = lent.say;
@@ -82,9 +102,11 @@ class Picker {
 
   /** What may be chosen and fits the search. */
   list() {
-    const typed = this.box.value.toLowerCase().trim();
-    const shown = this.sections.flatMap(([head, all]) => {
-      const found = all.filter((one) => this.name(one).toLowerCase().includes(typed) || one.key.toLowerCase().includes(typed));
+    const fitting = (fits) => this.sections.map(([head, all]) => [head, all.filter((one) => fits(this.name(one)) || fits(one.key))]);
+    const [strict, loose] = sought(this.box.value);
+    let sections = fitting(strict);
+    if (!sections.some(([, found]) => found.length)) sections = fitting(loose);
+    const shown = sections.flatMap(([head, found]) => {
       if (!found.length) return [];
       return [make("h3", { textContent: say(head) }), ...found.map((one) => this.offer(one))];
     });
