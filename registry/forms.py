@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from registry.models import Stage
-from runs.forms import clean_key, clean_value
 from studio.kernel import paths
 from studio.kernel.errors import Invalid, NotFound
+from workspace.forms import clean_key, clean_value
 
 MAX_FACTS = 50
 MAX_FRAMEWORK = 40

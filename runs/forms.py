@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from studio.kernel.errors import Invalid
+from workspace.forms import clean_tags
 
 MAX_NAME, MAX_DESCRIPTION = 256, 5000
-MAX_TAGS, MAX_KEY, MAX_VALUE = 1000, 250, 8000
 MAX_EXPERIMENT_NAME, MAX_EXPERIMENT_TAG = 500, 20_000
 #: Control characters, halves of characters, and line ends of other scripts.
 _INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
@@ -51,31 +51,6 @@ def clean_description(text: str) -> str:
     if len(text) > MAX_DESCRIPTION or "\0" in text:
         raise Invalid(f"A description has at most {MAX_DESCRIPTION} characters.", field="description")
     return text.strip()
-
-
-def clean_tags(tags: Mapping[str, Any], *, noun: str = "tag", longest: int = MAX_VALUE) -> dict[str, str]:
-    """Return tags (or properties) as texts. Raises Invalid that names the one that cannot be kept."""
-    if len(tags) > MAX_TAGS:
-        raise Invalid(f"{len(tags)} of them, and at most {MAX_TAGS} are kept.", field=noun)
-    return {
-        clean_key(key, noun=noun): clean_value(key, value, noun=noun, longest=longest) for key, value in tags.items()
-    }
-
-
-def clean_key(key: object, *, noun: str) -> str:
-    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY or not key.isprintable():
-        raise Invalid(f"The {noun} {str(key)[:60]!r} needs a name of 1 to {MAX_KEY} visible characters.", field=noun)
-    return key
-
-
-def clean_value(key: object, value: object, *, noun: str, longest: int = MAX_VALUE) -> str:
-    text = value if isinstance(value, str) else str(value)
-    if len(text) > longest or "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise Invalid(
-            f"The {noun} {str(key)[:60]!r} has at most {longest} characters, and none that cannot be stored.",
-            field=noun,
-        )
-    return text
 
 
 def clean_git(git: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Names that people give to things, checked in one place for every room of a workspace."""
+"""Names and tags that people give to things, checked in one place for every room of a workspace."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from studio.kernel.errors import Invalid
 from workspace.models import Role
@@ -8,6 +9,7 @@ from zaffre.protocol import NAME_RE, SLUG_RE
 
 MAX_TITLE = 80
 MAX_DESCRIPTION = 4000
+MAX_TAGS, MAX_KEY, MAX_VALUE = 1000, 250, 8000
 
 
 def clean_slug(slug: str) -> str:
@@ -70,3 +72,28 @@ def split_reference(
     if not (version.isascii() and version.isdigit() and len(version) < 10 and int(version) > 0):
         raise Invalid(f"{reference[:80]!r} has no version number after the colon: write name:3, or the name alone.")
     return name, int(version)
+
+
+def clean_tags(tags: Mapping[str, Any], *, noun: str = "tag", longest: int = MAX_VALUE) -> dict[str, str]:
+    """Return tags (or properties) as texts. Raises Invalid that names the one that cannot be kept."""
+    if len(tags) > MAX_TAGS:
+        raise Invalid(f"{len(tags)} of them, and at most {MAX_TAGS} are kept.", field=noun)
+    return {
+        clean_key(key, noun=noun): clean_value(key, value, noun=noun, longest=longest) for key, value in tags.items()
+    }
+
+
+def clean_key(key: object, *, noun: str) -> str:
+    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY or not key.isprintable():
+        raise Invalid(f"The {noun} {str(key)[:60]!r} needs a name of 1 to {MAX_KEY} visible characters.", field=noun)
+    return key
+
+
+def clean_value(key: object, value: object, *, noun: str, longest: int = MAX_VALUE) -> str:
+    text = value if isinstance(value, str) else str(value)
+    if len(text) > longest or "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise Invalid(
+            f"The {noun} {str(key)[:60]!r} has at most {longest} characters, and none that cannot be stored.",
+            field=noun,
+        )
+    return text

@@ -5,28 +5,32 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('compute', '0003_machines'),
-        ('environments', '0003_rebuilds'),
-        ('runs', '0012_runs_executing'),
-        ('snapshots', '0002_sent_again'),
-        ('workspace', '0001_initial'),
+        ("compute", "0003_machines"),
+        ("environments", "0003_rebuilds"),
+        ("runs", "0012_runs_executing"),
+        ("snapshots", "0002_sent_again"),
+        ("workspace", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='run',
-            name='runs_waiting',
+            model_name="run",
+            name="runs_waiting",
         ),
         migrations.AddField(
-            model_name='run',
-            name='turn',
+            model_name="run",
+            name="turn",
             field=models.PositiveIntegerField(db_default=0, default=0),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('status', 'queued')), fields=['target', '-priority', 'turn', 'id'], include=('submitted_by',), name='runs_waiting'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("status", "queued")),
+                fields=["target", "-priority", "turn", "id"],
+                include=("submitted_by",),
+                name="runs_waiting",
+            ),
         ),
     ]

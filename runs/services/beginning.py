@@ -26,6 +26,7 @@ from studio.kernel.ids import pet_name, ulid
 from workspace.access import get_workspace
 from workspace.accounts.models import User
 from workspace.audit.services import Deed, record_all
+from workspace.forms import clean_tags
 
 # The locks are taken in the order of ids, so that two processes do not wait for each other.
 _NUMBERED = """
@@ -68,7 +69,7 @@ def prepared(group: Experiment, words: Words, *, actor: Actor) -> Beginning:
         kind=Run.Kind.INTERACTIVE,
         parent=get_run_briefly(group.workspace.slug, words.parent, actor=actor) if words.parent else None,
         status=Status.RUNNING,
-        tags=forms.clean_tags(words.tags or {}),
+        tags=clean_tags(words.tags or {}),
         submitted_by=User(pk=actor.user_id, username=actor.name) if actor.user_id else None,
         client_user=forms.clean_text(words.client_user, 256),
         queued_at=moment,

@@ -21,6 +21,7 @@ from studio.kernel.ids import pet_name, ulid
 from studio.kernel.states import advance
 from workspace.access import authorize
 from workspace.audit.services import record
+from workspace.forms import clean_tags
 from zaffre.protocol import FINAL_STATES, HELD_STATES
 
 #: Children of one call.
@@ -58,7 +59,7 @@ def create_children(
             parent=parent,
             status=Status.RUNNING,
             config=mark_of(actor),
-            tags=forms.clean_tags(told.get("tags") or {}),
+            tags=clean_tags(told.get("tags") or {}),
             submitted_by_id=actor.user_id or parent.submitted_by_id,
             queued_at=moment,
             started=moment,

@@ -15,6 +15,7 @@ from runs.snapshots.models import Snapshot
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict
 from workspace.audit.services import record
+from workspace.forms import clean_key, clean_tags
 
 
 @transaction.atomic
@@ -46,12 +47,12 @@ def edit_run(
     if description is not None:
         changes["description"] = forms.clean_description(description)
     if tags is not None:
-        gone = {forms.clean_key(key, noun="tag") for key, value in tags.items() if value is None}
+        gone = {clean_key(key, noun="tag") for key, value in tags.items() if value is None}
         fresh = {key: value for key, value in tags.items() if value is not None}
         kept = {key: value for key, value in run.tags.items() if key not in gone}
-        changes["tags"] = forms.clean_tags(kept | fresh)
+        changes["tags"] = clean_tags(kept | fresh)
     if properties is not None:
-        changes["properties"] = run.properties | _new_properties(run, forms.clean_tags(properties, noun="property"))
+        changes["properties"] = run.properties | _new_properties(run, clean_tags(properties, noun="property"))
     if snapshot is not None:
         changes["snapshot"] = _its_code(run, snapshot)
     if changes:

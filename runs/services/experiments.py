@@ -12,6 +12,7 @@ from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Invalid
 from workspace.access import get_workspace
 from workspace.audit.services import record
+from workspace.forms import clean_key
 
 
 def create_experiment(
@@ -69,7 +70,7 @@ def tag_experiment(
     workspace = get_workspace(slug, actor=actor, action="run.submit")
     found = _active(slug, number, actor=actor)
     row = Experiment.objects.select_for_update(no_key=True).get(pk=found.pk)
-    given = {forms.clean_key(key, noun="tag"): value for key, value in (tags or {}).items()}
+    given = {clean_key(key, noun="tag"): value for key, value in (tags or {}).items()}
     kept = {key: value for key, value in (row.tags | given).items() if value is not None}
     told = row.description if description is None else forms.clean_description(description)
     changes = {"tags": forms.clean_experiment_tags(kept), "description": told}

@@ -24,6 +24,7 @@ from workspace.compute import queries as compute
 from workspace.datasets import queries as datasets
 from workspace.environments import queries as environments
 from workspace.environments import recipe
+from workspace.forms import clean_tags
 from workspace.models import Workspace
 from workspace.secrets import queries as secrets
 from zaffre.protocol import RunConfigBody
@@ -75,8 +76,8 @@ def submit_run(
         environment_version=environment,
         inputs=_inputs(workspace, checked),
         git=forms.clean_git(git or {}),
-        tags=forms.clean_tags(tags or {}),
-        properties=forms.clean_tags(properties or {}, noun="property"),
+        tags=clean_tags(tags or {}),
+        properties=clean_tags(properties or {}, noun="property"),
         max_retries=checked["max_retries"],
         **asked,
         turn=next_turn(target.pk, priority=asked["priority"], user_id=actor.user_id),

@@ -21,7 +21,7 @@ SELECT GREATEST(
     (SELECT max(turn) + 1 FROM runs_run WHERE status = 'queued' AND {_OWN}),
     (SELECT max(turn) + 1 FROM runs_run WHERE {_EXECUTING} AND {_OWN})
 )
-"""
+"""  # noqa: S608 - constants in another
 
 _FORWARD = f"""
 WITH served AS (
@@ -35,7 +35,7 @@ WITH served AS (
 )
 UPDATE runs_run SET turn = line.served + line.k FROM line
 WHERE runs_run.id = line.id AND line.k <= {BROUGHT} AND line.turn > line.served + line.k AND status = 'queued'
-"""
+"""  # noqa: S608 - constants in another
 
 
 def next_turn(target_id: int, *, priority: int, user_id: int | None) -> int:

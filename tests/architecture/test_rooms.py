@@ -53,6 +53,7 @@ WITHOUT_ACTOR = {
     "runs/tensorboards/queries.py:has_event_files",
     # Values of a row that the caller was given.
     "workspace/attached/queries.py:attachment_out",
+    "workspace/attached/queries.py:host_out",
     "workspace/secrets/queries.py:sealed",
     "workspace/secrets/queries.py:context",
     "workspace/secrets/queries.py:kept",

@@ -183,3 +183,17 @@ def test_a_node_drains_itself(live_server, token, api, tmp_path):
         assert done.returncode == 0, done.stderr
         assert (target.nodes.get().draining is not None) is draining
     assert api("olga").post("/agent/v1/nodes/drain", {}, format="json").status_code == 403
+
+
+def test_tags_are_kept_and_low_priority_says_that_it_has_no_effect(ws, zaffre):
+    config = AmlCompute.provisioning_configuration(
+        vm_priority="lowpriority", max_nodes=1, tags={"team": "vision", "empty": ""}
+    )
+    with pytest.warns(UserWarning, match="lowpriority has no effect"):
+        made = ComputeTarget.create(ws, "cheap", config)
+    assert (made.tags, made.vm_priority) == ({"team": "vision", "empty": ""}, "LowPriority")
+    made.update(tags={"team": "speech"})
+    assert ComputeTarget(ws, "cheap").tags == {"team": "speech"}
+    done = zaffre("compute", "update", "cheap", "--tag", "cost=7", "--max-nodes", "2")
+    assert done.returncode == 0 and "lowpriority has no effect" in done.stderr
+    assert "cost=7" in zaffre("compute", "show", "cheap").stdout

@@ -1,6 +1,14 @@
+from importlib import import_module
+
 from django.apps import AppConfig
+
+from workspace.compute.providers import add_provider
 
 
 class AttachedConfig(AppConfig):
     name = "workspace.attached"
     label = "attached"
+
+    def ready(self) -> None:
+        # Imported when it is asked for: it needs the models, and SSH.
+        add_provider("ssh", lambda: import_module("workspace.attached.pool").Pool())

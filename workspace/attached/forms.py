@@ -1,6 +1,7 @@
 """Checking where a machine is and how to log in. No error holds a password, a key or a passphrase."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -56,6 +57,12 @@ def clean_key(key: str, passphrase: str) -> str:
             raise Invalid("The passphrase does not open the key.", field="private_key_passphrase") from None
         raise Invalid("The private key is incomplete or damaged.", hint="Copy it whole.", field="private_key") from None
     return text
+
+
+def posted_way(form: Mapping[str, str]) -> dict[str, str]:
+    """How to log in, of a page's form, which may hold a value for the way that was not chosen."""
+    way = ("password",) if form.get("way") == "password" else ("private_key", "private_key_passphrase")
+    return {key: form.get(key, "") for key in way}
 
 
 def clean_studio_url(url: str) -> str:

@@ -5,10 +5,8 @@ It holds one connection; the agent on the machine needs none, so all of this may
 """
 
 import asyncio
-import hashlib
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +14,7 @@ from django.conf import settings
 from studio.kernel import db
 from studio.kernel.actors import SYSTEM
 from studio.kernel.errors import ZaffreError
-from workspace.attached import machine, queries, services, states
+from workspace.attached import kit, machine, queries, services, states
 from workspace.attached.machine import Machine
 from workspace.attached.models import Attachment
 from workspace.attached.places import Place, Trouble, fingerprint
@@ -25,7 +23,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks at what is wanted, and for a started agent to be heard of.
 ROUND, ONLINE_SECONDS = 1.0, 90.0
-WHEELS = Path(settings.BASE_DIR) / "client" / "dist"
 
 
 class Changed(Exception):
@@ -172,7 +169,7 @@ class Keep:
         row = self.row
         running = row.state == states.RUNNING
         found = await box.look()
-        folder = f"{found['home']}/.zaffre/attached/{_mark(row)}"
+        folder = f"{found['home']}/.zaffre/attached/{kit.mark_of(row.pk)}"
         facts = {"folder": folder, **{key: found[key] for key in ("python", "version", "home")}}
         if not running:
             note = f"{found['version']} ({found['python']})"
@@ -180,22 +177,17 @@ class Keep:
         url = row.studio_url or await self._forwarded(box)
         if running:
             return folder
-        wheel = next(iter(sorted(WHEELS.glob("zaffre-*.whl"))), None)
-        if wheel is None:
-            raise Trouble("no_wheel")
+        packed = await kit.pack()
         await self._step(states.COPY)
-        content = await asyncio.to_thread(wheel.read_bytes)
         told = {"url": url, "name": found["host"] or row.target.name, "slots": row.slots, "dir": folder}
         told["token"] = await db.run(services.invite, row, actor=SYSTEM)
-        files = {wheel.name: content, "node.json": json.dumps(told).encode(), **await asyncio.to_thread(_wheels)}
-        await box.copy(folder, files)
+        await box.copy(folder, {**packed.files, "node.json": json.dumps(told).encode()})
         await self._step(states.INSTALL)
-        await self._installed(box, folder, wheel, found, hashlib.sha256(content).hexdigest())
+        await self._installed(box, folder, packed, found)
         return folder
 
-    async def _installed(self, box: Machine, folder: str, wheel: Path, found: dict[str, Any], digest: str) -> None:
-        mark = f"{digest} {found['python']} {found['version']}"
-        work = asyncio.create_task(box.install(folder, wheel, found, mark, say=self._say))
+    async def _installed(self, box: Machine, folder: str, packed: kit.Kit, found: dict[str, Any]) -> None:
+        work = asyncio.create_task(box.install(folder, packed.wheel, found, packed.mark(found), say=self._say))
         try:
             # The page shows what the installer says while it works.
             while not (await asyncio.wait({work}, timeout=1.5))[0]:
@@ -273,15 +265,3 @@ class Keep:
             await db.run(services.detached, row, actor=SYSTEM)
         except ZaffreError as held:
             raise Trouble("not_removed", held.message, again=True) from None
-
-
-def _mark(row: Attachment) -> str:
-    """The name of its folder: another studio, or another target, has another one."""
-    return hashlib.sha256(f"{settings.SECRET_KEY}\0{row.pk}".encode()).hexdigest()[:16]
-
-
-def _wheels() -> dict[str, bytes]:
-    """Wheels for machines without a package index, by their paths in the folder."""
-    if not settings.SSH_WHEELS:
-        return {}
-    return {f"wheels/{one.name}": one.read_bytes() for one in sorted(Path(settings.SSH_WHEELS).glob("*.whl"))}

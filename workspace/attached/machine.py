@@ -8,7 +8,6 @@ import io
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import asyncssh
@@ -151,9 +150,9 @@ class Machine:
         except (asyncssh.Error, OSError) as error:
             raise Trouble("connection_lost", type(error).__name__, again=True) from None
 
-    async def install(self, folder: str, wheel: Path, found: dict[str, Any], mark: str, *, say: Say) -> None:
+    async def install(self, folder: str, wheel: str, found: dict[str, Any], mark: str, *, say: Say) -> None:
         """Install the wheel that was copied. Raises Trouble with the end of what the installer said."""
-        words = {"folder": folder, "wheel": wheel.name, "mark": mark, "python": found["python"], "uv": found["uv"]}
+        words = {"folder": folder, "wheel": wheel, "mark": mark, "python": found["python"], "uv": found["uv"]}
         status, out = await self.run(scripts.INSTALL, seconds=INSTALL_SECONDS, say=say, **words)
         if status == 42:
             raise Trouble("no_venv", out[-1500:])
@@ -176,6 +175,13 @@ class Machine:
         """Stop the agent and remove its folder. Raises Trouble when something is left."""
         seconds = PATIENCE / 2 + SCRIPT_SECONDS
         status, out = await self.run(scripts.REMOVE, seconds=seconds, folder=folder, patience=PATIENCE)
+        if status:
+            raise Trouble("not_removed", out[-500:], again=True)
+
+    async def release(self, folder: str, *, patience: int = PATIENCE) -> None:
+        """Stop the agent and remove all but the client. Raises Trouble when something is left."""
+        seconds = PATIENCE / 2 + SCRIPT_SECONDS
+        status, out = await self.run(scripts.RELEASE, seconds=seconds, folder=folder, patience=patience)
         if status:
             raise Trouble("not_removed", out[-500:], again=True)
 

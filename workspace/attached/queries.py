@@ -9,9 +9,10 @@ from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, NotFound
 from workspace.access import get_workspace
 from workspace.attached import words
-from workspace.attached.models import Attachment
+from workspace.attached.models import Attachment, Host
 from workspace.attached.places import fingerprint
-from workspace.compute.models import Node
+from workspace.compute import kinds
+from workspace.compute.models import ComputeTarget, Node
 from workspace.compute.queries import is_online, target_named
 
 
@@ -57,3 +58,47 @@ def is_heard_of(node_id: str, *, actor: Actor) -> bool:
         raise Forbidden("Only the studio itself looks after machines.")
     now = timezone.now()
     return any(is_online(node, now) for node in Node.objects.filter(pk=node_id))
+
+
+def get_pool(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
+    """Return a cluster whose nodes are machines over SSH. Raises NotFound."""
+    target = target_named(get_workspace(slug, actor=actor, action="compute.read"), name)
+    if target.settings.get("provider") != kinds.SSH:
+        raise NotFound(f"{name} takes its nodes from no pool of machines.")
+    return target
+
+
+def list_hosts(slug: str, name: str, *, actor: Actor) -> list[Host]:
+    """The machines of its pool, each with `.served`: the name of the node that it is now, or empty."""
+    target = get_pool(slug, name, actor=actor)
+    names = dict(Node.objects.filter(target=target).values_list("pk", "name"))
+    found = list(target.hosts.order_by("pk"))
+    for one in found:
+        one.served = names.get(one.node, "")  # type: ignore[attr-defined]
+    return found
+
+
+def host_out(found: Host) -> dict[str, Any]:
+    """What doors tell of it: never how it logs in."""
+    return {
+        "id": found.pk,
+        "address": found.host,
+        "port": found.port,
+        "username": found.username,
+        "state": found.state,
+        "reason": words.reason(found.code, found.about) if found.code else None,
+        "host_key": fingerprint(found.host_key),
+        "shown_key": fingerprint(found.shown_key),
+        "node": getattr(found, "served", "") or None,
+        "since": found.since,
+        "retry_at": found.retry_at if found.code and not found.blocked else None,
+        "folder": found.found.get("folder"),
+        "python": found.found.get("version"),
+    }
+
+
+def pool_hosts(*, actor: Actor) -> QuerySet[Host]:
+    """Every machine of every pool, those of deleted clusters too: they are to be cleaned. For the studio's own hand."""
+    if actor.kind != "system":
+        raise Forbidden("Only the studio itself looks after machines.")
+    return Host.objects.select_related("target__workspace").order_by("pk")

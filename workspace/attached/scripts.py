@@ -96,8 +96,8 @@ exit 0
 """
 )
 
-#: The agent ends its runs and goes; what does not is killed; then the folder goes. What was left is an error.
-REMOVE = (
+#: The agent ends its runs and goes; what does not is killed.
+_STOP = (
     _ALIVE
     + r"""
 case "$FOLDER" in */.zaffre/attached/*) ;; *) exit 1 ;; esac
@@ -111,8 +111,27 @@ fi
 for place in /proc/[0-9]*; do
   case "$(readlink "$place/cwd" 2>/dev/null)" in "$FOLDER"|"$FOLDER"/*) kill -KILL "${place#/proc/}" 2>/dev/null ;; esac
 done
+"""
+)
+
+#: Then the folder goes. What was left is an error.
+REMOVE = (
+    _STOP
+    + r"""
 cd / && rm -rf "$FOLDER"
 [ ! -e "$FOLDER" ]
+"""
+)
+
+#: Or all that was the node's goes, and the client stays with its caches for the next one.
+RELEASE = (
+    _STOP
+    + r"""
+cd "$FOLDER" || exit 1
+for one in * .[!.]*; do
+  case "$one" in venv|wheels|cache|installed|*.whl) ;; *) rm -rf "$one" ;; esac
+done
+[ ! -e node.json ] && [ ! -e state ]
 """
 )
 

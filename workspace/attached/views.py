@@ -13,6 +13,7 @@ from studio.kernel.errors import Conflict, Invalid
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 from workspace.attached import queries, services, states, words
+from workspace.attached.forms import posted_way
 from workspace.attached.models import Attachment
 from workspace.attached.places import fingerprint
 from workspace.compute import pages
@@ -37,12 +38,10 @@ def attach(request: SignedInRequest, ws: str) -> HttpResponse:
 
 
 def _given(form: QueryDict) -> dict[str, Any]:
-    """A form may hold a value for the way of logging in that was not chosen."""
     words_given: dict[str, Any] = {
         key: form.get(key, "") for key in ("address", "port", "username", "slots", "studio_url")
     }
-    way = ("password",) if form.get("way") == "password" else ("private_key", "private_key_passphrase")
-    return {**words_given, **{key: form.get(key, "") for key in way}, "forward": "forward" in form}
+    return {**words_given, **posted_way(form), "forward": "forward" in form}
 
 
 @signed_in

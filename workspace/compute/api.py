@@ -19,12 +19,14 @@ class TargetIn(serializers.Serializer):
     kind = serializers.CharField()
     description = serializers.CharField(default="", allow_blank=True)
     settings = serializers.DictField(default=dict)
+    tags = serializers.DictField(default=dict)
     owner = serializers.CharField(default="", allow_blank=True)
 
 
 class TargetPatch(serializers.Serializer):
     description = serializers.CharField(required=False, allow_blank=True)
     settings = serializers.DictField(required=False)
+    tags = serializers.DictField(required=False)
     owner = serializers.CharField(required=False)
 
 

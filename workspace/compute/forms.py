@@ -113,3 +113,10 @@ def posted_settings(kind: str, form: Mapping[str, str]) -> dict[str, Any]:
         found["schedule"]["time_zone"] = form["time_zone"]
     size = {word: form[word] for word in ("cpus", "memory_gb", "slots") if word in form}
     return found | ({"node": size} if size and words else {})
+
+
+def posted_tags(form: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a page's form: one on each line, `name=value`; the value may be missing."""
+    lines = [line.strip() for line in form.get("tags", "").splitlines()]
+    pairs = [line.partition("=") for line in lines if line]
+    return {name.strip(): value.strip() for name, _, value in pairs}

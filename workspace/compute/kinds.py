@@ -14,6 +14,8 @@ KINDS = (LOCAL, INSTANCE, CLUSTER, ATTACHED, JOINED)
 MANAGED = (INSTANCE, CLUSTER)
 PROCESS = "process"
 KUBERNETES = "kubernetes"
+#: A pool of machines over SSH: what a cluster takes nodes from, and no instance.
+SSH = "ssh"
 PROVIDERS = (PROCESS, KUBERNETES)
 PRIORITIES = ("dedicated", "lowpriority")
 
@@ -48,6 +50,8 @@ def clean_settings(kind: str, given: Given, *, known: Given | None = None) -> di
         # Who says what a node has does not mean the size that was named before.
         words["vm_size"] = given.get("vm_size", "")
         words["node"] = {**((known or {}).get("node") or {}), **given["node"]}
+    if known and SSH in (words.get("provider"), known.get("provider")) and words["provider"] != known["provider"]:
+        raise Invalid("A pool of machines stays one, and no other cluster becomes one.", field="provider")
     made = makers[kind](words)
     strange = sorted(str(key) for key in given if key not in made)
     if strange:
@@ -64,7 +68,7 @@ def _cluster(words: Given) -> dict[str, Any]:
     if least > most:
         raise Invalid(f"min_nodes is {least}, more than max_nodes, which is {most}.", field="min_nodes")
     return {
-        "provider": _one_of(words, "provider", PROVIDERS),
+        "provider": _one_of(words, "provider", (*PROVIDERS, SSH)),
         "min_nodes": least,
         "max_nodes": most,
         "idle_seconds_before_scaledown": number(
@@ -73,6 +77,13 @@ def _cluster(words: Given) -> dict[str, Any]:
         "priority": _one_of(words, "priority", PRIORITIES),
         **_size(words),
     }
+
+
+def require_hosts(most: int, hosts: int) -> None:
+    """Raises Invalid when a pool of so many machines cannot have `most` nodes."""
+    if most > hosts:
+        told = f"max_nodes is {most}, and the pool has {hosts} machine{'' if hosts == 1 else 's'}."
+        raise Invalid(told, hint="Each node takes one machine.", field="max_nodes")
 
 
 def _instance(words: Given) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class ComputeTarget(models.Model):
     name = models.CharField(max_length=64)
     kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.LOCAL)
     description = models.TextField(blank=True)
+    #: {name: value}, for people and their scripts; nothing here reads them.
+    tags = models.JSONField(default=dict, db_default={})
     #: What this kind lets people choose, as workspace/compute/kinds.py checked it.
     settings = models.JSONField(default=dict)
     #: Whose machine an instance is: nobody else's runs go there.

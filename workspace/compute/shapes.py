@@ -13,6 +13,7 @@ class TargetOut(serializers.Serializer):
     kind = serializers.CharField()
     description = serializers.CharField()
     settings = serializers.JSONField()
+    tags = serializers.JSONField()
     owner = serializers.CharField(source="owner.username", default=None)
     created = serializers.DateTimeField()
     created_by = serializers.CharField(source="created_by.username", default=None)
@@ -58,4 +59,5 @@ class HappeningOut(serializers.Serializer):
 def target_in_full(target: ComputeTarget, nodes: list[Node]) -> dict[str, Any]:
     """A target with its nodes, and for a cluster the status object."""
     shown: dict[str, Any] = dict(TargetOut(target).data)
+    shown["warnings"] = status.warnings_of(target)
     return {**shown, "nodes": NodeOut(nodes, many=True).data, "status": status.status_of(target, nodes)}

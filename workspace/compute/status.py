@@ -58,3 +58,10 @@ def status_of(target: ComputeTarget, nodes: Sequence[Node]) -> dict[str, Any] | 
         "vmPriority": {"dedicated": "Dedicated", "lowpriority": "LowPriority"}[told["priority"]],
         "vmSize": told.get("vm_size", ""),
     }
+
+
+def warnings_of(target: ComputeTarget) -> list[str]:
+    """What to tell who made or changed a target: words that are kept, and that mean nothing here."""
+    if target.settings.get("priority") != "lowpriority":
+        return []
+    return ["lowpriority has no effect: no machine of this studio is cheaper, or taken away before its time."]

@@ -59,6 +59,7 @@ def new(request: SignedInRequest, ws: str, kind: str) -> HttpResponse:
                 kind=kind,
                 description=given.get("description", ""),
                 settings=forms.posted_settings(kind, request.POST),
+                tags=forms.posted_tags(request.POST),
             )
             return redirect("target", ws, made.name)
         except (Invalid, Conflict) as refused:
@@ -116,6 +117,7 @@ def change(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
             actor=request.actor,
             description=request.POST.get("description"),
             settings=forms.posted_settings(kind, request.POST),
+            tags=forms.posted_tags(request.POST) if "tags" in request.POST else None,
         ),
         said=_("Saved."),
         to=reverse("target", args=[ws, name]),

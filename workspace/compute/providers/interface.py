@@ -33,6 +33,12 @@ class Order:
     #: What `start` answered the last time, when this node was started before: its disk may still be there.
     handle: Mapping[str, Any] = field(default_factory=dict)
 
+    def config(self) -> dict[str, Any]:
+        """What the node's agent is told, as its node.json has it: all but its token and its folder."""
+        told: dict[str, Any] = {"url": self.url, "name": self.name, "slots": self.slots, "target": self.target}
+        told |= {key: value for key, value in (("cpus", self.cpus), ("memory_gb", self.memory_gb)) if value}
+        return {**told, "labels": [f"{key}={value}" for key, value in self.labels.items()]}
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -44,6 +50,8 @@ class Machine:
     #: Why it ended, when the machine itself says it; `preempted` when it was taken away.
     reason: str = ""
     preempted: bool = False
+    #: Something is installed there first: the time within which its agent must register has not begun.
+    preparing: bool = False
 
 
 class Provider(Protocol):

@@ -29,9 +29,7 @@ def pod_name(node: str) -> str:
 
 def secret_of(order: Order) -> dict[str, Any]:
     """The manifest of the secret that holds the agent's configuration."""
-    told: dict[str, Any] = {"url": order.url, "name": order.name, "slots": order.slots, "target": order.target}
-    told |= {key: value for key, value in (("cpus", order.cpus), ("memory_gb", order.memory_gb)) if value}
-    told |= {"labels": [f"{key}={value}" for key, value in order.labels.items()], "token": order.token()}
+    told = {**order.config(), "token": order.token()}
     return {
         "apiVersion": "v1",
         "kind": "Secret",

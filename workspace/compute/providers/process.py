@@ -105,10 +105,7 @@ class Processes:
         with contextlib.suppress(FileNotFoundError):
             if (folder / LOG).stat().st_size > LOG_BYTES:
                 (folder / LOG).replace(folder / f"{LOG}.1")
-        told: dict[str, Any] = {"url": order.url, "name": order.name, "slots": order.slots, "target": order.target}
-        told |= {key: value for key, value in (("cpus", order.cpus), ("memory_gb", order.memory_gb)) if value}
-        if order.labels:
-            told["labels"] = [f"{key}={value}" for key, value in order.labels.items()]
+        told = order.config()
         if not (folder / "state" / "identity.json").exists():
             told["token"] = order.token()
         fresh = folder / f"{CONFIG}.new"

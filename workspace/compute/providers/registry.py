@@ -1,5 +1,6 @@
 """The providers that this installation has."""
 
+from collections.abc import Callable
 from functools import cache
 
 from django.conf import settings
@@ -7,6 +8,14 @@ from django.conf import settings
 from workspace.compute.providers.interface import Provider, ProviderError
 from workspace.compute.providers.kubernetes import Pods
 from workspace.compute.providers.process import Processes
+
+#: Providers of rooms that are built on this one, by name, as their apps told.
+_MORE: dict[str, Callable[[], Provider]] = {}
+
+
+def add_provider(name: str, make: Callable[[], Provider]) -> None:
+    """Another room's provider; called when the app of that room is ready."""
+    _MORE[name] = make
 
 
 @cache
@@ -17,7 +26,7 @@ def providers() -> dict[str, Provider]:
     }
     if settings.KUBERNETES_NAMESPACE:
         found["kubernetes"] = Pods(namespace=settings.KUBERNETES_NAMESPACE, image=settings.KUBERNETES_IMAGE)
-    return found
+    return found | {name: make() for name, make in _MORE.items()}
 
 
 def provider_named(name: str) -> Provider:

@@ -83,6 +83,8 @@ class Manager:
             _gone(node, self._said(node.pk))
         elif alive and machine is not None and node.handle.get("machine") != dict(machine.handle):
             Node.objects.filter(pk=node.pk).update(handle={**node.handle, "machine": dict(machine.handle)})
+        if machine is not None and machine.preparing:
+            _wait_on(node)
 
     def _start(self, node: Node, machine: Machine | None) -> None:
         starts = 0 if _lived(node) else int(node.handle.get("starts", 0))
@@ -163,6 +165,12 @@ def admit(node: Node) -> str:
         expires=timezone.now() + timedelta(seconds=settings.NODE_SECONDS),
     )
     return text
+
+
+def _wait_on(node: Node) -> None:
+    """Something is installed on its machine first: the time to register begins when that is done."""
+    if node.since is None or timezone.now() - node.since > timedelta(seconds=settings.NODE_SECONDS / 10):
+        Node.objects.filter(pk=node.pk, state=Node.State.PREPARING).update(since=Now())
 
 
 @transaction.atomic

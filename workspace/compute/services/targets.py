@@ -20,7 +20,7 @@ from workspace.compute.models import ComputeTarget
 from workspace.compute.providers import ProviderError, provider_named
 from workspace.compute.queries import holders, target_named
 from workspace.compute.services.pool import add_node
-from workspace.forms import clean_description, clean_name
+from workspace.forms import clean_description, clean_name, clean_tags
 from workspace.models import Workspace
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ def open_target(slug: str, *, actor: Actor, **given: Any) -> ComputeTarget:
     """`create_target` in the workspace of this short name. A machine is attached with its address, by another room."""
     if given.get("kind") == ComputeTarget.Kind.ATTACHED:
         raise Invalid("Attach the machine with its address and an account.", field="kind")
+    if (given.get("settings") or {}).get("provider") == kinds.SSH:
+        raise Invalid("Make a pool with the addresses of its machines.", field="provider")
     return create_target(get_workspace(slug, actor=actor, action="compute.read"), actor=actor, **given)
 
 
@@ -52,6 +54,7 @@ def create_target(
     description: str = "",
     settings: Mapping[str, Any] | None = None,
     owner: str = "",
+    tags: Mapping[str, Any] | None = None,
 ) -> ComputeTarget:
     """Make a compute target with a queue of its own; `owner` is the name of the member whose instance it is.
 
@@ -72,6 +75,7 @@ def create_target(
                 name=name,
                 kind=kind,
                 description=clean_description(description),
+                tags=clean_tags(tags or {}),
                 settings=checked,
                 owner=person,
                 state=lifecycle.CREATING if kind == ComputeTarget.Kind.INSTANCE else "",
@@ -130,16 +134,23 @@ def change_target(
     description: str | None = None,
     settings: Mapping[str, Any] | None = None,
     owner: str | None = None,
+    tags: Mapping[str, Any] | None = None,
 ) -> ComputeTarget:
-    """Change what is given; settings that are not named stay as they are. Raises NotFound, Invalid."""
+    """Change what is given; settings that are not named stay as they are, `tags` are all that it has then.
+
+    Raises NotFound, Invalid.
+    """
     workspace = get_workspace(slug, actor=actor, action="compute.read")
     target = target_named(workspace, name, locked=True)
     require_hand(target, actor=actor)
     changes: dict[str, Any] = {}
     if description is not None:
         changes["description"] = clean_description(description)
+    if tags is not None:
+        changes["tags"] = clean_tags(tags)
     if settings:
         changes["settings"] = kinds.clean_settings(target.kind, settings, known=target.settings)
+        _require_hosts(target, changes["settings"])
         _require_provider(changes["settings"])
     if owner is not None:
         authorize(workspace, actor=actor, action="compute.change")
@@ -152,6 +163,12 @@ def change_target(
     for key, value in changed.items():
         setattr(target, key, value)
     return target
+
+
+def _require_hosts(target: ComputeTarget, settings: Mapping[str, Any]) -> None:
+    # By the relation: machines are another room's, which is built on this one.
+    if settings.get("provider") == kinds.SSH:
+        kinds.require_hosts(settings["max_nodes"], target.hosts.filter(leaving=False).count())
 
 
 def require_hand(target: ComputeTarget, *, actor: Actor) -> None:

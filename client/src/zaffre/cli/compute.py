@@ -1,12 +1,12 @@
-"""zaffre compute list, show, create, update, delete, start, stop, restart, nodes, drain, attach, detach"""
+"""zaffre compute list, show, create, update, delete, start, stop, restart, nodes, drain, attach, detach, hosts"""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any, Dict, List
 
-from zaffre.cli import attach, placing
-from zaffre.cli.common import age, facts, note, noun, sure, table, tell, verb, workspace_of
+from zaffre.cli import attach, hosting, placing
+from zaffre.cli.common import age, facts, note, noun, pairs, sure, table, tell, verb, workspace_of
 from zaffre.errors import UserErrorException
 from zaffre.transport import segment
 
@@ -25,9 +25,12 @@ def add(nouns: Any) -> None:
     create.add_argument("name", metavar="NAME")
     create.add_argument("--description", default="")
     create.add_argument("--owner", metavar="USER", help="whose instance it is (default: yours)")
+    create.add_argument("--tag", action="append", metavar="NAME=VALUE")
+    hosting.add_to_create(create)
     _settings(create)
     update = _named(verbs, "update", _update, "Change settings; what is not named stays as it is.")
     update.add_argument("--description")
+    update.add_argument("--tag", action="append", metavar="NAME=VALUE", help="instead of those that it has")
     _settings(update)
     delete = _named(verbs, "delete", _delete, "Delete a compute target with its nodes.")
     delete.add_argument("--yes", action="store_true", help="do not ask")
@@ -40,6 +43,7 @@ def add(nouns: Any) -> None:
     drain.add_argument("node", metavar="NODE", help="its name or id")
     drain.add_argument("--undo", action="store_true", help="give it runs again")
     attach.add(verbs)
+    hosting.add(verbs)
 
 
 def _named(verbs: Any, word: str, handle: Any, text: str) -> argparse.ArgumentParser:
@@ -108,6 +112,7 @@ def _told(found: Dict[str, Any]) -> str:
     settings = found.get("settings") or {}
     lines = [("target", found["name"]), ("kind", found["kind"]), ("state", found.get("state"))]
     lines += [("why", found.get("reason")), ("owner", found.get("owner"))]
+    lines.append(("tags", ", ".join(f"{key}={value}" for key, value in (found.get("tags") or {}).items())))
     lines += [(key.replace("_", " "), settings.get(key)) for key in (*_NUMBERS, *_WORDS)]
     return facts(lines)
 
@@ -129,10 +134,25 @@ def _nodes(options: argparse.Namespace) -> int:
 def _create(options: argparse.Namespace) -> int:
     space = workspace_of(options)
     kind = _KINDS.get(options.kind, options.kind)
-    body = {"name": options.name, "kind": kind, "description": options.description, "settings": _given(options)}
+    body: Dict[str, Any] = {"kind": kind, "description": options.description, "settings": _given(options)}
+    body["tags"] = pairs(options.tag, "--tag")
     if options.owner:
         body["owner"] = options.owner
-    found = space.client.post(f"{space.path}/compute", body)
+    named = f"{space.path}/compute/{segment(options.name)}"
+    machines = hosting.machines(options)
+    if machines:
+        if kind != "cluster":
+            raise UserErrorException("Only a cluster takes its nodes from machines.", code="usage")
+        space.client.post(f"{named}/pool", {**body, **machines})
+        found = space.client.get(named)
+    else:
+        found = space.client.post(f"{space.path}/compute", {"name": options.name, **body})
+    return _say(options, found)
+
+
+def _say(options: argparse.Namespace, found: Dict[str, Any]) -> int:
+    for text in found.get("warnings") or []:
+        note(text)
     tell(options, found, lambda: _told(found))
     return 0
 
@@ -142,11 +162,12 @@ def _update(options: argparse.Namespace) -> int:
     body: Dict[str, Any] = {"settings": _given(options)}
     if options.description is not None:
         body["description"] = options.description
+    if options.tag is not None:
+        body["tags"] = pairs(options.tag, "--tag")
     if body == {"settings": {}}:
         raise UserErrorException("Nothing to change was named.", hint="Give --max-nodes 4, for example.", code="usage")
     found = space.client.patch(f"{space.path}/compute/{segment(options.name)}", body)
-    tell(options, found, lambda: _told(found))
-    return 0
+    return _say(options, found)
 
 
 def _delete(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from zaffre.core.compute import ComputeTarget
 from zaffre.core.compute_settings import ProvisioningConfiguration, supported_vmsizes
+from zaffre.errors import UserErrorException
 
 if TYPE_CHECKING:
     from zaffre.core.workspace import Workspace
@@ -53,6 +54,17 @@ class ScaleSettings:
         return dict(self._found)
 
 
+def _way_in(password: Optional[str], key_file: Optional[str], passphrase: Optional[str]) -> Dict[str, str]:
+    """How to log in to machines. Raises UserErrorException for what is missing, and a file that cannot be read."""
+    from zaffre.core.remote_compute import read_key
+
+    if bool(password) == bool(key_file):
+        raise UserErrorException("Give either an admin_user_password or a private_key_file.")
+    if password:
+        return {"password": password}
+    return {"private_key": read_key(str(key_file)), "private_key_passphrase": passphrase or ""}
+
+
 class AmlCompute(ComputeTarget):
     """A cluster of nodes. `AmlCompute(ws, name)` raises ComputeTargetException when there is none of this name."""
 
@@ -78,8 +90,18 @@ class AmlCompute(ComputeTarget):
         identity_id: Optional[List[str]] = None,
         location: Optional[str] = None,
         enable_node_public_ip: bool = True,
+        *,
+        hosts: Optional[List[str]] = None,
+        private_key_file: Optional[str] = None,
+        private_key_passphrase: Optional[str] = None,
+        trust_first: bool = True,
     ) -> ProvisioningConfiguration:
-        """What a cluster is to be. Accounts, networks and identities of a cloud mean nothing here and are not sent.
+        """What a cluster is to be. Networks and identities of a cloud mean nothing here and are not sent.
+
+        With `hosts`, each `[user@]host[:port]`, its nodes are machines that the studio reaches over SSH: it logs in as
+        `admin_username` with `admin_user_password` or the key of `private_key_file`. The first key that a machine
+        shows is taken, and no other from then on; without `trust_first` it waits until somebody confirms it.
+        Without hosts these say nothing, as the account of a cloud's machine does not.
 
         `vm_size` is one of `supported_vmsizes(ws)`; with the name of another cloud's machine a node has all that its
         machine has. Without `max_nodes` it may have as many as 1 or `min_nodes`.
@@ -91,7 +113,13 @@ class AmlCompute(ComputeTarget):
             "max_nodes": max_nodes if max_nodes is not None else max(1, int(min_nodes or 0)),
             "idle_seconds_before_scaledown": idle_seconds_before_scaledown,
         }
-        return ProvisioningConfiguration("cluster", settings, description)
+        machines: Dict[str, Any] = {}
+        if hosts:
+            if max_nodes is None:
+                settings["max_nodes"] = len(hosts)
+            machines = {"hosts": list(hosts), "username": admin_username or "", "trust_first": bool(trust_first)}
+            machines.update(_way_in(admin_user_password, private_key_file, private_key_passphrase))
+        return ProvisioningConfiguration("cluster", settings, description, tags, machines)
 
     @staticmethod
     def supported_vmsizes(workspace: "Workspace", location: Optional[str] = None) -> Any:
@@ -130,6 +158,10 @@ class AmlCompute(ComputeTarget):
             for one in self._found.get("nodes", [])
         ]
 
+    def list_hosts(self) -> List[Dict[str, Any]]:
+        """[{id, address, port, username, state, reason, node…}] of the machines that it takes its nodes from."""
+        return list(self.workspace.client.get(f"{self._path}/hosts")["hosts"])
+
     def wait_for_completion(
         self,
         show_output: bool = False,
@@ -165,11 +197,12 @@ class AmlCompute(ComputeTarget):
         min_nodes: Any = None,
         max_nodes: Any = None,
         idle_seconds_before_scaledown: Any = None,
+        tags: Optional[Dict[str, str]] = None,
     ) -> None:
-        """Change what is given. Raises ComputeTargetException for what cannot be meant."""
+        """Change what is given; `tags` are all that it has then. Raises ComputeTargetException for a mistake."""
         given = {
             "min_nodes": min_nodes,
             "max_nodes": max_nodes,
             "idle_seconds_before_scaledown": idle_seconds_before_scaledown,
         }
-        self._change(**{key: value for key, value in given.items() if value is not None})
+        self._change(tags=tags, **{key: value for key, value in given.items() if value is not None})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Type, TypeVar
 
 from zaffre.core.compute_target import ComputeTargetException
@@ -63,7 +64,7 @@ class ComputeTarget:
         self.type: str = self._TYPES.get(found.get("kind", ""), found.get("kind", ""))
         self.description: str = found.get("description", "")
         self.created_on: Optional[str] = found.get("created")
-        self.tags: Dict[str, str] = {}
+        self.tags: Dict[str, str] = dict(found.get("tags") or {})
         self._found = found
 
     @property
@@ -92,11 +93,18 @@ class ComputeTarget:
     def create(workspace: "Workspace", name: str, provisioning_configuration: "ProvisioningConfiguration") -> Any:
         """Make a target; returns at once, `wait_for_completion` waits. Raises ComputeTargetException when the studio
         refuses it, such as for a name that is taken."""
-        body = {"name": name, **provisioning_configuration.body()}
+        body, machines = provisioning_configuration.body(), provisioning_configuration.machines
+        path = f"{workspace.path}/compute"
         try:
-            found = workspace.client.post(f"{workspace.path}/compute", body)
+            if machines:
+                workspace.client.post(f"{path}/{segment(name)}/pool", {**body, **machines})
+                found = workspace.client.get(f"{path}/{segment(name)}")
+            else:
+                found = workspace.client.post(path, {"name": name, **body})
         except (Conflict, Invalid) as refused:
             raise ComputeTargetException(refused.message, hint=refused.hint, code=refused.code) from None
+        for text in found.get("warnings") or []:
+            warnings.warn(text, UserWarning, stacklevel=2)
         return ComputeTarget._of(workspace, found)
 
     @staticmethod
@@ -157,9 +165,10 @@ class ComputeTarget:
                 return False
             time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
 
-    def _change(self, **settings: Any) -> None:
+    def _change(self, *, tags: Optional[Dict[str, str]] = None, **settings: Any) -> None:
+        body = {"settings": settings, **({"tags": dict(tags)} if tags is not None else {})}
         try:
-            self._take(self.workspace.client.patch(self._path, {"settings": settings}))
+            self._take(self.workspace.client.patch(self._path, body))
         except (Conflict, Invalid) as refused:
             raise ComputeTargetException(refused.message, hint=refused.hint, code=refused.code) from None
 

@@ -55,9 +55,8 @@ class ComputeInstance(ComputeTarget):
         idle_minutes: Optional[int] = None,
     ) -> ProvisioningConfiguration:
         """What an instance is to be. It stops after `idle_minutes` without work (60 when nothing is said, 0: never)."""
-        return ProvisioningConfiguration(
-            "instance", {"vm_size": vm_size or None, "idle_minutes": idle_minutes}, description
-        )
+        settings = {"vm_size": vm_size or None, "idle_minutes": idle_minutes}
+        return ProvisioningConfiguration("instance", settings, description, tags)
 
     @staticmethod
     def supported_vmsizes(workspace: "Workspace", location: Optional[str] = None) -> Any:

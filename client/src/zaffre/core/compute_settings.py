@@ -13,10 +13,18 @@ class ProvisioningConfiguration:
     kind: str
     settings: Dict[str, Any] = field(default_factory=dict)
     description: Optional[str] = None
+    tags: Optional[Dict[str, str]] = None
+    #: Of a pool of machines over SSH: hosts, username, and a password or private_key. Never shown.
+    machines: Dict[str, Any] = field(default_factory=dict, repr=False)
 
     def body(self) -> Dict[str, Any]:
         told = {key: value for key, value in self.settings.items() if value is not None}
-        return {"kind": self.kind, "settings": told, "description": self.description or ""}
+        return {
+            "kind": self.kind,
+            "settings": told,
+            "description": self.description or "",
+            "tags": dict(self.tags or {}),
+        }
 
 
 def supported_vmsizes(workspace: Any, location: Optional[str] = None) -> Any:

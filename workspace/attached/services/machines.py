@@ -10,13 +10,13 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from studio.kernel.actors import SYSTEM, Actor
-from studio.kernel.envelope import Hidden
-from studio.kernel.errors import Conflict, Forbidden, Invalid
+from studio.kernel.errors import Conflict
 from studio.kernel.events import publish
 from workspace.access import get_workspace
-from workspace.attached import forms, queries, states
+from workspace.attached import credentials, forms, queries, states
+from workspace.attached.credentials import clean_credential, require_system, told
 from workspace.attached.models import Attachment
-from workspace.attached.places import Place, Trouble, fingerprint
+from workspace.attached.places import Place, fingerprint
 from workspace.audit.services import record
 from workspace.compute.models import ComputeTarget, Node
 from workspace.compute.queries import holders
@@ -40,13 +40,13 @@ def attach_machine(slug: str, name: str, *, actor: Actor, given: Mapping[str, An
     forward = bool(given.get("forward"))
     checked = {
         "host": forms.clean_host(str(given.get("address") or "")),
-        "port": forms.clean_port(_told(given, "port", 22), field="port"),
+        "port": forms.clean_port(told(given, "port", 22), field="port"),
         "username": forms.clean_user(str(given.get("username") or "")),
-        "slots": forms.clean_port(_told(given, "slots", 1), field="slots", most=forms.MOST_SLOTS),
+        "slots": forms.clean_port(told(given, "slots", 1), field="slots", most=forms.MOST_SLOTS),
         "studio_url": "" if forward else forms.clean_studio_url(str(given.get("studio_url") or settings.PUBLIC_URL)),
         "trust_first": bool(given.get("trust_first")),
     }
-    kept = _credential(given)
+    kept = clean_credential(given)
     target = create_target(workspace, actor=actor, name=name, kind=ComputeTarget.Kind.ATTACHED)
     made = Attachment.objects.create(target=target, by_key="private_key" in kept, steps=states.fresh(), **checked)
     _keep(made, kept, actor=actor)
@@ -55,40 +55,19 @@ def attach_machine(slug: str, name: str, *, actor: Actor, given: Mapping[str, An
     return made
 
 
-def _told(given: Mapping[str, Any], key: str, default: int) -> object:
-    """What a form leaves empty is not said; 0 is."""
-    return default if given.get(key) in (None, "") else given[key]
-
-
-def _credential(given: Mapping[str, Any]) -> dict[str, str]:
-    """{name: value} of what it logs in with. Raises Invalid."""
-    password, key = str(given.get("password") or ""), str(given.get("private_key") or "")
-    passphrase = str(given.get("private_key_passphrase") or "")
-    if bool(password) == bool(key):
-        raise Invalid("Give either a password or a private key.", field="private_key")
-    if password:
-        if "\0" in password or len(password) > 1000:
-            raise Invalid("A password has at most 1000 characters.", field="password")
-        return {"password": password}
-    return {"private_key": forms.clean_key(key, passphrase), **({"passphrase": passphrase} if passphrase else {})}
-
-
 def _held_by(target: ComputeTarget) -> str:
     return f"compute/{target.pk}"
 
 
 def _keep(found: Attachment, kept: Mapping[str, str], *, actor: Actor) -> None:
-    held = _held_by(found.target)
-    vault.let_go(found.target.workspace, actor=actor, held_by=held)
-    for name, value in kept.items():
-        vault.hold_secret(found.target.workspace, name, actor=actor, held_by=held, value=value)
+    credentials.keep(found.target.workspace, kept, actor=actor, held_by=_held_by(found.target))
 
 
 @transaction.atomic
 def change_credential(slug: str, name: str, *, actor: Actor, given: Mapping[str, Any]) -> Attachment:
     """Log in with another password or key from now on, and as another user if one is named. Raises Invalid."""
     found = _of(slug, name, actor=actor)
-    kept = _credential(given)
+    kept = clean_credential(given)
     user = str(given.get("username") or "").strip()
     _keep(found, kept, actor=actor)
     changes = {"by_key": "private_key" in kept, **({"username": forms.clean_user(user)} if user else {})}
@@ -178,7 +157,7 @@ def _tell(found: Attachment) -> None:
 @transaction.atomic
 def note(found: Attachment, /, *, actor: Actor, **changes: Any) -> bool:
     """Write down what came of it; False when somebody wants something else since, or it is gone."""
-    _require_system(actor)
+    require_system(actor)
     if "log" in changes:
         changes["log"] = changes["log"][-MOST_LOG:]
     if "state" in changes and changes["state"] != found.state:
@@ -194,23 +173,13 @@ def note(found: Attachment, /, *, actor: Actor, **changes: Any) -> bool:
 
 def place_of(found: Attachment, *, actor: Actor) -> Place:
     """Where it is and how to log in. Raises Trouble `no_secret` when that cannot be read."""
-    _require_system(actor)
-    kept: dict[str, Hidden] = vault.held_secrets(found.target.workspace, actor=SYSTEM, held_by=_held_by(found.target))
-    if not ({"password", "private_key"} & kept.keys()):
-        raise Trouble("no_secret")
-    return Place(
-        found.host,
-        found.port,
-        found.username,
-        password=kept.get("password", Hidden()),
-        key=kept.get("private_key", Hidden()),
-        passphrase=kept.get("passphrase", Hidden()),
-    )
+    held = _held_by(found.target)
+    return credentials.opened(found.target.workspace, found.host, found.port, found.username, actor=actor, held_by=held)
 
 
 def invite(found: Attachment, *, actor: Actor) -> str:
     """A token with which its agent joins; good for the time of an installation."""
-    _require_system(actor)
+    require_system(actor)
     target = found.target
     return create_enrolment(target.workspace.slug, target.name, actor=SYSTEM, valid=ENROLMENT)[1]
 
@@ -218,7 +187,7 @@ def invite(found: Attachment, *, actor: Actor) -> str:
 @transaction.atomic
 def settle(found: Attachment, *, actor: Actor, node_id: str) -> None:
     """Its node is this one; invitations end, and earlier lives of the machine are removed."""
-    _require_system(actor)
+    require_system(actor)
     target = found.target
     target.enrolments.filter(revoked__isnull=True).update(revoked=Now())
     Node.objects.filter(target=target, removed__isnull=True).exclude(pk=node_id).update(removed=Now())
@@ -228,11 +197,6 @@ def settle(found: Attachment, *, actor: Actor, node_id: str) -> None:
 @transaction.atomic
 def detached(found: Attachment, *, actor: Actor) -> None:
     """Nothing of ours is left on the machine."""
-    _require_system(actor)
+    require_system(actor)
     if Attachment.objects.select_for_update().filter(pk=found.pk, asked=found.asked).exists():
         _end(found)
-
-
-def _require_system(actor: Actor) -> None:
-    if actor.kind != "system":
-        raise Forbidden("Only the studio itself looks after machines.")

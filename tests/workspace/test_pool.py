@@ -1,0 +1,385 @@
+"""Clusters of machines over SSH: who may make one, which machine a node gets, and what becomes of one that fails.
+
+The machines are in memory here; tests/stack/test_pool.py has real ones.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from studio.kernel.actors import SYSTEM, Actor
+from studio.kernel.errors import Forbidden
+from tests.sshd import MISSING, running_sshd
+from workspace.attached import hosting, kit, machine, services
+from workspace.attached.models import Host
+from workspace.attached.places import Trouble, fingerprint
+from workspace.attached.pool import Pool
+from workspace.audit.models import Entry
+from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node
+from workspace.compute.services.machines import Manager
+from workspace.compute.services.pool import add_node
+from workspace.secrets.models import Secret
+
+URL = "/api/v1/workspaces/lab/compute"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1m6hQp2y0vCqkYV1fW2m0hN0J7cJm1m3n8o2b6yq3A"
+
+
+@pytest.fixture(autouse=True)
+def ring(settings, tmp_path, transactional_db, lab):
+    settings.KEKS, settings.ACTIVE_KEK, settings.KEY_RING = {}, "", str(tmp_path / "keyring.json")
+    settings.SSH_LOOK_SECONDS = 0.05
+
+
+class Box:
+    """A machine in memory: what stands in our folder, and whether an agent runs."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.alive, self.node = False, ""
+        self.installs = self.releases = 0
+        self.trouble: Trouble | None = None
+        self.removed = False
+
+    def _reach(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+
+    async def look(self) -> dict[str, Any]:
+        self._reach()
+        return {"python": "/usr/bin/python3", "version": "3.11.2", "home": "/users/u", "uv": "", "host": "h"}
+
+    async def copy(self, folder: str, files: dict[str, bytes]) -> None:
+        self._reach()
+        self.files |= files
+
+    async def install(self, folder: str, wheel: str, found: Any, mark: str, *, say: Any) -> None:
+        self.installs += 1
+
+    async def start(self, folder: str) -> None:
+        self._reach()
+        self.alive = True
+
+    async def watch(self, folder: str) -> tuple[str, str, str]:
+        self._reach()
+        return ("alive" if self.alive else "dead"), self.node, "said"
+
+    async def release(self, folder: str, *, patience: int = 60) -> None:
+        self._reach()
+        self.alive, self.node = False, ""
+        self.files.pop("node.json", None)
+        self.releases += 1
+
+    async def remove(self, folder: str) -> None:
+        self._reach()
+        self.removed = True
+
+    def close(self) -> None:
+        pass
+
+
+class Machines(dict[str, Box]):
+    def __missing__(self, host: str) -> Box:
+        return self.setdefault(host, Box())
+
+
+@pytest.fixture
+def boxes(monkeypatch) -> Machines:
+    found = Machines()
+
+    @asynccontextmanager
+    async def logged_in(host: Host):
+        found[host.host]._reach()
+        yield found[host.host]
+
+    async def pack() -> kit.Kit:
+        return kit.Kit("zaffre-1.whl", "d" * 64, {"zaffre-1.whl": b"wheel"})
+
+    async def host_key(place: Any) -> str:
+        found[place.host]._reach()
+        return KEY
+
+    monkeypatch.setattr(hosting, "logged_in", logged_in)
+    monkeypatch.setattr(kit, "pack", pack)
+    monkeypatch.setattr(machine, "host_key", host_key)
+    return found
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    made = Pool()
+    yield made
+    made.close()
+
+
+def until(condition: Callable[[], Any], pool: Pool | None = None, *, seconds: float = 30) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, [vars(host) for host in Host.objects.all()]
+        if pool is not None:
+            Manager(pool).round(actor=SYSTEM)
+        time.sleep(0.02)
+    return found
+
+
+def make(client: Any, **more: Any) -> Any:
+    body = {"hosts": ["a.local", "b.local:2222"], "username": "ubuntu", "password": "pass w0rd", "trust_first": True}
+    return client.post(f"{URL}/few/pool", {**body, **more}, format="json")
+
+
+def host(name: str) -> Host:
+    return Host.objects.select_related("target__workspace").get(host=name)
+
+
+# --- who makes one, of what ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("who", "status"), [("olga", 201), ("carl", 403), ("rio", 403), ("mallory", 404), (None, 401)])
+def test_owners_make_pools(api, who, status):
+    assert make(api(who)).status_code == status
+    assert Host.objects.count() == (2 if status == 201 else 0)
+    assert ComputeTarget.objects.filter(name="few").count() == (status == 201)
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"hosts": []}, "hosts"),
+        ({"hosts": ["a.local", "A.local:22"]}, "hosts"),
+        ({"hosts": ["-oProxyCommand=x"]}, "address"),
+        ({"hosts": ["a.local:0"]}, "port"),
+        ({"hosts": ["x y@a.local"]}, "username"),
+        ({"username": ""}, "username"),
+        ({"password": ""}, "private_key"),
+        ({"settings": {"max_nodes": 3}}, "max_nodes"),
+        ({"settings": {"min_nodes": 3}}, "min_nodes"),
+        ({"tags": {"": "x"}}, "tag"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_field(api, more, field):
+    refused = make(api("olga"), **more)
+    assert refused.status_code == 422, refused.content
+    assert refused.json()["error"]["details"]["field"] == field
+    assert not ComputeTarget.objects.filter(name="few").exists()
+
+
+def test_a_cluster_is_no_pool_without_machines_and_stays_what_it_is(api):
+    body = {"name": "c", "kind": "cluster", "settings": {"max_nodes": 1, "provider": "ssh"}}
+    assert api("olga").post(URL, body, format="json").json()["error"]["details"]["field"] == "provider"
+    assert make(api("olga"), tags={"team": "vision"}).status_code == 201
+    shown = api("rio").get(f"{URL}/few").json()
+    assert (shown["settings"]["provider"], shown["settings"]["max_nodes"], shown["tags"]) == (
+        "ssh",
+        2,
+        {"team": "vision"},
+    )
+    for settings, field in (({"provider": "process"}, "provider"), ({"max_nodes": 3}, "max_nodes")):
+        refused = api("olga").patch(f"{URL}/few", {"settings": settings}, format="json")
+        assert (refused.status_code, refused.json()["error"]["details"]["field"]) == (422, field)
+    assert api("olga").patch(f"{URL}/few", {"settings": {"max_nodes": 1}}, format="json").status_code == 200
+
+
+def test_how_it_logs_in_is_shown_to_nobody(api, browser):
+    make(api("olga"))
+    texts = [
+        api("olga").get(f"{URL}/few/hosts").content.decode(),
+        api("olga").get(f"{URL}/few").content.decode(),
+        browser("olga").get("/w/lab/compute/few/hosts").content.decode(),
+    ]
+    assert all("pass w0rd" not in text for text in texts)
+    assert Secret.objects.get().held_by.startswith("pool/")
+    assert not any("pass w0rd" in str(entry.fields) for entry in Entry.objects.all())
+
+
+def test_machines_are_added_and_removed_within_the_size_of_the_cluster(api):
+    make(api("olga"))
+    at = f"{URL}/few/hosts"
+    first = host("a.local")
+    assert api("olga").delete(f"{at}/{first.pk}").json()["error"]["code"] == "too_few"
+    assert api("olga").post(at, {"hosts": ["root@c.local"]}, format="json").status_code == 201
+    assert host("c.local").username == "root"
+    assert api("olga").post(at, {"hosts": ["c.local"]}, format="json").json()["error"]["code"] == "taken"
+    assert api("carl").post(at, {"hosts": ["d.local"]}, format="json").status_code == 403
+    Host.objects.filter(pk=first.pk).update(node="01X")
+    assert api("olga").delete(f"{at}/{first.pk}").json()["error"]["code"] == "in_use"
+    Host.objects.filter(pk=first.pk).update(node="")
+    assert api("olga").delete(f"{at}/{first.pk}").status_code == 202
+    assert host("a.local").state == "leaving"
+
+
+def test_only_the_studio_itself_takes_machines(api, people):
+    make(api("olga"))
+    olga = people.actor("olga")
+    for work in (
+        lambda: services.take_host("01X", actor=olga, new=True),
+        lambda: services.note_host(host("a.local"), actor=olga),
+        lambda: services.free_host(host("a.local"), "01X", actor=olga),
+        lambda: services.gone_host(host("a.local"), actor=Actor(kind="node", name="n", node_id="01X")),
+        lambda: services.host_place(host("a.local"), actor=olga),
+    ):
+        with pytest.raises(Forbidden):
+            work()
+
+
+# --- the provider ----------------------------------------------------------------------------------------------
+
+
+def test_a_key_waits_until_somebody_has_confirmed_it(api, browser, boxes, pool):
+    make(api("olga"), hosts=["a.local"], trust_first=False)
+    until(lambda: host("a.local").state == "confirm", pool)
+    page = browser("olga").get("/w/lab/compute/few/hosts").content.decode()
+    assert fingerprint(KEY) in page and "This is the machine" in page
+    assert "This is the machine" not in browser("rio").get("/w/lab/compute/few/hosts").content.decode()
+    node = add_node(ComputeTarget.objects.get(name="few"))
+    assert services.take_host(node.pk, actor=SYSTEM, new=True) is None, "nobody knows it yet"
+    at = f"{URL}/few/hosts/{host('a.local').pk}/confirm"
+    assert api("olga").post(at, {"fingerprint": "SHA256:x"}, format="json").status_code == 409
+    assert api("olga").post(at, {"fingerprint": fingerprint(KEY)}, format="json").status_code == 200
+    until(lambda: host("a.local").node == node.pk, pool)
+    assert Entry.objects.get(action="machine.trust").fields["fingerprint"] == fingerprint(KEY)
+
+
+def test_a_node_gets_a_machine_and_gives_it_back_with_the_client_on_it(api, boxes, pool):
+    make(api("olga"), hosts=["a.local"])
+    until(lambda: host("a.local").state == "free", pool)
+    assert boxes["a.local"].installs == 1, "before anybody needs it"
+    node = add_node(ComputeTarget.objects.get(name="few"))
+    box = boxes["a.local"]
+    until(lambda: box.alive, pool)
+    assert b"zaf_reg_" in box.files["node.json"]
+    box.node = node.pk  # it has registered
+    until(lambda: pool.list()[node.pk].handle == {"host": "a.local"} and pool.list()[node.pk].alive)
+    before = box.files["node.json"]
+    Node.objects.filter(pk=node.pk).update(wanted=False, state=Node.State.LEAVING)
+    until(lambda: Node.objects.get(pk=node.pk).removed is not None, pool)
+    assert before and "node.json" not in box.files and "zaffre-1.whl" in box.files
+    until(lambda: host("a.local").state == "free", pool)
+    until(lambda: not pool.list(), pool)
+
+
+def test_a_machine_that_cannot_be_reached_gives_way_to_another_one(api, browser, boxes, pool):
+    make(api("olga"))
+    boxes["a.local"].trouble = Trouble("no_route", again=True)
+    Host.objects.update(host_key=KEY)
+    node = add_node(ComputeTarget.objects.get(name="few"))
+    until(lambda: host("b.local").node == node.pk and boxes["b.local"].alive, pool)
+    assert (host("a.local").state, host("a.local").code, host("a.local").node) == ("unreachable", "no_route", "")
+    page = browser("rio").get("/w/lab/compute/few/hosts").content.decode()
+    assert "There is no way to the machine" in page
+    assert Happening.objects.get(code="host_failed").text == "a.local: There is no way to the machine."
+    assert host("a.local").retry_at > timezone.now()
+
+
+def test_a_node_for_which_there_is_no_machine_says_why(api, boxes, pool):
+    make(api("olga"), hosts=["a.local"])
+    Host.objects.update(host_key=KEY)
+    boxes["a.local"].trouble = Trouble("denied")
+    node = add_node(ComputeTarget.objects.get(name="few"))
+    until(lambda: host("a.local").blocked, pool)
+    until(lambda: "did not let us in" in pool.list()[node.pk].reason, pool)
+    Node.objects.filter(pk=node.pk).update(handle={"starts": 4, "at": time.time()})
+    until(lambda: Node.objects.get(pk=node.pk).state == "unusable", pool)
+    assert "a.local: The machine did not let us in." in Node.objects.get(pk=node.pk).note
+    assert host("a.local").node == "", "it does not hold the machine"
+    again = api("olga").post(f"{URL}/few/hosts/{host('a.local').pk}/again")
+    assert again.status_code == 200 and not host("a.local").blocked
+
+
+def test_another_process_finds_the_node_and_goes_on(api, boxes, pool):
+    make(api("olga"), hosts=["a.local"])
+    Host.objects.update(host_key=KEY)
+    node = add_node(ComputeTarget.objects.get(name="few"))
+    box = boxes["a.local"]
+    until(lambda: box.alive, pool)
+    box.node = node.pk
+    until(lambda: not host("a.local").code and pool.list()[node.pk].alive)
+    pool.close()
+    assert box.alive, "no agent ends with us"
+    installs, another = box.installs, Pool()
+    try:
+        assert another.list()[node.pk].alive
+        box.alive = False  # now the agent ends by itself
+        until(lambda: box.alive, another)
+        assert box.installs == installs and box.node == node.pk, "the same node again, with all that it has"
+        assert Enrolment.objects.filter(node=node).count() == 1
+    finally:
+        another.close()
+
+
+def test_a_machine_that_is_away_at_the_end_is_let_go_and_cleaned_when_it_serves_again(api, boxes, pool):
+    make(api("olga"), hosts=["a.local"])
+    Host.objects.update(host_key=KEY)
+    node = add_node(ComputeTarget.objects.get(name="few"))
+    box = boxes["a.local"]
+    until(lambda: box.alive, pool)
+    box.node = node.pk
+    until(lambda: pool._tenders[node.pk]._works)
+    box.trouble = Trouble("no_answer", again=True)
+    pool.stop(node.pk)
+    pool.stop(node.pk, kill=True)
+    until(lambda: host("a.local").node == "")
+    assert box.alive and host("a.local").code == "no_answer"
+    box.trouble = None
+    Host.objects.update(retry_at=None, code="")
+    releases = box.releases
+    other = add_node(ComputeTarget.objects.get(name="few"))
+    Node.objects.filter(pk=node.pk).update(removed=timezone.now())
+    until(lambda: host("a.local").node == other.pk and box.alive and box.releases > releases, pool)
+
+
+def test_a_deleted_pool_leaves_nothing_on_its_machines(api, boxes, pool):
+    make(api("olga"))
+    until(lambda: {one.state for one in Host.objects.all()} == {"free"}, pool)
+    assert api("olga").delete(f"{URL}/few").status_code == 204
+    until(lambda: not Host.objects.exists(), pool)
+    assert boxes["a.local"].removed and boxes["b.local"].removed
+    assert not Secret.objects.exists()
+
+
+def test_a_new_log_in_tries_all_machines_again(api, boxes, pool):
+    make(api("olga"))
+    Host.objects.update(code="denied", blocked=True)
+    answer = api("olga").patch(f"{URL}/few/pool", {"password": "other"}, format="json")
+    assert answer.status_code == 200 and {one["state"] for one in answer.json()["hosts"]} == {"connecting"}
+    assert services.host_place(host("a.local"), actor=SYSTEM).password == "other"
+    connection.close()
+
+
+# --- a real machine --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+@pytest.mark.timeout(300)
+def test_a_real_machine_is_given_the_client_an_agent_and_nothing_after_it(api, pool, settings, tmp_path):
+    settings.SSH_NETWORKS = ["127.0.0.0/8"]
+    with running_sshd(tmp_path / "sshd") as sshd:
+        more = {"password": "", "private_key": sshd.key(), "hosts": [f"{sshd.user}@127.0.0.1:{sshd.port}"]}
+        assert make(api("olga"), trust_first=False, **more).status_code == 201
+        until(lambda: host("127.0.0.1").state == "confirm", pool)
+        assert fingerprint(host("127.0.0.1").shown_key) == sshd.fingerprint
+        at = f"{URL}/few/hosts/{host('127.0.0.1').pk}/confirm"
+        assert api("olga").post(at, {"fingerprint": sshd.fingerprint}, format="json").status_code == 200
+        until(lambda: host("127.0.0.1").state == "free", pool, seconds=200)
+        folder = Path(host("127.0.0.1").found["folder"])
+        assert folder.stat().st_mode & 0o777 == 0o700
+        node = add_node(ComputeTarget.objects.get(name="few"))
+        pids = folder / "agent.pid"
+        until(lambda: pids.exists() and pids.read_text().strip() and (folder / "agent.log").exists(), pool)
+        told = json.loads((folder / "node.json").read_text())
+        assert (told["name"], told["dir"]) == (node.name, str(folder)) and told["token"].startswith("zaf_reg_")
+        pid = int(pids.read_text())
+        Node.objects.filter(pk=node.pk).update(wanted=False, state=Node.State.LEAVING)
+        until(lambda: host("127.0.0.1").state == "free", pool, seconds=90)
+        words = Path(f"/proc/{pid}/cmdline")
+        assert not (words.exists() and words.read_bytes()), "a corpse has no words"
+        assert {one.name for one in folder.iterdir()} >= {"venv", "installed"}
+        assert not {"node.json", "state", "agent.log", "agent.pid"} & {one.name for one in folder.iterdir()}
+        assert api("olga").delete(f"{URL}/few").status_code == 204
+        until(lambda: not Host.objects.exists(), pool)
+        assert not folder.exists()

@@ -1,0 +1,257 @@
+"""The machines of a pool: what people want of them, and what their keeper writes down."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from studio.kernel.actors import SYSTEM, Actor
+from studio.kernel.errors import Conflict, Invalid, NotFound
+from studio.kernel.events import publish
+from workspace.access import get_workspace
+from workspace.attached import credentials, forms, queries, words
+from workspace.attached.credentials import clean_credential, require_system
+from workspace.attached.models import Host
+from workspace.attached.places import Place, fingerprint
+from workspace.audit.services import record
+from workspace.compute import kinds
+from workspace.compute.models import ComputeTarget
+from workspace.compute.services import create_target
+from workspace.compute.services.happenings import happened
+from workspace.secrets import services as vault
+
+CHANGE = "compute.change"
+MOST_HOSTS = kinds.MOST_NODES
+_WORDS = re.compile(r"[\s,]+")
+#: Seconds until a machine that failed is taken again, doubled with each failure in a row.
+FIRST_PAUSE, LONGEST_PAUSE = 15, 600
+#: After so many tries the studio stops cleaning a machine that left its pool and does not answer.
+MOST_TRIES = 20
+
+
+def _held_by(target_id: int) -> str:
+    return f"pool/{target_id}"
+
+
+@transaction.atomic
+def create_pool(slug: str, name: str, *, actor: Actor, given: Mapping[str, Any]) -> ComputeTarget:
+    """Make a cluster that takes its nodes from machines over SSH.
+
+    `given` has `hosts` (a list, or words of a text, each `[user@]host[:port]`), username, and either password or
+    private_key (with private_key_passphrase), which are the same for all; optionally `settings` of a cluster,
+    description, tags and trust_first. Raises Invalid that names the field, Conflict `taken`.
+    """
+    workspace = get_workspace(slug, actor=actor, action=CHANGE)
+    kept = clean_credential(given)
+    places = _places(given)
+    if not places:
+        raise Invalid("Name the machines of the pool, such as gpu-1.local gpu-2.local:2222.", field="hosts")
+    settings = {"max_nodes": len(places), **(given.get("settings") or {}), "provider": kinds.SSH}
+    kinds.require_hosts(kinds.clean_settings(kinds.CLUSTER, settings)["max_nodes"], len(places))
+    more = {key: given[key] for key in ("description", "tags") if given.get(key)}
+    made = create_target(workspace, actor=actor, name=name, kind=kinds.CLUSTER, settings=settings, **more)
+    credentials.keep(workspace, kept, actor=actor, held_by=_held_by(made.pk))
+    _add(made, places, trust_first=bool(given.get("trust_first")), actor=actor)
+    return made
+
+
+def _places(given: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    """(host, port, user) of each machine that is named, in their order. Raises Invalid."""
+    named = given.get("hosts") or []
+    words = _WORDS.split(named) if isinstance(named, str) else named
+    if not isinstance(words, Sequence) or not all(isinstance(one, str) for one in words):
+        raise Invalid("hosts is a list of addresses, such as gpu-1.local:22.", field="hosts")
+    found: list[tuple[str, int, str]] = []
+    for word in filter(None, (one.strip() for one in words)):
+        user, _, place = word.rpartition("@")
+        host, port = _split(place)
+        one = (forms.clean_host(host), forms.clean_port(port, field="port"))
+        if one in [known[:2] for known in found]:
+            raise Invalid(f"{word[:80]} is named twice.", field="hosts")
+        found.append((*one, forms.clean_user(user or str(given.get("username") or ""))))
+    return found
+
+
+def _split(place: str) -> tuple[str, str]:
+    """Host and port; an IPv6 address with a port stands in brackets, as everywhere."""
+    if place.startswith("["):
+        host, _, port = place[1:].partition("]")
+        return host, port.removeprefix(":") or "22"
+    if place.count(":") == 1:
+        host, _, port = place.partition(":")
+        return host, port
+    return place, "22"
+
+
+def _add(target: ComputeTarget, places: Sequence[tuple[str, int, str]], *, trust_first: bool, actor: Actor) -> None:
+    known = set(target.hosts.values_list("host", "port"))
+    for host, port, user in places:
+        if (host, port) in known:
+            raise Conflict(f"{host}:{port} is in the pool already.", code="taken", field="hosts")
+        Host.objects.create(target=target, host=host, port=port, username=user, trust_first=trust_first)
+    if target.hosts.count() > MOST_HOSTS:
+        raise Conflict(f"A pool has at most {MOST_HOSTS} machines.", code="too_many", field="hosts")
+    names = [f"{user}@{host}:{port}" for host, port, user in places]
+    record(actor=actor, workspace=target.workspace, action="pool.add", target=target.name, fields={"hosts": names})
+    publish(f"compute.{target.workspace.slug}", target=target.name)
+
+
+@transaction.atomic
+def add_hosts(slug: str, name: str, *, actor: Actor, given: Mapping[str, Any]) -> None:
+    """More machines, which the studio logs in to as it does to the others. Raises Invalid, Conflict."""
+    target = _pool(slug, name, actor=actor)
+    first = target.hosts.order_by("pk").first()
+    known = first.username if first else ""
+    places = _places({**given, "username": given.get("username") or known})
+    if not places:
+        raise Invalid("Name a machine, such as gpu-3.local.", field="hosts")
+    _add(target, places, trust_first=bool(given.get("trust_first")), actor=actor)
+
+
+@transaction.atomic
+def change_hosts(slug: str, name: str, *, actor: Actor, given: Mapping[str, Any]) -> None:
+    """Log in to all machines with another password or key from now on, as another user if one is named."""
+    target = _pool(slug, name, actor=actor)
+    credentials.keep(target.workspace, clean_credential(given), actor=actor, held_by=_held_by(target.pk))
+    user = str(given.get("username") or "").strip()
+    changes = {"username": forms.clean_user(user)} if user else {}
+    target.hosts.update(**_AFRESH, **changes)
+    record(actor=actor, workspace=target.workspace, action="pool.change", target=name, fields=["credential"])
+
+
+#: As if nothing had been tried.
+_AFRESH: dict[str, Any] = {"code": "", "about": "", "blocked": False, "failures": 0, "retry_at": None}
+
+
+def _pool(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
+    get_workspace(slug, actor=actor, action=CHANGE)
+    return queries.get_pool(slug, name, actor=actor)
+
+
+def _host(slug: str, name: str, key: int, *, actor: Actor) -> Host:
+    rows = _pool(slug, name, actor=actor).hosts.select_for_update(of=("self",))
+    found: Host | None = rows.select_related("target__workspace").filter(pk=key).first()
+    if found is None:
+        raise NotFound(f"The pool of {name} has no such machine.")
+    return found
+
+
+@transaction.atomic
+def confirm_host(slug: str, name: str, key: int, *, actor: Actor, shown: str) -> None:
+    """Trust the key that the machine showed, which is the one with this fingerprint. Raises Conflict otherwise."""
+    found = _host(slug, name, key, actor=actor)
+    if not found.shown_key or fingerprint(found.shown_key) != shown:
+        raise Conflict("The machine showed another key meanwhile.", code="other_key", hint="Look at it again.")
+    Host.objects.filter(pk=key).update(host_key=found.shown_key, shown_key="", **_AFRESH)
+    fields = {"host": found.address, "fingerprint": shown}
+    record(actor=actor, workspace=found.target.workspace, action="machine.trust", target=name, fields=fields)
+    _tell(found)
+
+
+@transaction.atomic
+def try_host(slug: str, name: str, key: int, *, actor: Actor) -> None:
+    """Forget what went wrong, and try now."""
+    found = _host(slug, name, key, actor=actor)
+    Host.objects.filter(pk=key).update(**_AFRESH)
+    _tell(found)
+
+
+@transaction.atomic
+def remove_host(slug: str, name: str, key: int, *, actor: Actor) -> None:
+    """Take a machine out of the pool; what the studio put there is removed. Raises Conflict `in_use`, `too_few`."""
+    found = _host(slug, name, key, actor=actor)
+    left = found.target.hosts.filter(leaving=False).exclude(pk=key).count()
+    if left < found.target.settings["max_nodes"]:
+        hint = f"Lower max_nodes to {left} first." if left else "Delete the cluster instead."
+        raise Conflict("The cluster may have as many nodes as the pool has machines.", code="too_few", hint=hint)
+    if found.node:
+        raise Conflict(f"{found.address} serves a node.", code="in_use", hint="Drain the node first.")
+    Host.objects.filter(pk=key).update(leaving=True, **_AFRESH)
+    fields = {"host": found.address}
+    record(actor=actor, workspace=found.target.workspace, action="pool.remove", target=name, fields=fields)
+    _tell(found)
+
+
+def _tell(found: Host) -> None:
+    publish(f"compute.{found.target.workspace.slug}", target=found.target.name)
+
+
+# --- the keeper's part ------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def take_host(node: str, *, actor: Actor, new: bool) -> Host | None:
+    """The machine that this node has; with `new` else a free one that works. None when there is none."""
+    require_system(actor)
+    rows = Host.objects.select_related("target__workspace")
+    known = rows.filter(node=node).first()
+    if known is not None or not new:
+        return known
+    rows = rows.filter(target__nodes=node, target__deleted__isnull=True)
+    due = Q(retry_at__isnull=True) | Q(retry_at__lte=Now())
+    usable = rows.filter(due, node="", leaving=False, blocked=False).exclude(host_key="").order_by("failures", "pk")
+    found = usable.select_for_update(of=("self",), skip_locked=True).first()
+    if found is not None:
+        found.node = node
+        Host.objects.filter(pk=found.pk).update(node=node, since=Now())
+        _tell(found)
+    return found
+
+
+def why_no_host(node: str, *, actor: Actor) -> str:
+    """Why there is no machine for this node, as a sentence with the reason of each that cannot be used."""
+    require_system(actor)
+    rows = list(Host.objects.filter(target__nodes=node, leaving=False).order_by("pk"))
+    told = [f"{one.address}: {words.reason(one.code)['cause']}." for one in rows if one.code and not one.node]
+    told += [f"{one.address}: its key is not confirmed." for one in rows if one.shown_key and not one.code]
+    return " ".join(["No machine of the pool is free.", *told])
+
+
+def served_by(found: Host, /, *, actor: Actor) -> str:
+    """The id of the node that it serves now, or empty."""
+    require_system(actor)
+    return Host.objects.filter(pk=found.pk).values_list("node", flat=True).first() or ""
+
+
+def free_host(found: Host, node: str, /, *, actor: Actor) -> None:
+    """It serves this node no more."""
+    require_system(actor)
+    if Host.objects.filter(pk=found.pk, node=node).update(node="", since=Now()):
+        _tell(found)
+
+
+@transaction.atomic
+def note_host(found: Host, /, *, actor: Actor, code: str = "", again: bool = True, **changes: Any) -> None:
+    """Write down that it works, or with a `code` why not: then it is tried `again` after a growing pause."""
+    require_system(actor)
+    if code:
+        seconds = min(FIRST_PAUSE * 2 ** min(found.failures, 10), LONGEST_PAUSE)
+        changes |= {"code": code, "blocked": not again, "failures": found.failures + 1}
+        changes["retry_at"] = Now() + timedelta(seconds=seconds)
+        if not found.code:
+            cause = words.reason(code)["cause"]
+            happened(found.target, "host_failed", text=f"{found.address}: {cause}.")
+    else:
+        changes = _AFRESH | changes
+    if Host.objects.filter(pk=found.pk).update(**changes):
+        _tell(found)
+    found.refresh_from_db(fields=[*changes, *(_AFRESH.keys() - changes.keys())])
+
+
+def gone_host(found: Host, /, *, actor: Actor) -> None:
+    """Nothing of ours is left there, or nobody can tell: it is out of the pool."""
+    require_system(actor)
+    Host.objects.filter(pk=found.pk).delete()
+    if found.target.deleted and not found.target.hosts.exists():
+        vault.let_go(found.target.workspace, actor=SYSTEM, held_by=_held_by(found.target_id))
+    _tell(found)
+
+
+def host_place(found: Host, /, *, actor: Actor) -> Place:
+    """Where it is and how to log in. Raises Trouble `no_secret` when that cannot be read."""
+    held = _held_by(found.target_id)
+    return credentials.opened(found.target.workspace, found.host, found.port, found.username, actor=actor, held_by=held)
