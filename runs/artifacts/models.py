@@ -10,6 +10,8 @@ class Artifact(models.Model):
     path = models.CharField(max_length=1024)
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField()
+    #: Of a run on several nodes: which of them left it here (merging.py).
+    rank = models.PositiveSmallIntegerField(default=0, db_default=0)
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

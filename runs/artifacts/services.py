@@ -7,14 +7,16 @@ from django.db import transaction
 from django.db.models import Q
 
 from runs.artifacts.forms import too_many_files
+from runs.artifacts.merging import merged
 from runs.artifacts.models import Artifact
 from runs.artifacts.telling import tell
 from runs.fencing import admit, hold_own_run, refuse_late_row
 from runs.models import Run
 from studio.kernel import manifests, paths
 from studio.kernel.actors import Actor
-from studio.kernel.errors import NotFound, TooLarge
+from studio.kernel.errors import Invalid, NotFound, TooLarge
 from workspace.audit.services import record
+from zaffre.protocol import FileEntry
 
 #: Files of one call, and of one run.
 MOST_FILES = 20_000
@@ -48,19 +50,38 @@ def add_artifacts(
         max_files=MOST_FILES,
         max_bytes=MOST_BYTES,
     )
-    _refuse_too_many(run, [entry["path"] for entry in manifest])
+    rank = actor.rank if run.nodes > 1 and workspace is None else 0
+    kept = _merge(run, manifest, rank=rank) if run.nodes > 1 and workspace is None else manifest
+    _refuse_too_many(run, [entry["path"] for entry in kept])
     Artifact.objects.bulk_create(
-        [Artifact(run_id=run.pk, path=entry["path"], sha256=entry["sha256"], size=entry["size"]) for entry in manifest],
+        [
+            Artifact(run_id=run.pk, path=entry["path"], sha256=entry["sha256"], size=entry["size"], rank=rank)
+            for entry in kept
+        ],
         batch_size=2000,
         update_conflicts=True,
         unique_fields=["run", "path"],
-        update_fields=["sha256", "size", "created"],
+        update_fields=["sha256", "size", "rank", "created"],
     )
     if actor.is_user and manifest:
         facts = {"files": len(manifest), "first": manifest[0]["path"][:200]}
         record(actor=actor, workspace=run.workspace, action="artifact.add", target=run.pk, fields=facts)
     tell(run.pk)
     return len(manifest)
+
+
+def _merge(run: Run, manifest: Sequence[FileEntry], *, rank: int) -> Sequence[FileEntry]:
+    """What a node of several leaves, under the paths that are its own; what has to give way is moved."""
+    rows = Artifact.objects.filter(run=run, path__in=[entry["path"] for entry in manifest])
+    held = {path: (owner, sha256) for path, owner, sha256 in rows.values_list("path", "rank", "sha256")}
+    found = merged(manifest, held, rank=rank)
+    if any(len(path) > paths.MAX_PATH for path in (*found.moved.values(), *(entry["path"] for entry in found.files))):
+        raise Invalid("A path is too long for a folder of its own node.", field="files")
+    for path, to in found.moved.items():
+        Artifact.objects.filter(run=run, path=to).delete()
+        Artifact.objects.filter(run=run, path=path).update(path=to)
+    # A script may have made such a folder itself: a path is written once.
+    return list({entry["path"]: entry for entry in found.files}.values())
 
 
 @transaction.atomic

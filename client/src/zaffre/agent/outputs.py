@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Dict, Iterator, List, Optional,
 
 from zaffre.agent.disk import UnsafePath, safe_parts
 from zaffre.agent.door import Refused
-from zaffre.agent.seats import distribution_of, rank_of
+from zaffre.agent.seats import distribution_of
 from zaffre.packs import in_packs, pack
 from zaffre.parts import send_parts
 from zaffre.protocol import PACK_BELOW, UPLOAD_FROM_BYTES, FileEntry
@@ -40,15 +40,13 @@ def watched(spec: Dict[str, Any]) -> Tuple[str, ...]:
     """The folders whose files are sent while the code writes them."""
     told = (spec.get("config") or {}).get("history") or {}
     own = [USER_LOGS] if distribution_of(spec) else []
-    if rank_of(spec) > 0:
-        return (USER_LOGS,)  # a path below logs/ or outputs/ is one file of the run, that of the first node
     return (*told.get("directories_to_watch", [LOGS]), *own)
 
 
 def collected(spec: Dict[str, Any]) -> Tuple[str, ...]:
     """The folders whose files are kept when the code has ended."""
     told = (spec.get("config") or {}).get("history") or {}
-    first = (OUTPUTS,) if told.get("output_collection", True) and rank_of(spec) == 0 else ()
+    first = (OUTPUTS,) if told.get("output_collection", True) else ()
     return (*first, *[folder for folder in watched(spec) if folder not in first])
 
 
