@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, ExpressionWrapper, F, FloatField, Q, Sum
+from django.db.models.lookups import LessThanOrEqual
 from django.utils.translation import gettext as _
 
 from runs.models import Attempt, Run
@@ -55,13 +56,20 @@ def _within(limit: Limit, used: Usage, node: str) -> Q:
         return nothing
     if limit.nodes is not None and node not in used.nodes and len(used.nodes) >= limit.nodes:
         return nothing
+    # A run on several nodes asks for the same of each: one that can never start must not keep a node free.
     # Not an empty Q: that would vanish from `|` instead of being true.
     found = Q(pk__isnull=False)
     if limit.cpus is not None:
-        found &= Q(cpus=0) | Q(cpus__lte=limit.cpus - used.cpus + 1e-6)
+        found &= Q(cpus=0) | Q(LessThanOrEqual(_of_all("cpus"), limit.cpus - used.cpus + 1e-6))
     if limit.gpus is not None:
-        found &= Q(gpus=0) | Q(gpus__lte=limit.gpus - used.gpus)
+        found &= Q(gpus=0) | Q(LessThanOrEqual(_of_all("gpus"), limit.gpus - used.gpus))
+    if limit.nodes is not None:
+        found &= Q(nodes__lte=limit.nodes)
     return found
+
+
+def _of_all(column: str) -> ExpressionWrapper:
+    return ExpressionWrapper(F(column) * F("nodes"), output_field=FloatField())
 
 
 def permits(ledger: Ledger, run: Run, nodes: Sequence[Node]) -> bool:

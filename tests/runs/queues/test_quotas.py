@@ -119,6 +119,48 @@ def test_own_limits_go_before_those_of_everybody(carl, node, api, yard):
     assert (told["rio"]["limits"]["runs"], told["rio"]["own"]) == (0, False)
 
 
+TWO = {"node_count": 2, "distribution": {"kind": "pytorch", "backend": "gloo"}}
+
+
+def test_a_run_on_several_nodes_counts_on_each_of_them(carl, machine, api):
+    nodes = [machine(name, cpu=4) for name in "ab"]
+    assert limit(api, "olga", scope="workspace", cpus=5) == 200
+    gang = carl.submit(resources={"cpus": 3}, **TWO)
+    assert nodes[0].ask().status == 204
+    told = carl.look(gang)["queue"]
+    assert (told["code"], "5 CPUs" in told["message"], "asks for 6" in told["message"]) == ("quota", True, True)
+    assert limit(api, "olga", scope="workspace", cpus=6) == 200
+    assert [node.claim()["seat"]["rank"] for node in nodes] == [0, 1]
+    carl.submit(resources={"cpus": 1})
+    assert nodes[0].ask().status == 204, "all six are used"
+
+
+@pytest.mark.parametrize("amounts", [{"cpus": 5}, {"nodes": 1}])
+def test_a_run_on_several_nodes_that_no_limit_permits_keeps_no_node_free(carl, machine, api, settings, amounts):
+    settings.HOLD_SECONDS = 0
+    nodes = [machine(name, cpu=4) for name in "ab"]
+    blocker = nodes[1].claim() if carl.submit(resources={"cpus": 4}, priority=1) else None
+    assert blocker is not None
+    code = FakeCode(blocker)
+    assert limit(api, "olga", scope="workspace", **amounts) == 200
+    gang = carl.submit(resources={"cpus": 3}, **TWO)
+    code.start()
+    code.end()
+    small = carl.submit(resources={"cpus": 2})
+    assert nodes[0].claim()["run"] == small.pk
+    assert carl.look(gang)["queue"]["code"] == "quota"
+
+
+def test_the_nodes_of_a_run_on_several_count_each(carl, machine, api):
+    nodes = [machine(name, cpu=4) for name in "abc"]
+    assert limit(api, "olga", scope="user", user="carl", nodes=2) == 200
+    carl.submit(resources={"cpus": 1}, **TWO)
+    assert [node.claim()["seat"]["rank"] for node in nodes[:2]] == [0, 1]
+    late = carl.submit(resources={"cpus": 1})
+    assert nodes[2].ask().status == 204, "it would be a third node"
+    assert nodes[0].claim()["run"] == late.pk, "on a node that is used already it passes no limit"
+
+
 def test_the_page_shows_and_sets_them(carl, node, browser, yard):
     carl.submit()
     node.claim()
