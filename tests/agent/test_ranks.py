@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from tests.agent.conftest import names_in
+from zaffre.agent.outputs import collected
 from zaffre.agent.ranks import variables
 
 #: An all-reduce over plain sockets, by the variables that torch.distributed reads.
@@ -167,3 +168,11 @@ def test_a_run_of_many_processes_leaves_no_process(studio, bring_agent):
     run = studio.submit({"train.py": script}, distribution=TWO)
     studio.wait_final(run)
     assert "sleep" not in names_in(agent.folder)
+
+
+def test_every_node_keeps_the_same_folders():
+    for rank in (0, 1):
+        spec = {"config": {"distribution": {"kind": "pytorch"}}, "seat": {"rank": rank, "node_count": 2}}
+        assert collected(spec) == ("outputs", "logs", "user_logs")
+        spec["config"]["history"] = {"output_collection": False, "directories_to_watch": ["tb"]}
+        assert collected(spec) == ("tb", "user_logs")

@@ -251,6 +251,33 @@ def test_models_come_from_runs_or_from_here(studio, zaffre, work, tmp_path):
     assert Path(one_document(done)["path"]).read_text() == "weights"
 
 
+def test_a_model_is_made_of_the_run_that_a_file_names(studio, zaffre, work):
+    studio.new_run()
+    studio.blobs["0" * 64] = b"m"
+    studio.artifacts["outputs/model.bin"] = "0" * 64
+    (work / "run.json").write_text(json.dumps({"run_id": RUN, "experiment_name": "e", "workspace": "lab"}))
+    done = zaffre("model", "register", "m", "-f", "run.json", "--path", "outputs/model.bin", "--json")
+    assert done.returncode == 0, done.stderr
+    assert studio.asked("POST", f"{W}/models")[0].json["run"] == RUN
+    (work / "other.json").write_text("[]")
+    wrong = zaffre("model", "register", "m", "-f", "other.json")
+    assert (wrong.returncode, "names no run" in wrong.stderr) == (1, True)
+    both = zaffre("model", "register", "m", "-f", "run.json", "--run", RUN)
+    assert (both.returncode, "either" in both.stderr) == (1, True)
+
+
+def test_tags_of_a_run_are_changed_and_experiments_listed(studio, zaffre):
+    studio.new_run()
+    studio.next(f"PATCH {W}/runs/{RUN}", Reply(200, {"name": "calm", "tags": {"stage": "done"}}))
+    done = zaffre("run", "update", RUN, "--add-tag", "stage=done", "--remove-tag", "old")
+    assert done.returncode == 0 and "stage=done" in done.stdout, done.stderr
+    assert studio.asked("PATCH", f"{W}/runs/{RUN}")[0].json == {"tags": {"old": None, "stage": "done"}}
+    assert zaffre("run", "update", RUN).returncode == 1
+    found = {"experiments": [{"name": "digits", "runs": 3, "created": "2026-01-01T00:00:00Z", "description": ""}]}
+    studio.next(f"GET {W}/experiments", Reply(200, found))
+    assert "digits" in zaffre("experiment", "list").stdout
+
+
 def test_deploy_makes_the_endpoint_and_waits(studio, zaffre, work):
     (work / "score.py").write_text("def init(): pass\ndef run(raw_data): return 1\n")
     words = ("endpoint", "deploy", "digits", "--model", "m:1", "--source", ".", "--entry", "score.py")

@@ -61,6 +61,24 @@ def test_two_nodes_reduce_and_each_process_has_its_log(studio, nodes):
         assert log_of(studio, run, rank) == f"the sum is 10.0 of {rank}\n"
 
 
+def test_the_files_of_both_nodes_are_those_of_the_run(studio, nodes):
+    script = (
+        "import os, pathlib\nrank = os.environ['NODE_RANK']\n"
+        "for folder in ('outputs', 'logs'):\n    pathlib.Path(folder).mkdir(exist_ok=True)\n"
+        "pathlib.Path('outputs/model').write_text('of ' + rank)\n"
+        "pathlib.Path('outputs/shard_' + rank).write_text(rank)\n"
+        "pathlib.Path('outputs/same').write_text('same')\npathlib.Path('logs/events_' + rank).write_text(rank)\n"
+    )
+    run = studio.submit({"train.py": script}, **TWO)
+    studio.wait_for(run, "completed", seconds=90)
+    found = studio.ask("GET", f"{studio.ws}/runs/{run}/artifacts").json
+    names = {one["path"] for one in found["artifacts"] if not one["path"].startswith("user_logs/")}
+    outputs = {"outputs/model", "outputs/node_1/model", "outputs/shard_0", "outputs/shard_1", "outputs/same"}
+    assert names == {*outputs, "logs/events_0", "logs/events_1"}
+    first = studio.ask("GET", f"{studio.ws}/runs/{run}/artifacts/outputs/model")
+    assert first.body == b"of 0"
+
+
 def test_torch_reduces_between_two_nodes(studio, nodes):
     if not has_torch():
         pytest.skip("torch is not installed beside the tests")

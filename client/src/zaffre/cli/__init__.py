@@ -17,6 +17,7 @@ from zaffre.errors import ZaffreError
 _NOUNS = (
     "login",
     "run",
+    "experiment",
     "dataset",
     "environment",
     "model",

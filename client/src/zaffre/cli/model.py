@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 from typing import Any, Dict
 
 from zaffre.cli.common import age, facts, named_version, noun, pairs, table, tell, verb, workspace_of
@@ -18,6 +20,7 @@ def add(nouns: Any) -> None:
     )
     register.add_argument("name", metavar="NAME")
     register.add_argument("--run", metavar="RUN", help="the run whose files they are")
+    register.add_argument("-f", "--run-metadata-file", metavar="FILE", help="that run, as submit-script -t wrote it")
     register.add_argument("--path", metavar="PATH", help="a file or folder of the run (default: outputs), or here")
     register.add_argument("--description", default="")
     register.add_argument("--framework", default="")
@@ -39,6 +42,10 @@ def _register(options: argparse.Namespace) -> int:
     from zaffre.core.model import Model
     from zaffre.core.run import Run
 
+    if options.run_metadata_file:
+        if options.run:
+            raise UserErrorException("Give either --run or --run-metadata-file.", code="usage")
+        options.run = _named_by(options.run_metadata_file)
     if not options.run and not options.path:
         raise UserErrorException("Which files?", hint="Give --run RUN, or --path of a file here.", code="usage")
     space, tags = workspace_of(options), pairs(options.tag, "--tag")
@@ -50,6 +57,16 @@ def _register(options: argparse.Namespace) -> int:
     found = space.client.get(_address(space, model.name, model.version))
     tell(options, found, lambda: f"Registered {model.id} ({len(model.files)} files).")
     return 0
+
+
+def _named_by(file: str) -> str:
+    """The id of the run that `zaffre run submit-script -t` wrote into a file. Raises UserErrorException."""
+    try:
+        told = json.loads(Path(file).expanduser().read_text("utf-8"))
+        return str(told["run_id"])
+    except (ValueError, KeyError, TypeError):
+        hint = "It is what `zaffre run submit-script -t FILE` writes."
+        raise UserErrorException(f"{file} names no run.", hint=hint, code="usage") from None
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -1,5 +1,5 @@
-"""zaffre run list, show, logs, cancel, download, resend, delete, restore, archive, tensorboard, export-tensorboard,
-and the verbs of run_submit.py"""
+"""zaffre run list, show, logs, cancel, update, download, resend, delete, restore, archive, tensorboard,
+export-tensorboard, and the verbs of run_submit.py"""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from zaffre.cli.common import (
     facts,
     note,
     noun,
+    pairs,
     span,
     sure,
     table,
@@ -21,7 +22,9 @@ from zaffre.cli.common import (
     verb,
     workspace_of,
 )
+from zaffre.errors import UserErrorException
 from zaffre.protocol import SYSTEM_PREFIX
+from zaffre.transport import segment
 
 
 def add(nouns: Any) -> None:
@@ -38,6 +41,9 @@ def add(nouns: Any) -> None:
     logs.add_argument("--follow", action="store_true", help="go on until it ends")
     logs.add_argument("--attempt", type=int, metavar="N", help="an earlier attempt")
     _one(verb(verbs, "cancel", _cancel, "Ask a run to end."))
+    update = _one(verb(verbs, "update", _update, "Change the tags of a run."))
+    update.add_argument("--add-tag", action="append", metavar="NAME=VALUE", help="or another value; repeat it")
+    update.add_argument("--remove-tag", action="append", metavar="NAME")
     placing.add_to_run(verbs)
     download = _one(verb(verbs, "download", _download, "Fetch the files of a run."))
     download.add_argument("--prefix", default="", help="only files whose path begins so")
@@ -91,6 +97,18 @@ def _list(options: argparse.Namespace) -> int:
     ]
     heads = ("id", "name", "experiment", "status", "created", "took")
     tell(options, found, lambda: table(heads, rows, empty="There are no runs yet."))
+    return 0
+
+
+def _update(options: argparse.Namespace) -> int:
+    added = pairs(options.add_tag, "--add-tag")
+    if not added and not options.remove_tag:
+        raise UserErrorException("Nothing to change was named.", hint="Give --add-tag stage=done.", code="usage")
+    run = _run(options)
+    changes: Dict[str, Any] = {**dict.fromkeys(options.remove_tag or []), **added}
+    found = run.client.patch(f"{run.workspace.path}/runs/{segment(run.id)}", {"tags": changes})
+    tags = ", ".join(f"{key}={value}" for key, value in found["tags"].items())
+    tell(options, found, lambda: f"{found['name']}: {tags or 'no tags'}")
     return 0
 
 
