@@ -3,11 +3,11 @@
 import pytest
 
 from tests.client.studio import RUN, TOKEN, Reply, W
-from zaffre.core import Experiment, ScriptRunConfig, Workspace
+from zaffre.core import Experiment, Run, ScriptRunConfig, Workspace
 from zaffre.core.compute import ComputeInstance
 from zaffre.core.runconfig import DEFAULT_CPU_IMAGE, RunConfiguration
 from zaffre.data import OutputFileDatasetConfig
-from zaffre.errors import UserErrorException
+from zaffre.errors import NotFound, UserErrorException
 
 
 @pytest.fixture
@@ -25,6 +25,20 @@ def test_a_workspace_is_found_with_the_words_of_then(studio, home, capsys):
     with pytest.raises(UserErrorException, match="no datastores") as refused:
         space.get_default_datastore()
     assert "upload_directory" in refused.value.hint
+
+
+def test_a_workspace_is_made_as_then_and_gives_its_runs(studio, home, monkeypatch):
+    monkeypatch.setenv("ZAFFRE_URL", studio.url)
+    monkeypatch.setenv("ZAFFRE_TOKEN", TOKEN)
+    space = Workspace(workspace_name="main", subscription_id="0-0", resource_group="rg")
+    studio.new_run()
+    assert (space.name, space.get_run(RUN).id) == ("main", RUN)
+    with pytest.raises(NotFound):
+        Workspace(workspace_name="elsewhere")
+
+
+def test_a_script_asks_for_its_run_by_the_name_of_then(studio, inside):
+    assert Run.get_submitted_run().id == RUN
 
 
 def test_runs_below_runs_are_listed_when_they_are_asked_for(studio, space):

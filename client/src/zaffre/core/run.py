@@ -76,6 +76,9 @@ class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
 
         return current_run(allow_offline=allow_offline)
 
+    #: The name of then.
+    get_submitted_run = get_context
+
     def reproduce(self, compute_target: Optional[str] = None) -> "Run":
         """Submit the same code, environment, data and words once more; elsewhere if a target is named.
 

@@ -17,15 +17,29 @@ if TYPE_CHECKING:
     from zaffre.core.experiment import Experiment
     from zaffre.core.keyvault import Keyvault
     from zaffre.core.model import Model
+    from zaffre.core.run import Run
     from zaffre.core.webservice import Webservice
 
 
 class Workspace:
-    """One workspace of one studio, as one user. Making the object asks nothing; `get` and `from_config` check it."""
+    """One workspace of one studio, as one user. `get` and `from_config` check that it is there."""
 
-    def __init__(self, name: str, *, client: Client) -> None:
-        self.name = name
-        self.client = client
+    def __init__(
+        self,
+        name: Optional[str] = None,
+        *,
+        client: Optional[Client] = None,
+        workspace_name: Optional[str] = None,
+        auth: Any = None,
+        subscription_id: Optional[str] = None,
+        resource_group: Optional[str] = None,
+    ) -> None:
+        """Without `client` the same as `get(name)`; old scripts say `Workspace(workspace_name=…)`."""
+        self.name: str = name or workspace_name or ""
+        if client is None:
+            found = Workspace.get(self.name or None)
+            self.name, client = found.name, found.client
+        self.client: Client = client
 
     @classmethod
     def get(
@@ -198,6 +212,12 @@ class Workspace:
         from zaffre.core.compute import ComputeTarget
 
         return {one.name: one for one in ComputeTarget.list(self)}
+
+    def get_run(self, run_id: str) -> "Run":
+        """The run of this id. Raises NotFound."""
+        from zaffre.core.run import Run
+
+        return Run.get(self, run_id)
 
     def get_default_keyvault(self) -> "Keyvault":
         """The secrets of the workspace."""
