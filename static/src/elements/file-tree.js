@@ -17,9 +17,10 @@ class FileTree extends HTMLElement {
   }
 
   async fill(list, folder, level) {
-    const open = new Set([...list.querySelectorAll('[aria-expanded="true"]')].map((one) => one.dataset.path));
     const told = await ask("GET", `${this.api}/folder?${new URLSearchParams({ path: folder })}`).catch(() => null);
     if (!told) return;
+    // What is open now: somebody may have opened a folder while the answer was on its way.
+    const open = new Set([...list.querySelectorAll('[aria-expanded="true"]')].map((one) => one.dataset.path));
     list.replaceChildren(...told.entries.map((entry) => this.item(entry, folder, level)));
     if (told.more) list.append(this.more(folder, level));
     if (!folder) {
