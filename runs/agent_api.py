@@ -34,6 +34,7 @@ class RenewIn(serializers.Serializer):
     load = serializers.DictField(default=dict)
     # Cleaned and never refused: what an agent prints must not cost its runs their leases.
     log = serializers.JSONField(required=False)
+    environments = serializers.JSONField(required=False)
 
 
 class StepIn(serializers.Serializer):
@@ -89,6 +90,7 @@ class Renew(APIView):
     def post(self, request: Request) -> Response:
         body = parse(RenewIn, request.data)
         told = {"epoch": body["epoch"], "load": body["load"], "said": body.get("log", "")}
+        told["shelf"] = body.get("environments")
         answers, wanted = services.renew(actor=actor_of(request), runs=_keys(body), **told)
         return Response({"runs": answers, "valid_for": settings.LEASE_SECONDS, "log": wanted})
 

@@ -6,6 +6,7 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, ExpressionWrapper, F, FloatField, Q, Sum
 from django.db.models.lookups import LessThanOrEqual
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from runs.models import Attempt, Run
 from workspace.compute.models import Node
@@ -95,11 +96,16 @@ def in_words(found: Excess) -> str:
         "workspace": _("The workspace's limit"),
         "user": _("The limit of who submitted it"),
     }[found.scope]
-    what = {"runs": _("runs at once"), "cpus": _("CPUs"), "gpus": _("GPUs"), "nodes": _("nodes")}[found.amount]
-    return _("%(whose)s is %(limit)d %(what)s: %(used)s are used, and it asks for %(asked)s.") % {
+    n = found.limit
+    most = {
+        "runs": ngettext("%(n)d run at once", "%(n)d runs at once", n),
+        "cpus": ngettext("%(n)s CPU", "%(n)s CPUs", n),
+        "gpus": ngettext("%(n)d GPU", "%(n)d GPUs", n),
+        "nodes": ngettext("%(n)d node", "%(n)d nodes", n),
+    }[found.amount]
+    return _("%(whose)s is %(most)s. In use: %(used)s; it asks for %(asked)s.") % {
         "whose": whose,
-        "limit": found.limit,
-        "what": what,
+        "most": most % {"n": n},
         "used": f"{found.used:g}",
         "asked": f"{found.asked:g}",
     }

@@ -58,15 +58,16 @@ def greet(*, actor: Actor, epoch: str, runs: Sequence[Key], facts: dict[str, Any
 
 @transaction.atomic
 def renew(
-    *, actor: Actor, epoch: str, runs: Sequence[Key], load: dict[str, Any], said: object = ""
+    *, actor: Actor, epoch: str, runs: Sequence[Key], load: dict[str, Any], said: object = "", shelf: object = None
 ) -> tuple[list[dict[str, Any]], bool]:
     """Extend the leases of a node's attempts; each answer says how long it is valid and what is wanted. Beside them:
-    whether somebody wants to read the end of the agent's own log, which comes as `said` with the next renewal.
+    whether somebody wants to read the end of the agent's own log, which comes as `said` with the next renewal. `shelf`
+    is what it keeps of environments, where that changed.
 
     An attempt whose lease is over is renewed as well, as long as nobody gave it up. Raises Conflict
     `stale_epoch` when the agent has had another life since.
     """
-    node = compute.note_node(actor=actor, epoch=epoch, load=load, said=said)
+    node = compute.note_node(actor=actor, epoch=epoch, load=load, said=said, shelf=shelf)
     present = _renewed(node.pk, runs)
     answers = [
         {"run": run, "attempt": no, **present.get((run, no), {"valid_for": 0, "desired": DESIRED_KILL})}

@@ -60,6 +60,7 @@ class FakeStudio:
         self.board_reports: dict[str, list[dict[str, Any]]] = {}
         self.fetched: list[tuple[str, int]] = []
         self.hellos: list[dict[str, Any]] = []
+        self.stocks: list[dict[str, Any]] = []
         self.claims: list[dict[str, Any]] = []
         self.claim_only_named = False
         #: Nobody gets a run; and a studio of the version before, which gives one.
@@ -226,6 +227,7 @@ class FakeStudio:
             return 200, {"epoch": body["epoch"], "keep": keep, "kill": kill}
         if path == "nodes/renew":
             runs = []
+            self.stocks += [body["environments"]] if "environments" in body else []
             for one in body["runs"]:
                 run = self.runs[one["run"]]
                 if not self._owned(one):

@@ -33,8 +33,10 @@ def test_a_second_agent_in_the_same_folder_is_refused(studio, bring_agent):
     assert "Another agent works in" in second.stderr and "--dir" in second.stderr
     status = json.loads(command("status", "--dir", str(agent.folder), "--json").stdout)
     assert status["running"] is True and status["node"] == "N1"
+    assert status["environments"] == studio.stocks[0] == {"limit": 20 * 10**9, "size": 0, "count": 0, "kept": []}
     assert agent.stop() == 0
-    assert "stopped" in command("status", "--dir", str(agent.folder)).stdout
+    said = command("status", "--dir", str(agent.folder)).stdout
+    assert "stopped, 0 runs" in said and "Keeps 0 environments, 0.00 of 20 GB" in said
 
 
 def test_a_run_that_comes_while_the_agent_stops_is_given_back(studio, bring_agent):

@@ -17,6 +17,7 @@ OTHERS = {
     "compute.Node.handle",
     "compute.Node.load",
     "compute.Node.secret_hash",
+    "compute.Node.shelf",
     "compute.Sample.load",
     "endpoints.Endpoint.primary_hash",
     "endpoints.Endpoint.secondary_hash",

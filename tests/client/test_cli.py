@@ -94,6 +94,27 @@ def test_follow_streams_the_log_once_and_ends_with_the_run(studio, zaffre, work,
     assert "snapshot: 1 files" in done.stderr
 
 
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_warning_of_the_run_is_told_once(studio, zaffre, work, follow):
+    # One that is known at once, and one that its node finds.
+    first = studio.new_run(warnings=["Python 3.6 is replaced."])
+    studio.next(f"POST {W}/runs", Reply(201, dict(first)))
+
+    def carry_out():
+        studio.wait(lambda: studio.asked("GET", f"{W}/runs/{RUN}"), "it is followed")
+        studio.finish(warnings=[*first["warnings"], "The node has Python 3.11."])
+
+    thread = threading.Thread(target=carry_out)
+    if follow:
+        thread.start()
+    done = zaffre(*SUBMIT, *(["--follow"] if follow else []), "--", "train.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("warning: Python 3.6 is replaced.") == 1
+    assert done.stderr.count("warning: The node has Python 3.11.") == int(follow)
+    if follow:
+        thread.join()
+
+
 def test_follow_begins_again_with_a_new_attempt(studio, zaffre, work):
     def carry_out():
         studio.log = b"first try\n"

@@ -229,3 +229,15 @@ def test_tags_from_outside(studio, space):
     run.tag("a", 1)
     run.set_tags({"b": "2"})
     assert run.get_tags() == {"a": "1", "b": "2"}
+
+
+@pytest.mark.parametrize("show", [True, False])
+def test_waiting_tells_the_warnings_of_a_run_with_its_log(studio, space, capfd, show):
+    studio.new_run(warnings=["Python 3.6 is replaced.", "The node has Python 3.11."])
+    studio.log = b"trained\n"
+    studio.finish()
+    details = Run.get(space, RUN).wait_for_completion(show_output=show)
+    said = capfd.readouterr().out
+    assert [one["message"] for one in details["warnings"]] == ["Python 3.6 is replaced.", "The node has Python 3.11."]
+    assert said.count("· warning: Python 3.6 is replaced.\n") == int(show)
+    assert said.count("· warning: The node has Python 3.11.\n") == int(show)

@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from studio.kernel.actors import SYSTEM
 from workspace.compute import services
@@ -12,6 +15,7 @@ from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node, 
 from workspace.compute.providers import Machine, Order, ProviderError
 from workspace.compute.services import machines
 from workspace.compute.services.pool import add_node
+from workspace.environments.models import Environment, EnvironmentLock, EnvironmentVersion
 
 URL = "/api/v1/workspaces/lab/compute"
 
@@ -222,3 +226,64 @@ def test_the_page_of_a_node_asks_for_its_log_and_draws_its_hour(browser, cluster
     Sample.objects.update(at=timezone.now() - timedelta(hours=2))
     services.forget_old()
     assert Sample.objects.count() == 0
+
+
+def test_the_page_of_a_node_names_the_environments_that_it_keeps(browser, cluster, manager, api):
+    node = add_node(cluster)
+    manager.round(actor=SYSTEM)
+    head = bring_up(node, api)
+    address = f"/w/lab/compute/c/nodes/{node.pk}"
+    made = Environment.objects.create(workspace=cluster.workspace, name="<b>train", latest=3)
+    for number in (2, 3):  # two versions that were resolved to the same packages
+        version = EnvironmentVersion.objects.create(environment=made, version=number, spec={}, digest=str(number))
+        lock = {"python": "3.11", "platform": "any", "requirements": "", "sha256": "a" * 64, "packages": 7}
+        EnvironmentLock.objects.create(version=version, **lock)
+
+    def renew(told: object) -> str:
+        body = {"epoch": "one", "runs": [], "load": {}, "environments": told}
+        assert api(None).post("/agent/v1/nodes/renew", body, format="json", headers=head).status_code == 200
+        return browser("rio").get(address).content.decode()
+
+    assert "Environments kept here" not in browser("rio").get(address).content.decode()
+    first = {"digest": "a" * 64, "python": "3.11.7", "packages": 7, "size": 1_500_000_000, "idle_seconds": 60}
+    other = {**first, "digest": "b" * 64, "busy": True}
+    shown = renew({"limit": 20 * 10**9, "size": 3_000_000_000, "count": 60, "kept": [first, other]})
+    assert "&lt;b&gt;train:2</a>, <a" in shown and "&lt;b&gt;train:3</a>" in shown
+    assert "No version of this workspace" in shown and "In use" in shown and "The 2 used last, of 60." in shown
+    [told] = api("rio").get(f"{URL}/c").json()["nodes"]
+    kept = told["environments"]["kept"]
+    assert (told["environments"]["count"], kept[0]["digest"], kept[1]["busy"]) == (60, "a" * 64, True)
+    assert parse_datetime(kept[0]["used"]) < timezone.now() - timedelta(seconds=59)
+    with CaptureQueriesContext(connection) as few:
+        browser("rio").get(address)
+    shown = renew({"limit": 1, "size": 1, "count": 50, "kept": [first] * 50})
+    with CaptureQueriesContext(connection) as many:
+        browser("rio").get(address)
+    assert len(many) <= len(few)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "x",
+        [],
+        {"kept": 3, "limit": -1, "size": True, "count": 10**30},
+        {
+            "kept": [
+                None,
+                3,
+                {"digest": "<script>", "python": ["x"], "packages": "9", "idle_seconds": -5, "busy": "yes"},
+            ]
+        },
+        {"kept": [{"idle_seconds": 10**30, "python": "3\0.11\n" * 100, "size": 1.5}] * 1000},
+    ],
+)
+def test_nonsense_about_environments_costs_no_lease(browser, cluster, manager, api, told):
+    node = add_node(cluster)
+    manager.round(actor=SYSTEM)
+    head = bring_up(node, api)
+    body = {"epoch": "one", "runs": [], "load": {}, "environments": told}
+    assert api(None).post("/agent/v1/nodes/renew", body, format="json", headers=head).status_code == 200
+    node.refresh_from_db()
+    assert len(node.shelf.get("kept", [])) <= 50 and "script" not in str(node.shelf)
+    assert browser("rio").get(f"/w/lab/compute/c/nodes/{node.pk}").status_code == 200

@@ -25,7 +25,7 @@ _LOADS = ("cpu", "memory", "gpu", "disk")
 
 def clean_node_name(name: object) -> str:
     """The name of a node on one line, cut to 80 characters; `node` when nothing is left of it."""
-    return _line(name, MAX_NAME) or "node"
+    return line_of(name, MAX_NAME) or "node"
 
 
 def clean_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,11 +39,11 @@ def clean_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
         if number is not None:
             kept[key] = number
     for key in _WORDS:
-        word = _line(facts.get(key), MAX_WORD)
+        word = line_of(facts.get(key), MAX_WORD)
         if word:
             kept[key] = word
     for key in _LISTS:
-        kept[key] = [word for word in (_line(one, MAX_WORD) for one in _list(facts.get(key), MAX_LIST)) if word]
+        kept[key] = [word for word in (line_of(one, MAX_WORD) for one in _list(facts.get(key), MAX_LIST)) if word]
     for key, choices in _CHOICES.items():
         kept[key] = found if (found := facts.get(key)) in choices else "none"
     kept["gpus"] = [_gpu(one) for one in _list(facts.get("gpus"), MAX_GPUS) if isinstance(one, Mapping)]
@@ -75,13 +75,13 @@ def _list(value: object, most: int) -> list[Any]:
 
 
 def _gpu(told: Mapping[str, Any]) -> dict[str, str | int | float]:
-    return {"name": _line(told.get("name"), MAX_WORD) or "GPU", "memory_gb": _number(told.get("memory_gb")) or 0}
+    return {"name": line_of(told.get("name"), MAX_WORD) or "GPU", "memory_gb": _number(told.get("memory_gb")) or 0}
 
 
 def _labels(told: object) -> dict[str, str]:
     if not isinstance(told, Mapping):
         return {}
-    pairs = [(_line(key, MAX_WORD), _line(value, MAX_WORD)) for key, value in list(told.items())[:MAX_LABELS]]
+    pairs = [(line_of(key, MAX_WORD), line_of(value, MAX_WORD)) for key, value in list(told.items())[:MAX_LABELS]]
     return {key: value for key, value in pairs if key}
 
 
@@ -95,7 +95,8 @@ def _number(value: object) -> int | float | None:
     return max(value, 0)
 
 
-def _line(value: object, most: int) -> str:
+def line_of(value: object, most: int) -> str:
+    """A text on one line, without what cannot be printed, cut to `most` characters; empty for what is no text."""
     if not isinstance(value, str):
         return ""
     return "".join(char if char.isprintable() else " " for char in value[: most * 4]).strip()[:most].strip()

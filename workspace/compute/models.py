@@ -100,6 +100,8 @@ class Node(models.Model):
     said = models.TextField(blank=True)
     said_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True)
+    #: The environments that it keeps, as `shelves.clean_shelf` has it; empty before the first report.
+    shelf = models.JSONField(default=dict)
     #: When the last sample of its load was kept.
     sampled = models.DateTimeField(null=True)
     #: Takes nothing new since then; what runs there goes on to its end.

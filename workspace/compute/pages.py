@@ -1,6 +1,7 @@
 """What the frame of a target's page shows, for every room that has a tab in it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -67,3 +68,27 @@ def charts_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         found.append({"key": key, "last": seen[-1][1], "most": most, "points": points})
     return found
+
+
+#: Versions that are named beside what a node keeps; two lists that lead to the same packages share one place there.
+MOST_NAMES = 500
+
+
+def shelf_of(node: Node, *, actor: Actor) -> dict[str, Any]:
+    """What the node said it keeps of environments, each with the `versions` of the workspace that it is for; empty
+    before it said so. The caller has authorised the actor."""
+    told = node.shelf
+    if not told:
+        return {}
+    digests = [one["digest"] for one in told["kept"] if one["digest"]]
+    # By the relation and not by its class: environments are built on compute, and not the other way round.
+    rows = node.target.workspace.environments.filter(versions__locks__sha256__in=digests)
+    names: dict[str, list[tuple[str, int]]] = {}
+    found = rows.values_list("versions__locks__sha256", "name", "versions__version").distinct()
+    for digest, name, version in found.order_by("name", "versions__version")[:MOST_NAMES]:
+        names.setdefault(digest, []).append((name, version))
+    kept = [
+        {**one, "versions": names.get(one["digest"], []), "used": datetime.fromisoformat(one["used"])}
+        for one in told["kept"]
+    ]
+    return {**told, "kept": kept, "at": datetime.fromisoformat(told["at"])}

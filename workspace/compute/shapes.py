@@ -47,6 +47,7 @@ class NodeOut(serializers.Serializer):
     facts = serializers.JSONField()
     load = serializers.JSONField()
     slots = serializers.IntegerField()
+    environments = serializers.JSONField(source="shelf")
 
 
 class HappeningOut(serializers.Serializer):

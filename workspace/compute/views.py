@@ -93,6 +93,7 @@ def node(request: SignedInRequest, ws: str, name: str, node: str) -> HttpRespons
     found = services.look_at_node(ws, name, node, actor=request.actor)
     shown |= {"node": found, "runs": queries.runs_on(found, actor=request.actor)}
     shown["charts"] = pages.charts_of(queries.list_samples(found, actor=request.actor))
+    shown["shelf"] = pages.shelf_of(found, actor=request.actor)
     return render(request, "compute/node.html", shown)
 
 

@@ -117,7 +117,7 @@ class _Log:
 
 
 class _Steps:
-    """Tells each change once: why a run waits, which step it is in, how each ended."""
+    """Tells each change once: why a run waits, its warnings, which step it is in, how each ended."""
 
     def __init__(self, note: Take) -> None:
         self._note = note
@@ -127,6 +127,8 @@ class _Steps:
         queue = found.get("queue") or {}
         if queue.get("message"):
             self._say(str(queue["message"]))
+        for text in found.get("warnings") or []:
+            self._say(f"warning: {text}")
         for step in found.get("steps") or []:
             state, name = step.get("state"), step.get("name")
             if name == "running":  # its end is the end of the log

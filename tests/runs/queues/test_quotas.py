@@ -66,7 +66,7 @@ def test_a_person_at_the_limit_waits_and_others_pass(carl, node, api, yard):
     assert carl.look(mine[1])["queue"] == {
         "position": 2,
         "code": "quota",
-        "message": "The limit of who submitted it is 1 runs at once: 1 are used, and it asks for 1.",
+        "message": "The limit of who submitted it is 1 run at once. In use: 1; it asks for 1.",
     }
     assert node.claim()["run"] == hers.pk
     code = FakeCode(first)
@@ -84,7 +84,7 @@ def test_the_workspaces_processors_are_counted_as_asked(carl, machine, api):
     assert node.ask().status == 204
     waiting = carl.client.get(f"{WS}/compute/local/queue").json()["waiting"]
     assert waiting[0]["code"] == "quota"
-    assert "limit is 3 CPUs: 3 are used, and it asks for 2." in waiting[0]["message"]
+    assert "limit is 3 CPUs. In use: 3; it asks for 2." in waiting[0]["message"]
 
 
 def test_the_sites_limit_holds_beside_the_workspaces(carl, machine, api):

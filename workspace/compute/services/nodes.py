@@ -15,7 +15,7 @@ from studio.kernel.events import publish
 from studio.kernel.ids import ulid
 from workspace.access import authorize, get_workspace
 from workspace.audit.services import record
-from workspace.compute import forms, kinds
+from workspace.compute import forms, kinds, shelves
 from workspace.compute.models import Enrolment, Node, Sample
 from workspace.compute.queries import get_node, is_online, target_named
 from workspace.compute.services.happenings import happened
@@ -138,7 +138,7 @@ def greet_node(*, actor: Actor, epoch: str, facts: Mapping[str, Any]) -> Node:
 
 
 @transaction.atomic
-def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any], said: object = "") -> Node:
+def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any], said: object = "", shelf: object = None) -> Node:
     """Take a sign of life. Raises Conflict `stale_epoch` when another life of the agent greeted since,
     Unauthenticated for a node that was removed."""
     node = _locked_node(actor)
@@ -154,6 +154,8 @@ def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any], said: object
         Sample.objects.create(node=node, at=Now(), load=node.load)
     if said:
         changes |= {"said": forms.clean_log(said), "said_at": Now()}
+    if shelf is not None:
+        changes["shelf"] = shelves.clean_shelf(shelf, now=timezone.now())
     Node.objects.filter(pk=node.pk).update(last_seen=Now(), **changes)
     if not was_online:
         publish(f"compute.{node.target.workspace.slug}", target=node.target.name, node=node.pk)

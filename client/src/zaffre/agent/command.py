@@ -7,12 +7,14 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 from zaffre.agent import config as configs
 from zaffre.agent import machine
 from zaffre.agent.config import ConfigError
 from zaffre.agent.disk import is_locked
+from zaffre.agent.environments.shelf import GB, Shelf
+from zaffre.agent.environments.stock import stock
 from zaffre.agent.rundir import RunDir
 
 
@@ -96,23 +98,49 @@ def _status(options: argparse.Namespace) -> int:
         if spec:
             runs.append({"run": spec["run"], "attempt": spec["attempt"], "executing": place.supervised})
     known = configs.read_json(state / "identity.json") or {}
+    kept = _stock(folder, options.config or folder / "node.json")
     found = {
         "node": known.get("node_id"),
         "url": known.get("url"),
         "target": known.get("target"),
         "running": is_locked(state / "agent.lock"),
         "runs": runs,
+        "environments": kept,
     }
     if options.json:
         sys.stdout.write(json.dumps(found) + "\n")
     elif not known:
         sys.stdout.write(f"No node is enrolled in {folder}.\n")
     else:
-        word = "running" if found["running"] else "stopped"
-        sys.stdout.write(f"Node {found['node']} of {found['target']} at {found['url']}: {word}, {len(runs)} runs\n")
+        word, count = "running" if found["running"] else "stopped", len(runs)
+        said = f"{word}, {count} run{'' if count == 1 else 's'}"
+        sys.stdout.write(f"Node {found['node']} of {found['target']} at {found['url']}: {said}\n")
         for one in runs:
             sys.stdout.write(f"  {one['run']} attempt {one['attempt']}\n")
+        _write_stock(kept)
     return 0 if known else 1
+
+
+def _stock(folder: Path, config: Path) -> Optional[Dict[str, Any]]:
+    """What the node keeps of environments; None where there is nothing to look at. Raises ConfigError."""
+    place = folder / "cache" / "environments"
+    if not place.is_dir():
+        return None
+    told = configs.read_json(config) or {}
+    limit = configs.gigabytes(told.get("environments_gb", configs.DEFAULT_ENVIRONMENTS_GB))
+    return stock(Shelf(place, limit=limit * GB))
+
+
+def _write_stock(found: Optional[Dict[str, Any]]) -> None:
+    if found is None:
+        return
+    count = found["count"]
+    said = f"{count} environment{'' if count == 1 else 's'}, {found['size'] / GB:.2f} of {found['limit'] / GB:g} GB"
+    sys.stdout.write(f"Keeps {said}\n")
+    for one in found["kept"]:
+        used = "in use" if one["busy"] else f"used {one['idle_seconds'] // 60} min ago"
+        what = f"Python {one['python']}, {one['packages']} packages, {one['size'] / GB:.2f} GB"
+        sys.stdout.write(f"  {one['digest'][:12]} {what}, {used}\n")
 
 
 def _folder(options: argparse.Namespace) -> Path:

@@ -139,7 +139,7 @@ def read_config(
         slots=count,
         join_token=told.get("token"),
         sdk_requirements=tuple(told.get("sdk_requirements", SDK_REQUIREMENTS)),
-        environments_gb=_gigabytes(told.get("environments_gb", DEFAULT_ENVIRONMENTS_GB)),
+        environments_gb=gigabytes(told.get("environments_gb", DEFAULT_ENVIRONMENTS_GB)),
         **_shares({**told, **{key: value for key, value in more.items() if value is not None}}),
     )
 
@@ -170,7 +170,7 @@ def _shares(told: Dict[str, Any]) -> Dict[str, Any]:
     return found
 
 
-def _gigabytes(told: Any) -> float:
+def gigabytes(told: Any) -> float:
     if isinstance(told, bool) or not isinstance(told, (int, float)) or not 0 <= told <= 1e6:
         raise ConfigError(f"environments_gb is {told!r}; it must be a number of gigabytes, such as 20.")
     return float(told)

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Optional
 from zaffre.agent import config
 from zaffre.agent.clock import now
 from zaffre.agent.door import Door, Refused, Unreachable
+from zaffre.agent.environments.stock import Stock
 from zaffre.agent.jobs import Jobs
 from zaffre.agent.ownlog import TAIL
 from zaffre.agent.usage import Gpus
@@ -32,6 +33,7 @@ class Leases:
         lease: float,
         on_refused: Callable[[Refused], object],
         on_renewed: Callable[[float, float], object],
+        stock: Stock,
     ) -> None:
         self.door, self.jobs, self.epoch = door, jobs, epoch
         self.heartbeat = heartbeat
@@ -40,6 +42,7 @@ class Leases:
         self.timeout = self._least = max(0.5, min(heartbeat, lease / 10))
         self._most = max(self._least, lease / 4)
         self.on_refused, self.on_renewed = on_refused, on_renewed
+        self.stock = stock
         self._gpus = Gpus()
         #: Somebody looks at the page of this node: the end of our log goes along with the next renewal.
         self._log_wanted = False
@@ -103,8 +106,12 @@ class Leases:
         }
         if self._log_wanted:
             body["log"] = TAIL.text()
+        stock = self.stock.news(anyway=self._log_wanted)
+        if stock is not None:
+            body["environments"] = stock
         sent = now()
         answer = self.door.call("POST", f"{AGENT}/nodes/renew", body, timeout=self.timeout).json()
+        self.stock.was_told()
         self.timeout = min(max(self._least, 2 * (now() - sent)), self._most)
         for told in answer.get("runs", []):
             job = self.jobs.get(str(told["run"]), int(told["attempt"]))

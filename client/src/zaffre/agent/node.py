@@ -19,6 +19,7 @@ from zaffre.agent.config import ConfigError, Identity, NodeConfig
 from zaffre.agent.disk import try_lock
 from zaffre.agent.door import Door, DoorError, Refused, Stopped, rest
 from zaffre.agent.environments import Desk, Environments
+from zaffre.agent.environments.stock import Stock
 from zaffre.agent.gpus import Shelf
 from zaffre.agent.hints import Hints
 from zaffre.agent.job import Workshop
@@ -133,6 +134,7 @@ class Node:
             lease=identity.lease,
             on_refused=self._refused,
             on_renewed=self._renewed,
+            stock=Stock(self.environments.shelf),
         )
         self.claims = Claims(
             self.door,

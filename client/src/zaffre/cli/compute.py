@@ -101,11 +101,19 @@ def _node_rows(found: Dict[str, Any]) -> str:
             one.get("slots"),
             (one.get("facts") or {}).get("python"),
             (one.get("facts") or {}).get("platform"),
+            _kept(one.get("environments") or {}),
         )
         for one in found["nodes"]
     ]
-    heads = ("node", "state", "last seen", "runs", "slots", "python", "platform")
+    heads = ("node", "state", "last seen", "runs", "slots", "python", "platform", "environments")
     return table(heads, rows, empty="No node has joined yet." if found["kind"] == "joined" else "There are none now.")
+
+
+def _kept(shelf: Dict[str, Any]) -> str:
+    """What a node keeps of environments, and how much room they may take there."""
+    if not shelf:
+        return ""
+    return f"{shelf['count']}: {shelf['size'] / 10**9:.1f} of {shelf['limit'] / 10**9:g} GB"
 
 
 def _told(found: Dict[str, Any]) -> str:

@@ -179,7 +179,7 @@ def _send(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # told above, as lines for people
         run = Experiment(workspace_of(options), options.experiment).submit(made, display_name=options.name)
-    for text in run.known.get("warnings") or []:
+    for text in () if wait else run.known.get("warnings") or ():  # who follows is told them on the way
         note(f"zaffre: warning: {text}")
     reproduce.hint(run)
     if metadata:

@@ -95,10 +95,13 @@ def details(environment: "Environment", workspace: "Workspace") -> Dict[str, Any
     }
 
 
+def _address(environment: "Environment", workspace: "Workspace") -> str:
+    return f"{workspace.path}/environments/{segment(environment.name)}/versions/{segment(environment.version or '')}"
+
+
 def _lock(environment: "Environment", workspace: "Workspace") -> Any:
-    address = f"{workspace.path}/environments/{segment(environment.name)}/versions/{segment(environment.version or '')}"
     try:
-        return workspace.client.get(f"{address}/lock")
+        return workspace.client.get(f"{_address(environment, workspace)}/lock")
     except NotFound:
         return None
 
@@ -107,8 +110,15 @@ def make_here(environment: "Environment", workspace: "Workspace") -> str:
     """See Environment.build_local."""
     from zaffre.agent.environments import EnvironmentFailed, Environments
 
-    lock = _lock(environment, workspace) if environment.version is not None else None
+    lock: Any = None
     wanted: Dict[str, Any] = {"spec": environment.spec}
+    if environment.version is not None:
+        # The studio's own words: it knows what conda's packages are called for pip.
+        wanted = {"spec": workspace.client.get(_address(environment, workspace))["spec"]}
+        lock = _lock(environment, workspace)
+    elif wanted["spec"]["kind"] == "conda":
+        hint = "Register it first: the studio knows what conda's packages are called for pip."
+        raise UserErrorException(f"{environment.name} has packages of conda and is not registered.", hint=hint)
     desk: Any = None
     if lock is not None:
         desk = _Kept(lock)

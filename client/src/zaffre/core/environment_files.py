@@ -75,7 +75,8 @@ def save(environment: Environment, folder: Path, *, overwrite: bool) -> None:
     files = (place / ENVIRONMENT_FILE, place / DEFAULT_FILE)
     present = [one for one in files if one.exists()]
     if present and not overwrite:
-        raise UserErrorException(f"{present[0]} is there already.", hint="Give overwrite=True to replace it.")
+        hint = "To replace it: overwrite=True, or --overwrite."
+        raise UserErrorException(f"{present[0]} is there already.", hint=hint)
     try:
         place.mkdir(parents=True, exist_ok=True)
         files[0].write_text(json.dumps(as_tree(environment), indent=4) + "\n", encoding="utf-8")
