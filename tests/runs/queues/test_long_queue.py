@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from runs import waiting
 from runs.models import Experiment, Run
-from runs.services import bring_forward, claim_run
+from runs.services import bring_forward, claim_runs
 from runs.services.scaling import tend_clusters
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.ids import ulid
@@ -72,16 +72,16 @@ def test_ten_thousand_runs_that_wait_cost_no_statement_more(carl, machine):
         assert [answer.status_code for answer in answers] == [200, 200, 200]
         return [len(answer.content) for answer in answers]
 
-    few = (counted(lambda: claim_run(actor=nodes[0], nonce="a")), counted(look), counted(rounds))
+    few = (counted(lambda: claim_runs(actor=nodes[0], nonce="a")), counted(look), counted(rounds))
     assert few[0] > 5, "the claim's statements are seen"
     one.experiment.refresh_from_db()
     fill(one, 10_000)
     urgent = carl.submit(priority=9)
     claimed = []
-    many = (counted(lambda: claimed.append(claim_run(actor=nodes[1], nonce="b"))), counted(look), counted(rounds))
+    many = (counted(lambda: claimed.extend(claim_runs(actor=nodes[1], nonce="b"))), counted(look), counted(rounds))
     assert [spec["run"] for spec in claimed] == [urgent.pk]
     assert many == few
     assert max(look()) < 200_000, "a page of a long list is a page"
     assert carl.client.get(f"{WS}/compute/local/queue").json()["count"] > 10_000
-    claim_run(actor=nodes[2], nonce="c")
+    claim_runs(actor=nodes[2], nonce="c")
     assert Run.objects.filter(status="queued").count() == 10_119, "and it drains"
