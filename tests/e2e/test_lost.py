@@ -68,6 +68,7 @@ def test_a_lost_connection_is_said_and_made_good(page: "Page", studio: Studio):
     page.goto(f"/w/{studio.known['workspace']}/runs/{run}")
     page.wait_for_function(f"({LAST})() === 0")
     page.wait_for_selector("log-tail .line >> text=line 0")
+    page.wait_for_selector("#run-head .pill.live")
     page.evaluate("() => void (window.stayed = true)")
     assert page.get_by_text(LOST).count() == 0
     wire.cut()

@@ -50,6 +50,7 @@ def join_as_reader(studio: Studio) -> str:
 
 
 def names(page: "Page") -> list[str]:
+    page.wait_for_load_state()  # the address is there before the rows are
     return page.locator("#table tbody[data-runs] tr:visible a.name").all_inner_texts()
 
 

@@ -187,8 +187,12 @@ async function dropped(items, out) {
       }
     }
   };
-  const entries = items.map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  for (const entry of entries) await walk(entry, entry.name);
+  // What no folder of the computer holds (it was dragged out of another page) is a file without an entry.
+  const given = items.map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
+  for (const { entry, file } of given) {
+    if (entry?.isDirectory) await walk(entry, entry.name);
+    else if (file) found.push({ path: file.name, file });
+  }
   return found;
 }
 

@@ -60,6 +60,12 @@ export class Bell {
     }
     if (more && this.kinds.includes("points")) this.ring();
   }
+  /** It hears from now on: what came since the page was made, or since the last connection, was not heard. */
+  joined(connection) {
+    if (connection === this.connection) return;
+    this.connection = connection;
+    this.ring();
+  }
   rang(what, runs) {
     const going = new Set(this.runs());
     if (this.kinds.includes(what) && runs.some((run) => going.has(run))) this.ring();

@@ -9,6 +9,7 @@ class Feed {
     this.charts = new Set();
     this.own = new Set();
     this.sent = "";
+    this.opens = 0;
   }
   join(chart) {
     this.charts.add(chart);
@@ -47,7 +48,10 @@ class Feed {
     if (!this.socket) {
       this.sent = text;
       this.socket = new LiveSocket(`/ws/w/${ws}/chart`, {
-        opened: () => this.socket.send(this.sent),
+        opened: () => {
+          this.opens += 1;
+          this.socket.send(this.sent);
+        },
         frame: (frame) => this.frame(frame),
         lost: () => null, // the numbers that come first over the next one say what was missed
         refused: () => null,
@@ -71,7 +75,10 @@ class Feed {
   }
   /** Where runs stand: a chart that has less reads again. */
   numbers(seqs) {
-    for (const chart of this.charts) chart.compare(seqs);
+    for (const chart of this.charts) {
+      chart.compare(seqs);
+      chart.joined?.(this.opens);
+    }
   }
 }
 export const feed = new Feed();
