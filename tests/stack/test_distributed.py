@@ -74,7 +74,7 @@ def test_the_files_of_both_nodes_are_those_of_the_run(studio, nodes):
     found = studio.ask("GET", f"{studio.ws}/runs/{run}/artifacts").json
     names = {one["path"] for one in found["artifacts"] if not one["path"].startswith("user_logs/")}
     outputs = {"outputs/model", "outputs/node_1/model", "outputs/shard_0", "outputs/shard_1", "outputs/same"}
-    assert names == {*outputs, "logs/events_0", "logs/events_1"}
+    assert names == {*outputs, "logs/events_0", "logs/events_1", "logs/requirements.txt"}
     first = studio.ask("GET", f"{studio.ws}/runs/{run}/artifacts/outputs/model")
     assert first.body == b"of 0"
 
