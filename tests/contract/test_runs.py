@@ -60,7 +60,7 @@ def test_a_run_from_submit_to_its_files(studio, space, home, tmp_path, capsys):
     assert metrics["row"] == {"epoch": [1], "score": [0.5]}
     assert metrics["matrix"]["data"]["matrix"] == [[3, 0], [1, 5]]
     assert run.get_tags()["framework"] == "none"
-    assert run.get_file_names() == ["outputs/model.txt"]
+    assert run.get_file_names() == ["logs/requirements.txt", "outputs/model.txt"]
     assert Path(run.download_file("outputs/model.txt", str(tmp_path / "m.txt"))).read_text() == "weights"
     assert details["inputDatasets"] == [
         {"name": "numbers", "dataset": "numbers", "version": data.version, "mode": "download"}
