@@ -14,8 +14,9 @@ import pytest
 
 from zaffre.agent import sdk
 from zaffre.agent.door import Door, Stopped
-from zaffre.agent.environments import Desk, EnvironmentFailed, Environments, check_requirements, installer
+from zaffre.agent.environments import Desk, EnvironmentFailed, Environments, check_requirements, installer, locks
 from zaffre.agent.environments.reasons import explain
+from zaffre.agent.environments.shapes import Lock
 
 
 def make_wheel(folder: Path, name: str, version: str, needs: str = "") -> None:
@@ -375,3 +376,13 @@ def test_what_uv_says_becomes_one_sentence(said):
     sentence, package = UV_SAYS[said]
     found = explain(said, 2, ["numpy==99", "zfx==1"])
     assert found.sentence == f"The environment could not be built: {sentence}" and found.package == package
+
+
+def test_packages_of_other_machines_are_not_among_those_of_a_run(tmp_path):
+    text = "some-thing[extra]==1.5 ; python_version < '3.12'\nsome-thing==2.0 ; python_version >= '3.12'\nb @ git+https://b/b@1\n"
+    place = tmp_path / "lib" / "python3.11" / "site-packages"
+    for name in ("some_thing-1.5.dist-info", "other-1.0.dist-info"):
+        (place / name).mkdir(parents=True)
+    lock = Lock("3.11", "any", text)
+    assert len(lock.packages) == 3
+    assert locks.installed(lock, tmp_path) == ["some-thing[extra]==1.5", lock.packages[2]]

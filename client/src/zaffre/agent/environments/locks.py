@@ -64,3 +64,16 @@ def keep(path: Path, text: str) -> None:
 def proven(text: str) -> bool:
     """Whether the installer can be told to refuse every package without a hash: what comes from git has a commit."""
     return "git+" not in text
+
+
+def installed(lock: Lock, environment: Path) -> List[str]:
+    """Those packages of a lock that are in an environment: a lock for every machine has others for other ones, too."""
+    found = {path.stem for path in environment.glob("lib/python*/site-packages/*.dist-info")}
+    known = {(name.replace("_", "-").lower(), version) for name, _, version in (one.rpartition("-") for one in found)}
+
+    def there(line: str) -> bool:
+        name, exact, version = line.partition("==")
+        # What comes from git or an address has no version to compare.
+        return not exact or (name.partition("[")[0], version) in known
+
+    return [line for line in lock.packages if there(line)]

@@ -144,10 +144,10 @@ class Environments:
             self.shelf.use(key, order.owner)
         if built:
             self.shelf.make_room(keep=key)
-        count = len(lock.packages)
-        note = f"built, {count} packages" if built else "from the node's cache"
+        packages = locks.installed(lock, place)
+        note = f"built, {len(packages)} packages" if built else "from the node's cache"
         where = str(place / "bin")
-        return Environment(f"{where}/python", where, built, note, "\n".join([*lock.packages, ""]), warnings, facts)
+        return Environment(f"{where}/python", where, built, note, "\n".join([*packages, ""]), warnings, facts)
 
     def _build(
         self, uv: str, python: pythons.Python, lock: Lock, asked: Sequence[str], key: str, order: Order
@@ -165,6 +165,6 @@ class Environments:
                 installer.install(words, until=order.until, say=order.say, text=lock.text, asked=asked)
             if order.until():
                 raise Stopped("stopped while building the environment")
-            facts = {"packages": count, "python": python.version, "digest": lock.sha256}
+            facts = {"packages": len(locks.installed(lock, target)), "python": python.version, "digest": lock.sha256}
             seconds = round(time.monotonic() - begun, 3)
             return self.shelf.put(key, target, {**facts, "seconds": seconds})
