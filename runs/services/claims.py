@@ -107,8 +107,8 @@ def _take(seat: Attempt, nonce: str) -> Attempt:
 def _pick(node: Node, place: Place, most: int, *, gangs: bool) -> Iterator[tuple[Run, list[Node]]]:
     """The waiting runs that have room on this node, each locked, with the other nodes that it takes.
 
-    None when the node is full or kept free. Without `gangs` (see `seats.line_up`) runs on several nodes are left out.
-    The caller begins each before it asks for the next.
+    No more once the node is full or kept free. Without `gangs` (see `seats.line_up`) runs on several nodes are left
+    out. The caller begins each before it asks for the next.
     """
     ledger = using.ledger_of(node.target.workspace, locked=True)
     rows = waiting.in_order(node.target_id).select_related(*_OF_RUN)

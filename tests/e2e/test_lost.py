@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.waiting import LAST, has_lines, script
 from tests.stack.running import Studio, until
 
 if TYPE_CHECKING:
@@ -12,22 +13,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 POINTS, LINES = 20, 200
-TRAIN = f"""
-import time
-from zaffre.core import Run
-
-run = Run.get_context()
-run.log("loss", 1.0, step=0)
-print("line 0", flush=True)
-while not run.get_tags().get("go"):
-    time.sleep(0.1)
-for step in range(1, {POINTS}):
-    run.log("loss", 1 / (step + 1), step=step)
-for line in range(1, {LINES}):
-    print("line", line)
-raise SystemExit("Error: the disk of the moon is full")
-"""
-LAST = "() => document.querySelector('live-chart[key=loss]')?.x?.at(-1)"
+TRAIN = script(POINTS, LINES) + 'raise SystemExit("Error: the disk of the moon is full")\n'
 LOST = "The live connection is lost"
 
 
@@ -82,8 +68,7 @@ def test_a_lost_connection_is_said_and_made_good(page: "Page", studio: Studio):
     page.wait_for_function(f"({LAST})() === {POINTS - 1}")
     page.wait_for_selector("#run-head .pill.bad")
     page.get_by_text(LOST).wait_for(state="hidden")
-    lines = "document.querySelector('log-tail').held.filter((one) => one.startsWith('line ')).length"
-    page.wait_for_function(f"() => {lines} === {LINES}")
+    page.wait_for_function(has_lines(LINES))
     assert page.evaluate("() => window.stayed")
     # Why it failed leads to the line of the log that says so, by keyboard.
     page.get_by_text("The first error in the log").focus()
