@@ -105,7 +105,9 @@ class Hints:
             task_acks_late=False,
             task_ignore_result=True,
             task_track_started=False,
-            worker_prefetch_multiplier=1,
+            # No limit: with one, a message whose acknowledgement was lost with the connection counts for ever,
+            # and the worker reads nothing more. How many wait is bounded by the studio.
+            worker_prefetch_multiplier=0,
             worker_enable_remote_control=False,
             worker_send_task_events=False,
             worker_hijack_root_logger=False,
