@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -36,8 +37,23 @@ class ExperimentOut(serializers.Serializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
+    tags = serializers.DictField()
     runs = serializers.IntegerField(source="present")
     created = serializers.DateTimeField()
+    archived = serializers.DateTimeField()
+
+
+class ExperimentIn(serializers.Serializer):
+    name = serializers.CharField()
+    description = serializers.CharField(default="", allow_blank=True)
+    tags = serializers.DictField(default=dict)
+
+
+class ExperimentPatch(serializers.Serializer):
+    name = serializers.CharField(required=False)
+    description = serializers.CharField(required=False, allow_blank=True)
+    tags = serializers.DictField(required=False)
+    archived = serializers.BooleanField(required=False)
 
 
 #: ?archived= of the list: only them, or both.
@@ -187,5 +203,48 @@ class Children(APIView):
 
 class Experiments(APIView):
     def get(self, request: Request, ws: str) -> Response:
-        found = queries.list_experiments(ws, actor=actor_of(request))
+        """?archived=1 or all, ?name= for the one of this name."""
+        asked = request.query_params
+        archived = _ARCHIVED.get(asked.get("archived", ""), False)
+        found = queries.list_experiments(ws, actor=actor_of(request), archived=archived, name=asked.get("name"))
         return Response({"experiments": ExperimentOut(found, many=True).data})
+
+    def post(self, request: Request, ws: str) -> Response:
+        """Make one without runs."""
+
+        def make() -> tuple[dict[str, Any], int]:
+            made = services.create_experiment(ws, actor=actor_of(request), **parse(ExperimentIn, request.data))
+            return _experiment(ws, made.pk, request), 201
+
+        return once(request, make)
+
+
+class ExperimentDetail(APIView):
+    def get(self, request: Request, ws: str, number: int) -> Response:
+        return Response(_experiment(ws, number, request))
+
+    def patch(self, request: Request, ws: str, number: int) -> Response:
+        """{name, description, tags, archived}: what is left out stays; a tag that is null is taken away."""
+        actor, told = actor_of(request), parse(ExperimentPatch, request.data)
+        with transaction.atomic():
+            if told.get("archived") is False:
+                services.restore_experiment(ws, number, actor=actor)
+            if "name" in told:
+                services.rename_experiment(ws, number, actor=actor, name=told["name"])
+            words = {key: told[key] for key in ("description", "tags") if key in told}
+            if words:
+                services.tag_experiment(ws, number, actor=actor, **words)
+            if told.get("archived"):
+                services.archive_experiment(ws, number, actor=actor)
+        return Response(_experiment(ws, number, request))
+
+    def delete(self, request: Request, ws: str, number: int) -> Response:
+        services.delete_experiment(ws, number, actor=actor_of(request))
+        return Response(status=204)
+
+
+def _experiment(ws: str, number: int, request: Request) -> dict[str, Any]:
+    actor = actor_of(request)
+    found = queries.get_experiment_by_id(ws, number, actor=actor)
+    shown = queries.list_experiments(ws, actor=actor, archived=None, name=found.name).get()
+    return dict(ExperimentOut(shown).data)

@@ -207,10 +207,19 @@ def list_runs(
     return look(tree, lambda: list(page))
 
 
-def list_experiments(slug: str, *, actor: Actor) -> QuerySet[Experiment]:
-    """Return the experiments of the workspace that are not archived, the newest first, with their number of `runs`."""
+def list_experiments(
+    slug: str, *, actor: Actor, archived: bool | None = False, name: str | None = None
+) -> QuerySet[Experiment]:
+    """Return the experiments of the workspace, the newest first, with their number of `runs`.
+
+    `archived` chooses archived ones (None: both), `name` the one of this name.
+    """
     workspace = get_workspace(slug, actor=actor, action="run.read")
-    shown = Experiment.objects.filter(workspace=workspace, archived__isnull=True)
+    shown = Experiment.objects.filter(workspace=workspace)
+    if archived is not None:
+        shown = shown.filter(archived__isnull=not archived)
+    if name is not None:
+        shown = shown.filter(name=name.replace("\0", ""))
     return shown.annotate(present=Count("runs", filter=Q(runs__deleted__isnull=True))).order_by("-pk")
 
 

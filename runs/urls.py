@@ -23,6 +23,7 @@ live_routes = [
 
 api_routes = [
     path("workspaces/<str:ws>/experiments", api.Experiments.as_view(), name="experiments"),
+    path("workspaces/<str:ws>/experiments/<int:number>", api.ExperimentDetail.as_view(), name="experiment_detail"),
     path(_RUNS, api.Runs.as_view(), name="runs"),
     path(f"{_RUNS}/complete", api.Complete.as_view(), name="run_complete"),
     path(f"{_RUNS}/<str:run>", api.RunDetail.as_view(), name="run"),

@@ -8,6 +8,7 @@ from runs.services.ending import cancel_run, report_result
 from runs.services.experiments import (
     archive_experiment,
     create_experiment,
+    delete_experiment,
     rename_experiment,
     restore_experiment,
     tag_experiment,
@@ -48,6 +49,7 @@ __all__ = [
     "claim_runs",
     "create_children",
     "create_experiment",
+    "delete_experiment",
     "delete_run",
     "delete_runs",
     "discard_run",

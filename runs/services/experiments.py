@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from runs import forms
-from runs.models import Experiment
+from runs.models import Experiment, Run
 from runs.queries import get_experiment_by_id
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Invalid
@@ -96,6 +96,23 @@ def restore_experiment(slug: str, number: int, *, actor: Actor) -> None:
     found = get_experiment_by_id(slug, number, actor=actor)
     if Experiment.objects.filter(pk=found.pk, archived__isnull=False).update(archived=None, updated=Now()):
         record(actor=actor, workspace=workspace, action="experiment.restore", target=found.name)
+
+
+@transaction.atomic
+def delete_experiment(slug: str, number: int, *, actor: Actor) -> None:
+    """Remove an experiment that has no run, also none in the recycle bin. Raises NotFound, Conflict `not_empty`."""
+    workspace = get_workspace(slug, actor=actor, action="run.submit")
+    found = get_experiment_by_id(slug, number, actor=actor)
+    # A run that is submitted meanwhile counts itself in this row before it is inserted, so it waits or is seen.
+    row = Experiment.objects.select_for_update().get(pk=found.pk)
+    if Run.objects.filter(experiment=row).exists():
+        raise Conflict(
+            f"The experiment {row.name} has runs.",
+            code="not_empty",
+            hint="Delete its runs for good first, or archive the experiment: it leaves the lists, and its runs stay.",
+        )
+    row.delete()
+    record(actor=actor, workspace=workspace, action="experiment.delete", target=row.name)
 
 
 def _active(slug: str, number: int, *, actor: Actor) -> Experiment:
