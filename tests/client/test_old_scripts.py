@@ -1,5 +1,7 @@
 """What scripts of the Azure ML SDK v1 say beyond the names: arguments that mean nothing here, and what is not here."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.client.studio import RUN, TOKEN, Reply, W
@@ -51,12 +53,88 @@ def test_runs_below_runs_are_listed_when_they_are_asked_for(studio, space):
     assert list(experiment.get_runs("hyperdrive")) == []
 
 
-def test_an_experiment_has_an_id(studio, space):
-    studio.next(f"GET {W}/experiments", *[Reply(value={"experiments": [{"name": "first", "id": 7}]})] * 3)
+def test_an_experiment_has_an_id_and_is_made_when_it_is_asked_for(studio, space):
+    held = {"name": "first", "id": 7, "archived": None, "tags": {"team": "vision"}, "description": ""}
+    studio.next(f"GET {W}/experiments", *[Reply(value={"experiments": [held]})] * 4)
     assert [one.id for one in Experiment.list(space, experiment_name="first")] == ["7"]
+    assert Experiment.list(space, tags={"team": "sound"}) == []
     assert Experiment(space, "first").id == "7" and Experiment(space, "first").archived_time is None
-    with pytest.raises(UserErrorException, match="first run makes it"):
-        _ = Experiment(space, "second").id
+    studio.next(f"GET {W}/experiments", Reply(value={"experiments": []}))
+    studio.next(f"POST {W}/experiments", Reply(201, {**held, "name": "second", "id": 8}))
+    assert Experiment(space, "second").id == "8"
+    with pytest.raises(UserErrorException, match="ActiveOnly"):
+        Experiment.list(space, view_type="Some")
+
+
+def test_an_experiment_is_tagged_archived_and_brought_back(studio, space):
+    held = {"name": "first", "id": 7, "archived": None, "tags": {}, "description": ""}
+    studio.next(f"GET {W}/experiments", Reply(value={"experiments": [held]}))
+    studio.next(f"PATCH {W}/experiments/7", *[Reply(value=held)] * 3, Reply(value={**held, "name": "again"}))
+    experiment = Experiment(space, "first")
+    experiment.tag("stage", 2)
+    experiment.remove_tags(["old"])
+    experiment.archive()
+    experiment.reactivate(new_name="again")
+    asked = [call.json for call in studio.asked("PATCH", f"{W}/experiments/7")]
+    tags, archived = [{"tags": {"stage": "2"}}, {"tags": {"old": None}}], {"archived": True}
+    assert asked == [*tags, archived, {"archived": False, "name": "again"}] and experiment.name == "again"
+    studio.next(f"DELETE {W}/experiments/7", Reply(204))
+    Experiment.delete(space, experiment_id="7")
+
+
+def test_an_experiment_of_a_folder(studio, home, monkeypatch):
+    folder = home / "work" / "digits"
+    (folder / ".azureml").mkdir(parents=True)
+    (folder / ".azureml/config.json").write_text('{"workspace_name": "main"}')
+    monkeypatch.setenv("ZAFFRE_URL", studio.url)
+    monkeypatch.setenv("ZAFFRE_TOKEN", TOKEN)
+    found = Experiment.from_directory("digits")
+    assert (found.name, found.workspace.name) == ("digits", "main")
+
+
+def test_a_run_tells_its_logs(studio, space):
+    studio.new_run(status="running", reachable=False, inputs={"digits": {"dataset": "digits", "version": 3}})
+    studio.artifacts, studio.blobs, studio.log = (
+        {"logs/a.txt": "A", "model.pkl": "B"},
+        {"A": b"in a file"},
+        b"printed\n",
+    )
+    run = Run.get(space, RUN)
+    details = run.get_details()
+    address = f"{studio.url}{W}/runs/{RUN}"
+    assert details["logFiles"] == {
+        "user_logs/std_log.txt": f"{address}/log",
+        "logs/a.txt": f"{address}/artifacts/logs/a.txt",
+    }
+    assert (details["status"], details["outputDatasets"]) == ("NotResponding", [])
+    told = details["runDefinition"]
+    assert (told["nodeCount"], told["environment"]["name"], told["arguments"]) == (1, "system", [])
+    texts = run.get_details_with_logs()
+    assert texts["logFiles"] == {"user_logs/std_log.txt": "printed\n", "logs/a.txt": "in a file"}
+    assert run.download_file("azureml-logs/70_driver_log.txt") == "70_driver_log.txt"
+    assert Path("70_driver_log.txt").read_text() == "printed\n"
+
+
+def test_the_words_of_then_for_ending_and_listing(studio, space, capsys):
+    studio.new_run(status="completed", ended="2026-01-02T03:04:09Z")
+    run = Run(Experiment(space, "first"), RUN)
+    run.start()
+    assert run.wait_for_completion(True, True, True)["status"] == "Completed"
+    assert "Execution Summary" in capsys.readouterr().out
+    assert [one.id for one in Run.list(Experiment(space, "first"), status="CancelRequested")] == [RUN]
+    assert studio.calls[-1].query["status"] == ["cancel_requested"]
+    assert "<th>Details Page</th>" in run._repr_html_() and "<td>first</td>" in Experiment(space, "first")._repr_html_()
+
+
+def test_a_script_by_hand_knows_that_it_is_offline(home):
+    from zaffre.core.run import _OfflineRun, _SubmittedRun
+
+    run = Run.get_context()
+    assert isinstance(run, _OfflineRun) and not isinstance(run, _SubmittedRun) and run.id.startswith("OfflineRun")
+    for name in ("experiment", "get_secret", "workspace"):
+        with pytest.raises(AttributeError, match="started by hand"):
+            getattr(run, name)
+    assert run.wait_for_completion(show_output=True)["status"] == "Running"
 
 
 def test_an_output_is_a_folder_of_the_run(studio, space, code):

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Union
 from urllib.parse import quote
 
+from zaffre.core.notebook import as_table
 from zaffre.errors import UserErrorException
+from zaffre.transport import segment
 
 if TYPE_CHECKING:
     from zaffre.core.run import Run
@@ -15,42 +17,128 @@ if TYPE_CHECKING:
     from zaffre.core.workspace import Workspace
 
 Wanted = Union[str, Mapping[str, str], None]
+#: ?archived= of the list, by what `view_type` says.
+_VIEWS = {"activeonly": "", "archivedonly": "1", "all": "all"}
 
 
 class Experiment:
     """The runs of one experiment of a workspace."""
 
-    def __init__(self, workspace: "Workspace", name: str) -> None:
+    def __init__(
+        self, workspace: "Workspace", name: str, *, id: Optional[str] = None, description: Optional[str] = None
+    ) -> None:
+        """`id` and `description` are taken from old scripts; the name says which one it is."""
+        if not isinstance(name, str):
+            raise UserErrorException(f"An experiment has a name, unlike {name!r:.60}.")
         self.workspace = workspace
         self.name = name
-        self._id: Optional[str] = None
+        self._known: Optional[Dict[str, Any]] = None
+
+    # --- which there are -------------------------------------------------------------------------
+    @staticmethod
+    def list(
+        workspace: "Workspace",
+        experiment_name: Optional[str] = None,
+        view_type: str = "ActiveOnly",
+        tags: Wanted = None,
+    ) -> "List[Experiment]":
+        """The experiments of a workspace, or the one of this name, the newest first.
+
+        `view_type` is ActiveOnly, ArchivedOnly or All; `tags` asks as in `get_runs`.
+        """
+        archived = _VIEWS.get(str(getattr(view_type, "value", view_type)).lower().replace("_", ""))
+        if archived is None:
+            raise UserErrorException(f"view_type is ActiveOnly, ArchivedOnly or All, not {view_type!r}.")
+        address = f"{workspace.path}/experiments"
+        found = workspace.client.get(address, archived=archived or None, name=experiment_name)["experiments"]
+        return [
+            Experiment._from_json(workspace, one)
+            for one in found
+            if experiment_name in (None, one["name"]) and has(one.get("tags") or {}, tags)
+        ]
+
+    @classmethod
+    def _from_json(cls, workspace: "Workspace", found: Mapping[str, Any]) -> "Experiment":
+        made = cls(workspace, found["name"])
+        made._known = dict(found)
+        return made
 
     @staticmethod
-    def list(workspace: "Workspace", experiment_name: Optional[str] = None) -> "List[Experiment]":
-        """The experiments of a workspace, or the one of this name, the newest first; without archived ones."""
-        found = workspace.client.get(f"{workspace.path}/experiments")["experiments"]
-        made = []
-        for one in found:
-            if experiment_name in (None, one["name"]):
-                made.append(Experiment(workspace, one["name"]))
-                made[-1]._id = str(one["id"])
-        return made
+    def delete(workspace: "Workspace", experiment_id: str) -> None:
+        """Remove the experiment of this id. Raises Conflict when it has runs, NotFound when there is none."""
+        workspace.client.delete(f"{workspace.path}/experiments/{segment(experiment_id)}")
+
+    @staticmethod
+    def from_directory(path: str, auth: Any = None) -> "Experiment":
+        """The experiment of a project's folder: the workspace that its config file names, and the folder's name."""
+        from zaffre.core.workspace import Workspace
+
+        folder = Path(path).expanduser().resolve()
+        return Experiment(Workspace.from_config(str(folder), auth), folder.name)
+
+    # --- what it is ------------------------------------------------------------------------------
+    def refresh(self) -> Dict[str, Any]:
+        """What the studio knows of it now; one that was only named so far is made."""
+        found = Experiment.list(self.workspace, self.name, "All")
+        if found:
+            self._known = found[0]._known
+            return dict(self._known or {})
+        self._known = dict(self.workspace.client.post(f"{self.workspace.path}/experiments", {"name": self.name}))
+        return dict(self._known)
 
     @property
     def id(self) -> str:
-        """Its number in the studio. Raises UserErrorException while it has no run: its first one makes it."""
-        if self._id is None:
-            found = Experiment.list(self.workspace, self.name)
-            if not found:
-                raise UserErrorException(f"There is no experiment {self.name} yet: its first run makes it.")
-            self._id = found[0]._id
-        return str(self._id)
+        """Its number in the studio; one that was only named so far is made."""
+        return str((self._known or self.refresh())["id"])
 
     @property
-    def archived_time(self) -> None:
-        """None: archived experiments are not listed here."""
-        return None
+    def workspace_object(self) -> "Workspace":
+        return self.workspace
 
+    @property
+    def archived_time(self) -> Optional[str]:
+        """When it was archived, None when it is in the lists."""
+        found = self.refresh()["archived"]
+        return str(found) if found else None
+
+    @property
+    def description(self) -> str:
+        return str(self.refresh()["description"])
+
+    @description.setter
+    def description(self, text: str) -> None:
+        self._change(description=text)
+
+    @property
+    def tags(self) -> Dict[str, str]:
+        return dict(self.refresh()["tags"])
+
+    def tag(self, key: str, value: Any = None) -> None:
+        """Set a tag. Raises Refused for an archived experiment, as the next two do."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set several tags; others stay."""
+        self._change(tags={str(key): "" if value is None else str(value) for key, value in tags.items()})
+
+    def remove_tags(self, tags: "List[str]") -> None:
+        """Take tags away by their names."""
+        self._change(tags=dict.fromkeys(tags))
+
+    def archive(self) -> None:
+        """Take it out of the lists; its runs stay, and its next run brings it back."""
+        self._change(archived=True)
+
+    def reactivate(self, new_name: Optional[str] = None) -> None:
+        """Show it again, under another name if one is given. Raises Conflict when that is taken."""
+        self._change(archived=False, **({"name": new_name} if new_name else {}))
+
+    def _change(self, **changes: Any) -> None:
+        address = f"{self.workspace.path}/experiments/{segment(self.id)}"
+        self._known = dict(self.workspace.client.patch(address, changes))
+        self.name = str(self._known["name"])
+
+    # --- its runs --------------------------------------------------------------------------------
     def submit(
         self,
         config: "ScriptRunConfig",
@@ -102,11 +190,13 @@ class Experiment:
         tags: Optional[Mapping[str, str]] = None,
         snapshot_directory: Optional[str] = None,
         outputs: Optional[str] = None,
+        name: Optional[str] = None,
     ) -> "Run":
         """Begin an interactive run, which this process carries on: log, then `complete()` or `fail()`.
 
         Best in a `with` block, which ends it either way. Nothing of the disk is sent without `snapshot_directory`, a
-        folder of code that is sent now, and `outputs`, a folder that is sent as `outputs/` when the run ends.
+        folder of code that is sent now, and `outputs`, a folder that is sent as `outputs/` when the run ends. `name`
+        is another word for `display_name`.
         """
         from zaffre.core.run import Run
         from zaffre.gitinfo import git_facts
@@ -115,8 +205,8 @@ class Experiment:
         space = self.workspace
         body: Dict[str, Any] = {"kind": "interactive", "experiment": self.name, "tags": _texts(tags)}
         body["git"] = git_facts(Path(snapshot_directory or "."))
-        if display_name:
-            body["name"] = display_name
+        if display_name or name:
+            body["name"] = display_name or name
         if snapshot_directory is not None:
             body["snapshot"] = make_snapshot(space.client, space.name, Path(snapshot_directory))["id"]
         run = Run.from_json(self, space.client.post(f"{space.path}/runs", body))
@@ -135,11 +225,12 @@ class Experiment:
     ) -> Iterator["Run"]:
         """The runs of this experiment, the newest first; with `include_children` those below other runs, too.
 
-        `type` is a word such as `azureml.scriptrun`, as `Run.type` says it.
+        `status` is a word such as Completed, `type` one such as `azureml.scriptrun`, as `Run.type` says it.
         `tags` and `properties`: a dict asks for each of its values, a text for the presence of that name.
         `filter`, such as "metrics.loss < 0.5 or params.model = 'mlp'", is asked of the studio. Raises Refused for one
         that cannot be read.
         """
+        from zaffre.core.details_of_run import state_of
         from zaffre.core.run import Run
         from zaffre.errors import NotFound
 
@@ -149,7 +240,7 @@ class Experiment:
                 page = self.workspace.client.get(
                     f"{self.workspace.path}/runs",
                     experiment=self.name,
-                    status=status,
+                    status=state_of(status) if status else None,
                     filter=filter,
                     limit=100,
                     after=after,
@@ -171,6 +262,10 @@ class Experiment:
     def get_portal_url(self) -> str:
         """The page of the experiment."""
         return f"{self.workspace.url}/w/{self.workspace.name}/experiments/{quote(self.name)}"
+
+    def _repr_html_(self) -> str:
+        rows = [("Name", self.name, ""), ("Workspace", self.workspace.name, self.workspace.get_portal_url())]
+        return as_table([*rows, ("Details Page", "Link to the studio", self.get_portal_url())])
 
     def __repr__(self) -> str:
         return f"Experiment({self.name!r}, workspace={self.workspace.name!r})"

@@ -99,8 +99,8 @@ class FamilyOfRun:
         `tags` and `properties`: a dict asks for each of its values, a text for the presence of that name. `type` is
         `script` or `interactive`, `status` a word such as `Completed`.
         """
+        from zaffre.core.details_of_run import status_word
         from zaffre.core.experiment import has
-        from zaffre.core.run import status_word
 
         after: Optional[str] = None
         while True:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Dict, List, Optional, Union
 
+from zaffre.core.details_of_run import NAMES_OF_LOG
 from zaffre.errors import Conflict, Unreachable, UserErrorException
 from zaffre.files import LocalFile, fetch, fetch_one, local_file, quoted, safe_parts, send
 from zaffre.protocol import FileEntry
@@ -56,13 +57,27 @@ class FilesOfRun:
                 shutil.copyfileobj(path_or_stream, file)
             self._upload_new([local_file(_plain(name), place)])
 
-    def upload_files(self, names: List[str], paths: List[str], datastore_name: Optional[str] = None) -> None:
-        """Keep several files, all or none. Raises as `upload_file`."""
+    def upload_files(
+        self,
+        names: List[str],
+        paths: List[str],
+        return_artifacts: bool = False,
+        timeout_seconds: Optional[float] = None,
+        datastore_name: Optional[str] = None,
+    ) -> Optional[Dict[str, FileEntry]]:
+        """Keep several files, all or none; {name: file} with `return_artifacts`. Raises as `upload_file`.
+
+        `timeout_seconds` is taken from old scripts: a file is sent until it is there or is refused.
+        """
         _refuse_datastore(datastore_name)
         if len(names) != len(paths):
             raise UserErrorException(f"{len(names)} names and {len(paths)} paths: there is one path for each name.")
         both = zip(names, paths)  # noqa: B905 - Python 3.9 has no `strict`
         self._upload_new([local_file(_plain(name), Path(path)) for name, path in both])
+        if not return_artifacts:
+            return None
+        wanted = {_plain(name): name for name in names}
+        return {wanted[one["path"]]: one for one in self.list_files() if one["path"] in wanted}
 
     def upload_folder(self, name: str, path: str, datastore_name: Optional[str] = None) -> None:
         """Keep the files of a folder below `name`. Raises as `upload_file`."""
@@ -143,10 +158,10 @@ class FilesOfRun:
         """The paths of the files."""
         return [entry["path"] for entry in self.list_files()]
 
-    def download_file(self, name: str, output_file_path: Optional[str] = None) -> str:
+    def download_file(self, name: str, output_file_path: Optional[str] = None, _validate_checksum: bool = True) -> str:
         """Fetch a file to `output_file_path` (a folder, or a name; default: its own name here); returns the path.
 
-        Raises NotFound.
+        What the run printed has the name `user_logs/std_log.txt`, or one of those that it had before. Raises NotFound.
         """
         base = name.rpartition("/")[2]
         target = Path(output_file_path or base).expanduser()
@@ -154,7 +169,8 @@ class FilesOfRun:
             target = target / base
         target.parent.mkdir(parents=True, exist_ok=True)
         held = next((entry for entry in self.list_files(name) if entry["path"] == name), None)
-        fetch_one(self.client, self._address_of(name), target, sha256=(held or {}).get("sha256"))
+        address = f"{self.address}/log" if held is None and name in NAMES_OF_LOG else self._address_of(name)
+        fetch_one(self.client, address, target, sha256=(held or {}).get("sha256"))
         return str(target)
 
     def download_files(
@@ -162,13 +178,17 @@ class FilesOfRun:
         prefix: Optional[str] = None,
         output_directory: str = ".",
         output_paths: Optional[List[str]] = None,
+        batch_size: int = 100,
         append_prefix: bool = True,
+        timeout_seconds: Optional[float] = None,
+        *,
         overwrite: bool = True,
     ) -> List[str]:
         """Fetch every file whose path begins with `prefix`; returns the paths on disk.
 
         Each goes to its own path below `output_directory`, without the folder that `prefix` names when
         `append_prefix` is False, or to the path at its place in `output_paths`.
+        `batch_size` and `timeout_seconds` are taken from old scripts and mean nothing.
         Raises UserErrorException when these are not as many as the files.
         """
         entries = self.list_files(prefix or "")
@@ -189,12 +209,13 @@ class FilesOfRun:
         found = fetch(self.client, address, shown, folder, overwrite=overwrite, packs=packs, name=name)
         return [str(path) for path in found]
 
-    def get_all_logs(self, destination: str = ".") -> List[str]:
-        """Fetch the log as `std_log.txt` into `destination`; returns its path in a list."""
-        target = Path(destination).expanduser() / "std_log.txt"
+    def get_all_logs(self, destination: Optional[str] = None) -> List[str]:
+        """Fetch what it printed as `std_log.txt`, and its files in logs/, into `destination`; returns the paths."""
+        folder = Path(destination or ".").expanduser()
+        target = folder / "std_log.txt"
         target.parent.mkdir(parents=True, exist_ok=True)
         fetch_one(self.client, f"{self.address}/log", target)
-        return [str(target)]
+        return [str(target), *self.download_files("logs/", str(folder))]
 
     # --- its code ---------------------------------------------------------------------------------
     def get_snapshot_id(self) -> Optional[str]:

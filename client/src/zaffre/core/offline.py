@@ -10,12 +10,26 @@ from zaffre.core.logs import Logs, merged_table, number_text
 from zaffre.errors import UserErrorException
 from zaffre.values import as_number, cells_from_wire, check_key
 
+_FROM_CONFIG = "Use Workspace.from_config() where the script is started by hand."
+_INSTEAD = {
+    "experiment": _FROM_CONFIG,
+    "workspace": _FROM_CONFIG,
+    "get_secret": "Read an environment variable where the script is started by hand.",
+    "get_secrets": "Read environment variables where the script is started by hand.",
+    "register_model": "Submit the script, or use Model.register(workspace, model_path, model_name).",
+    "submit_child": "Use Experiment(workspace, name).submit(config).",
+}
+
+
+class OfflineError(UserErrorException, AttributeError):
+    """An offline run has no such thing."""
+
 
 class OfflineRun(Logs):
     """What `Run.get_context()` gives outside of the studio."""
 
-    experiment = None
     status = "Running"
+    inside = False
     kind = type = "offline"
 
     def __init__(self, parent: "Optional[OfflineRun]" = None, name: Optional[str] = None) -> None:
@@ -25,12 +39,21 @@ class OfflineRun(Logs):
         self.number = 0
         self.parent = parent
         self.input_datasets: Dict[str, Any] = {}
+        self.output_datasets: Dict[str, Any] = {}
         self._tags: Dict[str, Any] = {}
         self._properties: Dict[str, str] = {}
         self._steps: Dict[str, List[int]] = {}
         self._values: Dict[str, List[Any]] = {}
         self._tables: Dict[str, List[Dict[str, List[Any]]]] = {}
         self._children: List[OfflineRun] = []
+
+    def __getattr__(self, name: str) -> Any:
+        """What only the studio has. Raises OfflineError, which old scripts catch as AttributeError."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise OfflineError(
+            f"This run is offline, because its script was started by hand: it has no `{name}`.", hint=_INSTEAD.get(name)
+        )
 
     # --- logging ---------------------------------------------------------------------------------
     def _point(self, name: str, value: Any, step: Optional[int]) -> None:
@@ -130,7 +153,7 @@ class OfflineRun(Logs):
     def upload_file(self, name: str, path_or_stream: Any, datastore_name: Optional[str] = None) -> None:
         self._say(f"{name}: not kept")
 
-    def upload_files(self, names: List[str], paths: List[str], datastore_name: Optional[str] = None) -> None:
+    def upload_files(self, names: List[str], paths: List[str], *_: Any, **__: Any) -> None:
         for name in names:
             self.upload_file(name, None)
 
@@ -169,6 +192,13 @@ class OfflineRun(Logs):
     # --- its end ---------------------------------------------------------------------------------
     def flush(self, timeout_seconds: float = 60.0) -> None:
         """There is nothing to wait for."""
+
+    def start(self) -> None:
+        """It goes on already."""
+
+    def wait_for_completion(self, *_: Any, **__: Any) -> Dict[str, Any]:
+        """It ends with its script, so there is nothing to wait for; returns `get_details()`."""
+        return self.get_details()
 
     def complete(self) -> None:
         self.status = "Completed"

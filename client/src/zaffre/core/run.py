@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
 
 from zaffre import protocol
+from zaffre.core.details_of_run import DetailsOfRun, failure_text, status_word
 from zaffre.core.family import FamilyOfRun
 from zaffre.core.files_of_run import FilesOfRun
 from zaffre.core.keyvault import SecretsOfRun
@@ -18,20 +19,16 @@ from zaffre.transport import segment
 from zaffre.values import check_key
 
 if TYPE_CHECKING:
-    from zaffre.core.environment import Environment
-    from zaffre.core.experiment import Experiment
+    from zaffre.core.experiment import Experiment, Wanted
     from zaffre.core.inputs import InputDataset
     from zaffre.core.model import Model
     from zaffre.core.offline import OfflineRun
     from zaffre.core.workspace import Workspace
 
-__all__ = ["Run"]
-
-#: What the Azure ML SDK calls a submitted script.
-_TYPES = {"script": "azureml.scriptrun"}
+__all__ = ["Run", "failure_text", "status_word"]
 
 
-class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
+class Run(DetailsOfRun, FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
     """One run. Its status has the words of the Azure ML SDK: Queued, Running, Completed, Failed, Canceled…"""
 
     def __init__(self, experiment: "Experiment", run_id: str) -> None:
@@ -66,8 +63,20 @@ class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
         found = workspace.client.get(f"{workspace.path}/runs/{segment(run_id)}")
         return cls.from_json(Experiment(workspace, found["experiment"]), found)
 
+    @staticmethod
+    def list(
+        experiment: "Experiment",
+        type: Optional[str] = None,
+        tags: "Wanted" = None,
+        properties: "Wanted" = None,
+        status: Optional[str] = None,
+        include_children: bool = False,
+    ) -> "Iterator[Run]":
+        """The runs of an experiment, as `Experiment.get_runs` gives them."""
+        return experiment.get_runs(type, tags, properties, include_children, status=status)
+
     @classmethod
-    def get_context(cls, allow_offline: bool = True) -> "Union[Run, OfflineRun]":
+    def get_context(cls, allow_offline: bool = True, **_: Any) -> "Union[Run, OfflineRun]":
         """The run that this code belongs to; started by hand, an offline run, which prints what is logged.
 
         Raises UserErrorException instead of giving an offline run with `allow_offline=False`.
@@ -144,69 +153,11 @@ class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
         return self.get_properties()
 
     @property
-    def kind(self) -> str:
-        """`script` when it was submitted, `interactive` when a process elsewhere carries it on."""
-        return str(self.known["kind"])
-
-    @property
-    def type(self) -> str:
-        """The kind in the words of the Azure ML SDK."""
-        return _TYPES.get(self.kind, self.kind)
-
-    @property
     def input_datasets(self) -> "Dict[str, InputDataset]":
         """Inside of the run, its inputs by name: each acts as the path of the folder that holds the files."""
         from zaffre.core.inputs import inputs_of_this_process
 
         return inputs_of_this_process() if self.inside and not self.is_child else {}
-
-    def get_status(self) -> str:
-        """Where it is now."""
-        return status_word(self.refresh()["status"])
-
-    def get_details(self) -> Dict[str, Any]:
-        """What the studio knows of it now, in the form of the Azure ML SDK."""
-        found = self.refresh()
-        config = dict(found.get("config") or {})
-        git = found.get("git") or {}
-        facts = {"remote": "repository_uri", "branch": "branch", "commit": "commit", "dirty": "dirty"}
-        properties = {f"azureml.git.{facts[key]}": str(git[key]) for key in facts if key in git}
-        if found.get("snapshot"):
-            properties["ContentSnapshotId"] = found["snapshot"]
-        details = {
-            "runId": self.id,
-            "target": found.get("target"),
-            "status": status_word(found["status"]),
-            "startTimeUtc": found.get("started"),
-            "endTimeUtc": found.get("ended"),
-            "properties": {**properties, **(found.get("properties") or {})},
-            "inputDatasets": [{"name": name, **given} for name, given in (found.get("inputs") or {}).items()],
-            "runDefinition": {**config, "environment": found.get("environment")},
-            "warnings": [{"source": "zaffre", "message": text} for text in found.get("warnings") or []],
-            "submittedBy": found.get("submitted_by"),
-        }
-        reason = found.get("reason")
-        if reason:
-            details["error"] = {"error": {"code": reason.get("code"), "message": reason.get("message")}}
-        return details
-
-    def get_details_with_logs(self) -> Dict[str, Any]:
-        """`get_details()`, and the log as text under `log`."""
-        content = self.client.call("GET", f"{self.address}/log").body
-        return {**self.get_details(), "log": content.decode("utf-8", "replace")}
-
-    def get_portal_url(self) -> str:
-        """The page of the run."""
-        return str(self.known["url"])
-
-    def get_environment(self) -> "Environment":
-        """The environment that it was given. Raises UserErrorException when it has none."""
-        from zaffre.core.environment import Environment
-
-        name, _, version = str(self.known.get("environment") or "").partition(":")
-        if not name:
-            raise UserErrorException(f"The run {self.id} has no environment.")
-        return Environment.get(self.workspace, name, version)
 
     # --- words about it -------------------------------------------------------------------------
     def tag(self, key: str, value: Any = None) -> None:
@@ -271,10 +222,13 @@ class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
         flush_all(self.own_address, 10.0)
 
     # --- its end ----------------------------------------------------------------------------------
-    def wait_for_completion(self, show_output: bool = False, raise_on_error: bool = True) -> Dict[str, Any]:
+    def wait_for_completion(
+        self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True
+    ) -> Dict[str, Any]:
         """Wait for the end, printing the log as it grows with `show_output`; returns `get_details()`.
 
-        Raises ActivityFailedException when it did not complete, unless `raise_on_error=False`.
+        `wait_post_processing` says nothing new: its files are kept when it has ended. Raises ActivityFailedException
+        when it did not complete, unless `raise_on_error=False`.
         """
         from zaffre import following
 
@@ -283,6 +237,7 @@ class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
             self._found = following.follow(
                 self.client, self.workspace.name, self.id, write=_out, note=lambda text: _out(f"· {text}\n")
             )
+            _out(f"\nExecution Summary\n=================\nRunId: {self.id}\nWeb View: {self.get_portal_url()}\n\n")
         else:
             self._found = following.wait(self.client, self.workspace.name, self.id)
         if self._found["status"] == protocol.FAILED and raise_on_error:
@@ -346,6 +301,9 @@ class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
         elif not self.inside or self.is_child:
             self.fail(f"{type(error).__name__}: {error}")
 
+    def start(self) -> None:
+        """Nothing: a run that code can log to has been started."""
+
     def register_model(
         self,
         model_name: str,
@@ -353,11 +311,17 @@ class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
         tags: Optional[Mapping[str, str]] = None,
         properties: Optional[Mapping[str, str]] = None,
         model_framework: Optional[str] = None,
-        description: str = "",
+        model_framework_version: Optional[str] = None,
+        description: Optional[str] = None,
+        datasets: Any = None,
+        sample_input_dataset: Any = None,
+        sample_output_dataset: Any = None,
+        resource_configuration: Any = None,
     ) -> "Model":
         """Make a version of the model out of this run's files below `model_path` (default: `outputs`).
 
-        Inside of the run, files that lie there on disk and were not uploaded yet are uploaded first.
+        Inside of the run, files that lie there on disk and were not uploaded yet are uploaded first. Datasets and
+        resources of a model mean nothing here; a version of the framework becomes a property.
         Raises ModelPathNotFoundException, which lists the run's files, when there are none.
         """
         from zaffre.core.model import Model
@@ -368,25 +332,27 @@ class Run(FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
         path = path.rstrip("/")
         if self.inside and Path(path).exists():
             self._upload_place(path, Path(path))
-        return Model._from_run(self, model_name, path, tags, properties, model_framework, description)
+        said = {**(properties or {})}
+        if model_framework_version:
+            said.setdefault("model_framework_version", str(model_framework_version))
+        framework = None if model_framework is None else str(getattr(model_framework, "value", model_framework))
+        return Model._from_run(self, model_name, path, tags, said, framework, description or "")
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, experiment={self.experiment.name!r}, workspace={self.workspace.name!r})"
 
 
-def status_word(status: str) -> str:
-    """cancel_requested as CancelRequested, and so on."""
-    return "".join(part.capitalize() for part in status.split("_"))
-
-
-def failure_text(found: Mapping[str, Any]) -> str:
-    """Why a run failed, with the end of its log."""
-    reason = (found.get("reason") or {}).get("message") or f"It ended as {found['status']}."
-    tail = str(found.get("log_tail") or "").strip().splitlines()[-15:]
-    listed = "".join(f"\n  {line}" for line in tail)
-    return f"Run {found['id']} failed: {reason}{listed}"
-
-
 def _out(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def __getattr__(name: str) -> Any:
+    """What scripts of then import beside Run, to ask whether they were submitted."""
+    if name == "_SubmittedRun":
+        return Run
+    if name in ("OfflineRun", "_OfflineRun"):
+        from zaffre.core.offline import OfflineRun
+
+        return OfflineRun
+    raise AttributeError(f"module 'zaffre.core.run' has no attribute {name!r}")
