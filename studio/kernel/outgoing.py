@@ -122,8 +122,11 @@ def _literal(host: str) -> Any:
 
 def _reachable(address: Any, host: str, port: int) -> bool:
     """Whether it is an address of the world, or one that the operator has named."""
-    if f"{host.lower()}:{port}" in settings.OUTGOING_ALLOWED:
-        return True
+    return f"{host.lower()}:{port}" in settings.OUTGOING_ALLOWED or is_public(address)
+
+
+def is_public(address: Any) -> bool:
+    """Whether it is an address of the world, and so is the one that is inside of it, of those that carry another."""
     inside = [getattr(address, kind, None) for kind in ("ipv4_mapped", "sixtofour")]
     if address.version == 6 and address in _NAT64:
         inside.append(ipaddress.ip_address(int(address) & 0xFFFFFFFF))

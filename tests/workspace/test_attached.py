@@ -177,6 +177,10 @@ def test_the_compute_page_does_not_delete_what_has_to_be_detached(api):
         ("::ffff:10.0.0.1", True),
         ("fd00::1", True),
         ("fe80::1", False),
+        # Addresses that carry another one, which a router may take out.
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::808:808", True),
+        ("2002:a9fe:a9fe::1", False),
     ],
 )
 def test_where_the_studio_may_connect_to(settings, address, allowed):

@@ -9,6 +9,8 @@ import socket
 
 from django.conf import settings
 
+from studio.kernel.outgoing import is_public
+
 
 class Refused(Exception):
     """The name leads to an address that is not allowed, or to none."""
@@ -29,4 +31,4 @@ def may_call(address: str) -> bool:
     one = getattr(one, "ipv4_mapped", None) or one
     if any(one in ipaddress.ip_network(network, strict=False) for network in settings.SSH_NETWORKS):
         return True
-    return one.is_global and not one.is_multicast
+    return is_public(one)
