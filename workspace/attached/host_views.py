@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from studio.kernel.errors import Conflict, Invalid
+from studio.kernel.errors import Conflict, Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 from workspace.attached import queries, services
@@ -63,7 +63,9 @@ def hosts(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
 @require_POST
 @signed_in
 def change(request: SignedInRequest, ws: str, name: str, verb: str) -> HttpResponse:
-    """`add` machines, or log in to all `otherwise`."""
+    """`add` machines, or `login` to all otherwise."""
+    if verb not in ("add", "login"):
+        raise NotFound(f"A pool has no button {verb[:20]!r}.")
     form = request.POST
     if verb == "add":
         said = _("The machines were added.")
@@ -81,6 +83,8 @@ def change(request: SignedInRequest, ws: str, name: str, verb: str) -> HttpRespo
 @signed_in
 def host(request: SignedInRequest, ws: str, name: str, host: int, verb: str) -> HttpResponse:
     """`confirm` its key, try it `again`, or `remove` it from the pool."""
+    if verb not in ("confirm", "again", "remove"):
+        raise NotFound(f"A machine has no button {verb[:20]!r}.")
     said = ""
     if verb == "confirm":
         said = _("The key is known from now on; another one is refused.")

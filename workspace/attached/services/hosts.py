@@ -128,8 +128,12 @@ _AFRESH: dict[str, Any] = {"code": "", "about": "", "blocked": False, "failures"
 
 
 def _pool(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
+    """Held until the commit: how many machines it has decides what may become of one, and of `max_nodes`."""
     get_workspace(slug, actor=actor, action=CHANGE)
-    return queries.get_pool(slug, name, actor=actor)
+    found = queries.get_pool(slug, name, actor=actor)
+    return (
+        ComputeTarget.objects.select_for_update(of=("self",), no_key=True).select_related("workspace").get(pk=found.pk)
+    )
 
 
 def _host(slug: str, name: str, key: int, *, actor: Actor) -> Host:
@@ -228,17 +232,21 @@ def free_host(found: Host, node: str, /, *, actor: Actor) -> None:
 def note_host(found: Host, /, *, actor: Actor, code: str = "", again: bool = True, **changes: Any) -> None:
     """Write down that it works, or with a `code` why not: then it is tried `again` after a growing pause."""
     require_system(actor)
+    # As it is now: a node's keeper and who prepares the machine may meet the same trouble.
+    known = Host.objects.select_for_update().filter(pk=found.pk).first()
+    if known is None:
+        return
     if code:
-        seconds = min(FIRST_PAUSE * 2 ** min(found.failures, 10), LONGEST_PAUSE)
-        changes |= {"code": code, "blocked": not again, "failures": found.failures + 1}
+        seconds = min(FIRST_PAUSE * 2 ** min(known.failures, 10), LONGEST_PAUSE)
+        changes |= {"code": code, "blocked": not again, "failures": known.failures + 1}
         changes["retry_at"] = Now() + timedelta(seconds=seconds)
-        if not found.code:
+        if not known.code:
             cause = words.reason(code)["cause"]
             happened(found.target, "host_failed", text=f"{found.address}: {cause}.")
     else:
         changes = _AFRESH | changes
-    if Host.objects.filter(pk=found.pk).update(**changes):
-        _tell(found)
+    Host.objects.filter(pk=found.pk).update(**changes)
+    _tell(found)
     found.refresh_from_db(fields=[*changes, *(_AFRESH.keys() - changes.keys())])
 
 
@@ -252,6 +260,10 @@ def gone_host(found: Host, /, *, actor: Actor) -> None:
 
 
 def host_place(found: Host, /, *, actor: Actor) -> Place:
-    """Where it is and how to log in. Raises Trouble `no_secret` when that cannot be read."""
+    """Where it is and how to log in, as people have said by now: a node keeps its row for days.
+
+    Raises Trouble `no_secret` when that cannot be read.
+    """
+    found.refresh_from_db(fields=["username", "host_key"])
     held = _held_by(found.target_id)
     return credentials.opened(found.target.workspace, found.host, found.port, found.username, actor=actor, held_by=held)
