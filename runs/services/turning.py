@@ -32,9 +32,13 @@ WITH served AS (
         PARTITION BY waiting.target_id, waiting.priority, waiting.submitted_by_id ORDER BY waiting.turn, waiting.id
     ) AS k
     FROM runs_run waiting JOIN served USING (target_id, priority) WHERE waiting.status = 'queued'
+), moved AS (
+    -- What somebody claims, cancels or deletes in this moment has its turn the next time: nobody waits for anybody.
+    SELECT run.id, line.served + line.k AS turn FROM line JOIN runs_run run USING (id)
+    WHERE line.k <= {BROUGHT} AND line.turn > line.served + line.k AND run.status = 'queued'
+    FOR NO KEY UPDATE OF run SKIP LOCKED
 )
-UPDATE runs_run SET turn = line.served + line.k FROM line
-WHERE runs_run.id = line.id AND line.k <= {BROUGHT} AND line.turn > line.served + line.k AND status = 'queued'
+UPDATE runs_run SET turn = moved.turn FROM moved WHERE runs_run.id = moved.id
 """  # noqa: S608 - constants in another
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from runs.models import Attempt, Experiment, Run
 from runs.services import bring_forward, reap
+from studio.active import parameters
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Forbidden
 from studio.kernel.ids import ulid
@@ -187,6 +189,19 @@ def test_gaps_of_canceled_runs_are_closed(carl, api, yard, node):
     assert bring_forward(actor=SYSTEM) == 0
     with pytest.raises(Forbidden):
         bring_forward(actor=Actor(kind="user", name="carl", user_id=1))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_closing_gaps_waits_for_nobody(carl, yard, node):
+    runs = [carl.submit() for _ in range(4)]
+    FakeCode(node.claim()).start()
+    carl.client.post(f"{WS}/runs/{runs[1].pk}/cancel")
+    with psycopg.connect(**parameters()) as somebody, connection.cursor() as cursor:
+        somebody.execute("SELECT 1 FROM runs_run WHERE id = %s FOR UPDATE", [runs[2].pk])
+        cursor.execute("SET statement_timeout = '10s'")
+        assert bring_forward(actor=SYSTEM) == 1
+    assert bring_forward(actor=SYSTEM) == 1
+    assert [Run.objects.get(pk=run.pk).turn for run in runs[2:]] == [1, 2]
 
 
 # --- give up now ------------------------------------------------------------------------------------
