@@ -30,7 +30,8 @@ def _new_home() -> Path:
     root = ROOT_HOME if os.geteuid() == 0 else Path(tempfile.gettempdir())
     root.mkdir(mode=0o755, parents=True, exist_ok=True)
     for stale in root.glob(f"{_PREFIX}[0-9]*-zaffre"):
-        if not psutil.pid_exists(int(stale.name.split("-")[1])):
+        pid = int(stale.name.split("-")[1])
+        if pid == os.getpid() or not psutil.pid_exists(pid):
             shutil.rmtree(stale, ignore_errors=True)
     home = root / f"{_PREFIX}{os.getpid()}-zaffre"
     home.mkdir(mode=0o755)

@@ -50,7 +50,7 @@ def wait_until(ready: Callable[[], bool], *, seconds: float, alive: Callable[[],
 def private_folder(path: Path, account: Account | None = None) -> Path:
     """Make `path` with mode 0700 for us or for `account`; parents that exist keep the mode they have."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
+    with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
         if account is not None:
             os.chown(path, account.uid, account.gid)
@@ -298,8 +298,8 @@ def prepare_postgres(home: Path, *, durable: bool = True) -> Postgres:
     `durable=False` turns fsync off, for tests. Raises StackError with what to do.
     """
     account = _unprivileged_account()
-    if account is not None and not ROOT_HOME.exists():
-        ROOT_HOME.mkdir(mode=0o755, parents=True)
+    if account is not None:
+        ROOT_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
     private_folder(home, account)
     sockets = home / "run"
     if len(str(sockets / ".s.PGSQL.5432")) > SOCKET_PATH_LIMIT:

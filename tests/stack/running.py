@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -225,8 +226,11 @@ def running_studio(folder: Path, *, node: bool = True, own_postgres: bool = Fals
             own["DATABASE_URL"] = cleanup.enter_context(_database())
         studio = Studio(var, port, _start({**own, **env}, var), {**own, **env})
         cleanup.callback(_end, studio.process)
-        ready = until(lambda: "\nready" in studio.said() or studio.process.poll() is not None, "ready", seconds=150)
-        assert ready and studio.process.poll() is None, f"`make up` ended:\n{studio.said()}\n{_logs(var)}"
+        try:
+            until(lambda: "\nready" in studio.said() or studio.process.poll() is not None, "ready", seconds=150)
+            assert studio.process.poll() is None, "`make up` ended"
+        except AssertionError as error:
+            raise AssertionError(f"{error}:\n{studio.said()}\n{_logs(var)}") from None
         studio.known = json.loads((var / "studio.json").read_text())
         yield studio
 
@@ -273,11 +277,12 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _two_free_ports() -> int:
+    """Below the ports that the kernel gives to connections: some seconds pass until the studio takes them."""
     while True:
+        port = random.randrange(20_000, 32_000, 2)
         with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
             try:
+                first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + 1))
             except OSError:
                 continue
