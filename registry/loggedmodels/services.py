@@ -15,7 +15,6 @@ from runs.queries import get_experiment_by_id, get_run_briefly
 from studio.kernel import manifests, paths
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
-from studio.kernel.events import publish
 from workspace.access import get_workspace
 from workspace.audit.services import record
 
@@ -69,7 +68,6 @@ def create_logged_model(
         tags=_bounded(forms.clean_pairs(tags or {}, noun="tag", longest=forms.MAX_TAG), forms.MAX_TAGS),
         created_by_id=actor.user_id if actor.is_user or run is None else run.submitted_by_id,
     )
-    _ring(made)
     return queries.get_logged_model(slug, made.pk, actor=actor)
 
 
@@ -86,11 +84,6 @@ def _bounded(pairs: dict[str, str], most: int) -> dict[str, str]:
     if len(pairs) > most:
         raise TooLarge(f"A logged model keeps at most {most} of them, and these are {len(pairs)}.", code="too_many")
     return pairs
-
-
-def _ring(model: LoggedModel) -> None:
-    if model.run_id:
-        publish(f"run.{model.run_id}", t="run")
 
 
 def _held(slug: str, model_id: str, *, actor: Actor) -> LoggedModel:
@@ -163,7 +156,6 @@ def finish(slug: str, model_id: str, *, actor: Actor, status: str) -> LoggedMode
 
 def _change(model: LoggedModel, **fields: Any) -> None:
     LoggedModel.objects.filter(pk=model.pk).update(**fields, updated=Now())
-    _ring(model)
 
 
 @transaction.atomic
