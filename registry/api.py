@@ -89,9 +89,9 @@ class ModelDetail(APIView):
     def get(self, request: Request, ws: str, name: str) -> Response:
         actor = actor_of(request)
         model = queries.get_model(ws, name, actor=actor)
-        versions = queries.list_versions(ws, name, actor=actor)
-        # Each with its files: a client that lists versions can fetch one without asking again.
-        return Response({**ModelOut(model).data, "versions": [_shown(version) for version in versions]})
+        # Their files are told of one version: all of them may be as many as the versions times those of a model.
+        versions = queries.list_versions(ws, name, actor=actor).defer("files")
+        return Response({**ModelOut(model).data, "versions": VersionOut(versions, many=True).data})
 
     def patch(self, request: Request, ws: str, name: str) -> Response:
         actor, body = actor_of(request), parse(ChangeIn, request.data)

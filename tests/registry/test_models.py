@@ -118,7 +118,8 @@ def test_files_come_back_as_they_were(api, trained):
     assert api("rio").get(f"{URL}/churn/versions/9").status_code == 404
     assert api("rio").get(f"{URL}/churn/versions/99999999999").status_code == 404
     shown = api("rio").get(f"{URL}/churn").json()
-    assert [one["version"] for one in shown["versions"]] == [1]
+    assert [(one["version"], one["size"] > 0, "files" in one) for one in shown["versions"]] == [(1, True, False)]
+    assert len(api("rio").get(f"{URL}/churn/versions/1").json()["files"]) == 2
     assert api("rio").get(URL).json()["models"][0]["version"] == 1
 
 
