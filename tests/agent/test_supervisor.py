@@ -150,13 +150,17 @@ for number in range(300):
 
 
 def test_each_line_has_its_time_and_its_stream(supervised):
-    code = """
+    # The next line comes when this one was read: of two pipes that have something nobody knows which was first.
+    code = f"""
 import sys, time
+said = 0
 for number in range(3):
-    print("out", number)
-    time.sleep(0.1)
-    print("err", number, file=sys.stderr)
-    time.sleep(0.1)
+    for word, stream in (("out", sys.stdout), ("err", sys.stderr)):
+        print(word, number, file=stream)
+        said += 1
+        while open({str(supervised.place.log)!r}, "rb").read().count(b"\\n") < said:
+            time.sleep(0.01)
+        time.sleep(0.01)
 """
     begun = int(time.time() * 1000)
     supervised.launch(code)

@@ -40,15 +40,14 @@ async def test_who_keeps_a_machine_for_days_logs_in_as_people_say_by_now(api, mo
         raise Trouble("host_key_changed")
 
     monkeypatch.setattr(machine, "connect", connect)
-    kept = await Host.objects.select_related("target__workspace").aget(host="a.local")
-    await Host.objects.filter(pk=kept.pk).aupdate(shown_key=OTHER)
+    kept = await db.run(host, "a.local")
 
     def people() -> None:
+        Host.objects.filter(pk=kept.pk).update(shown_key=OTHER)
         at = f"{URL}/few/hosts/{kept.pk}/confirm"
         assert api("olga").post(at, {"fingerprint": fingerprint(OTHER)}, format="json").status_code == 200
         body = {"username": "root", "password": "another"}
         assert api("olga").patch(f"{URL}/few/pool", body, format="json").status_code == 200
-        connection.close()
 
     await db.run(people)
     with pytest.raises(Trouble):
