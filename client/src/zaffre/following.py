@@ -27,7 +27,7 @@ def follow(client: Client, workspace: str, run: str, *, write: Take, note: Take)
     Raises Refused, and Unreachable when the studio is away for ten minutes.
     """
     address = f"{workspace_path(workspace)}/runs/{segment(run)}"
-    log, steps = _Log(client, address, write, note), _Steps(note)
+    log, steps = _Log(client, address, write, note), Steps(note)
     ended: Optional[float] = None
     pause = _FIRST_PAUSE
     while True:
@@ -116,7 +116,7 @@ class _Log:
             self._open_line = not text.endswith("\n")
 
 
-class _Steps:
+class Steps:
     """Tells each change once: why a run waits, its warnings, which step it is in, how each ended."""
 
     def __init__(self, note: Take) -> None:

@@ -9,6 +9,7 @@ from zaffre._version import VERSION
 if TYPE_CHECKING:
     from zaffre.core.compute import ComputeTarget
     from zaffre.core.dataset import Dataset
+    from zaffre.core.datastore import Datastore
     from zaffre.core.environment import Environment
     from zaffre.core.experiment import Experiment
     from zaffre.core.keyvault import Keyvault
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "ComputeTarget": "compute",
     "Dataset": "dataset",
+    "Datastore": "datastore",
     "Environment": "environment",
     "Experiment": "experiment",
     "Keyvault": "keyvault",
@@ -37,6 +39,7 @@ __all__ = [
     "VERSION",
     "ComputeTarget",
     "Dataset",
+    "Datastore",
     "Environment",
     "Experiment",
     "Keyvault",

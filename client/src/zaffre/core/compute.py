@@ -181,10 +181,27 @@ import zaffre.core.remote_compute  # noqa: E402, F401 - which may be what is bei
 from zaffre.core.aml_compute import AmlCompute  # noqa: E402
 from zaffre.core.compute_instance import ComputeInstance  # noqa: E402
 
+#: Machines of a cloud that scripts import beside the others, and what there is instead.
+_CLOUD = {
+    "AksCompute": "An endpoint runs on the nodes of a compute target: zaffre endpoint deploy --target NAME.",
+    "KubernetesCompute": "Make a cluster with it: zaffre compute create cluster NAME --provider kubernetes.",
+    **dict.fromkeys(
+        (
+            *("AdlaCompute", "BatchCompute", "DatabricksCompute"),
+            *("DataFactoryCompute", "HDInsightCompute", "SynapseCompute"),
+        ),
+        "Make a cluster (AmlCompute), or attach a machine (RemoteCompute).",
+    ),
+}
+
 
 def __getattr__(name: str) -> Any:
-    """RemoteCompute, under the place where scripts import it from."""
-    if name != "RemoteCompute":
+    """RemoteCompute and its names of then, under the place where scripts import them from."""
+    if name in _CLOUD:
+        from zaffre.absent import absent_class
+
+        return absent_class(name, f"There is no {name} here.", _CLOUD[name])
+    if name not in ("RemoteCompute", "DsvmCompute"):
         raise AttributeError(f"module 'zaffre.core.compute' has no attribute {name!r}")
     from zaffre.core.remote_compute import RemoteCompute
 

@@ -71,7 +71,7 @@ class CondaDependencies:
     def add_conda_package(self, conda_package: str) -> None:
         """A package as conda names it, such as `scikit-learn=1.5`; `python=3.11` sets the version of Python."""
         text = conda_package.strip()
-        name = _name(text)
+        name = name_of(text)
         if name == "python":
             self.set_python_version(re.sub(r"[^\d.]", "", text[len("python") :].split(",")[0]))
         elif name != "pip":
@@ -88,11 +88,11 @@ class CondaDependencies:
 
     def remove_conda_package(self, conda_package: str) -> None:
         """The package of this name, whatever its version; nothing happens when it is not there."""
-        self.conda_packages = [one for one in self.conda_packages if _name(one) != _name(conda_package)]
+        self.conda_packages = [one for one in self.conda_packages if name_of(one) != name_of(conda_package)]
 
     def remove_pip_package(self, pip_package: str) -> None:
-        name = _name(pip_package)
-        self.pip_packages = [one for one in self.pip_packages if _name(one) != name]
+        name = name_of(pip_package)
+        self.pip_packages = [one for one in self.pip_packages if name_of(one) != name]
 
     def remove_channel(self, channel: str) -> None:
         self.conda_channels = [one for one in self.conda_channels if one != channel]
@@ -172,6 +172,7 @@ def _yaml() -> Any:
     return yaml
 
 
-def _name(package: str) -> str:
+def name_of(package: str) -> str:
+    """The name of a package without its version, in its one spelling."""
     found = _NAME.match(package.strip())
     return re.sub(r"[-_.]+", "-", found[1]).lower() if found else package.strip().lower()

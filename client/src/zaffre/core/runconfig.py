@@ -100,7 +100,7 @@ class RunConfiguration:
         self._target: "Union[str, ComputeTarget]" = "local"
         self._environment: "Union[str, Environment, None]" = None
         if conda_dependencies is not None:
-            environment = Environment(_UNNAMED)
+            environment = Environment(UNNAMED)
             environment.python.conda_dependencies = conda_dependencies
             self._environment = environment
 
@@ -121,7 +121,7 @@ class RunConfiguration:
     def environment(self) -> "Union[str, Environment]":
         """Name, name:version, or an Environment; one whose parts may be set when none was given."""
         if self._environment is None:
-            self._environment = Environment(_UNNAMED)
+            self._environment = Environment(UNNAMED)
         return self._environment
 
     @environment.setter
@@ -196,4 +196,4 @@ class RunConfiguration:
 
 
 #: What an environment is called that was never named.
-_UNNAMED = "unnamed"
+UNNAMED = "unnamed"

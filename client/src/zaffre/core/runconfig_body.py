@@ -169,9 +169,9 @@ def _environment(config: "RunConfiguration", workspace: "Workspace") -> Tuple[st
 
 def _registered(environment: "Environment", workspace: "Workspace") -> "Optional[Environment]":
     """Registered under its name, or under one made of its packages; None for one that asks for nothing."""
-    from zaffre.core.runconfig import _UNNAMED
+    from zaffre.core.runconfig import UNNAMED
 
-    if environment.name != _UNNAMED:
+    if environment.name != UNNAMED:
         return environment.register(workspace)
     spec: Any = environment.spec
     if spec.get("kind") == "system" or spec == {"kind": "pip", "requirements": []}:

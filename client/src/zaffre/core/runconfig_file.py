@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple, Type, Union
 
 from zaffre.core.conda_dependencies import CondaDependencies
 from zaffre.core.environment import Environment
-from zaffre.core.runconfig import _UNNAMED, RunConfiguration
+from zaffre.core.runconfig import UNNAMED, RunConfiguration
 from zaffre.core.runconfig_sections import (
     Data,
     DataReferenceConfiguration,
@@ -207,7 +207,7 @@ def _environment_tree(config: RunConfiguration) -> Dict[str, Any]:
         name, _, version = environment.partition(":")
         return {"name": name, "version": version or None, "environmentVariables": own}
     return {
-        "name": None if environment.name == _UNNAMED else environment.name,
+        "name": None if environment.name == UNNAMED else environment.name,
         "version": environment.version,
         "environmentVariables": {**environment.environment_variables, **own},
         "python": {
@@ -233,7 +233,7 @@ def _read_environment(config: RunConfiguration, found: Any, folder: Path, unknow
     if name and (version or not python):
         config.environment = f"{name}:{version}" if version else str(name)
         return
-    environment = Environment(str(name or _UNNAMED))
+    environment = Environment(str(name or UNNAMED))
     told = python or {}
     environment.python.user_managed_dependencies = bool(told.get("userManagedDependencies"))
     environment.python.interpreter_path = str(told.get("interpreterPath") or "python")
@@ -244,7 +244,7 @@ def _read_environment(config: RunConfiguration, found: Any, folder: Path, unknow
 
 def environment_of_conda(file: Path) -> Environment:
     """The environment that a conda file describes, without a name. Raises UserErrorException."""
-    made = Environment(_UNNAMED)
+    made = Environment(UNNAMED)
     made.python.conda_dependencies = _packages({"condaDependenciesFile": file.name}, file.parent)
     return made
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from zaffre import config
-from zaffre.errors import ConfigError, UserErrorException
+from zaffre.errors import ConfigError
 from zaffre.transport import Client, workspace_path
 
 if TYPE_CHECKING:
@@ -165,10 +165,18 @@ class Workspace:
 
     def get_default_datastore(self) -> Any:
         """Raises UserErrorException: there are no datastores."""
-        raise UserErrorException(
-            "There are no datastores here.",
-            hint="Dataset.File.upload_directory makes a dataset; what a run writes to outputs/ are its files.",
-        )
+        from zaffre.core.datastore import Datastore
+
+        return Datastore.get_default(self)
+
+    def set_default_datastore(self, name: str) -> None:
+        """Raises UserErrorException, as `get_default_datastore`."""
+        self.get_default_datastore()
+
+    @property
+    def datastores(self) -> "Dict[str, Any]":
+        """Empty: there are none."""
+        return {}
 
     def get_details(self) -> Dict[str, Any]:
         """{slug, name, description, created, role}. Raises Refused."""

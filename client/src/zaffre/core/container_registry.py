@@ -1,0 +1,5 @@
+"""ContainerRegistry, where scripts import it from."""
+
+from zaffre.core.environment_sections import ContainerRegistry
+
+__all__ = ["ContainerRegistry"]

@@ -1,0 +1,1 @@
+"""Estimators: how scripts described a training before ScriptRunConfig."""
