@@ -12,6 +12,7 @@ import sys
 from typing import Any, List, Mapping, Optional
 
 from zaffre._version import VERSION
+from zaffre.cli.common import settle
 from zaffre.errors import ZaffreError
 
 _NOUNS = (
@@ -36,6 +37,7 @@ def main(words: Optional[List[str]] = None) -> int:
     own, script = _split(given)
     parser = build_parser()
     options = parser.parse_args(own)
+    settle(options)
     if script is not None and not getattr(options, "takes_script", False):
         parser.error("only `zaffre run submit` takes words after --")
     options.script = script

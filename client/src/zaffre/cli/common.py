@@ -39,9 +39,44 @@ def verb(verbs: Any, name: str, handle: Handler, text: str) -> argparse.Argument
 def add_flags(parser: argparse.ArgumentParser) -> None:
     shared = parser.add_argument_group("everywhere")
     shared.add_argument("--json", action="store_true", help="print exactly one JSON document")
-    shared.add_argument("--workspace", metavar="NAME", help="the workspace that is meant")
+    shared.add_argument("--workspace", "-w", "--workspace-name", metavar="NAME", help="the workspace that is meant")
     shared.add_argument("--url", help="the address of the studio")
     shared.add_argument("--profile", metavar="NAME", help="the login to use")
+    # What lines of `az ml` hold besides: a subscription means nothing here.
+    shared.add_argument("--output", "-o", choices=("json", "table"), action=_Output, help=argparse.SUPPRESS)
+    for words in (("--resource-group", "-g"), ("--subscription", "--subscription-id")):
+        shared.add_argument(*words, help=argparse.SUPPRESS)
+
+
+class _Output(argparse.Action):
+    """`-o json` as --json; `-o table` is what people get anyway."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        namespace.json = values == "json"
+
+
+def named(parser: argparse.ArgumentParser, what: str, *flags: str, metavar: str, text: str = "") -> Any:
+    """What a command is about: a word, or behind one of `flags`, as in lines of `az ml`. It has to be one of them."""
+    parser.add_argument(what, nargs="?", metavar=metavar, help=text or None)
+    parser.add_argument(*flags, dest=f"flag_{what}", metavar=metavar, help=argparse.SUPPRESS)
+    parser.set_defaults(required_words=[*(parser.get_default("required_words") or []), what], used=parser)
+    return parser
+
+
+def one_run(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """A command about one run."""
+    named(parser, "run", "--run", "-r", metavar="RUN", text="the id of the run")
+    parser.add_argument("--experiment-name", "-e", help=argparse.SUPPRESS)
+    return parser
+
+
+def settle(options: argparse.Namespace) -> None:
+    """Put what was given behind a flag where its word is looked for; a usage error when neither is there."""
+    for what in getattr(options, "required_words", ()):
+        given = getattr(options, what) or getattr(options, f"flag_{what}")
+        if not given:
+            options.used.error(f"the following arguments are required: {what.upper()}")
+        setattr(options, what, given)
 
 
 # --- where to ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""zaffre environment list, show, create, register, scaffold, download, build, diff"""
+"""zaffre environment list, versions, show, create, register, scaffold, download, build, builds, diff"""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from zaffre.transport import segment
 def add(nouns: Any) -> None:
     verbs = noun(nouns, "environment", "What code runs with: packages, an interpreter or an image, and variables.")
     verb(verbs, "list", _list, "The environments of the workspace.")
+    versions = verb(verbs, "versions", _versions, "The versions of an environment, the newest first.")
+    versions.add_argument("name", metavar="NAME")
     show = verb(verbs, "show", _show, "What an environment is made of, and what it was resolved to.")
     _which(show)
     create = verb(verbs, "create", _create, "Make an environment, or its next version, from packages.")
@@ -23,6 +25,9 @@ def add(nouns: Any) -> None:
     create.add_argument(
         "--package", action="append", default=[], metavar="REQUIREMENT", help="such as scikit-learn==1.7"
     )
+    create.add_argument("--image", help="a container image, with the packages in it if some are named")
+    create.add_argument("--dockerfile", type=Path, metavar="FILE", help="an image that nodes build")
+    create.add_argument("--interpreter", metavar="PATH", help="a Python that is on the node, as it is")
     create.add_argument("--python", metavar="VERSION", help="such as 3.11 (default: the node's)")
     create.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="a variable of its runs")
     create.add_argument("--description", default="")
@@ -40,6 +45,10 @@ def add(nouns: Any) -> None:
     build.add_argument("--target", default="", metavar="NAME", help="where (default: local, or the only one)")
     build.add_argument("--again", action="store_true", help="make it anew where a node has it already")
     build.add_argument("--no-wait", action="store_true", help="do not wait for the end")
+    builds = verb(verbs, "builds", _builds, "What became of the builds of an environment, the newest first.")
+    builds.add_argument("name", metavar="NAME")
+    builds.add_argument("--log", metavar="BUILD", help="what the installer said in this one")
+    builds.add_argument("--cancel", metavar="BUILD", help="end this one")
     diff = verb(verbs, "diff", _diff, "What differs between two versions: asked for, and installed.")
     diff.add_argument("name", metavar="NAME")
     diff.add_argument("old", type=int, metavar="OLD")
@@ -102,22 +111,38 @@ def _facts(found: Dict[str, Any]) -> str:
 
 
 def _create(options: argparse.Namespace) -> int:
+    made = _of_packages(options)
+    made.description = options.description
+    made.python.conda_dependencies.python_version = options.python or made.python.conda_dependencies.python_version
+    made.environment_variables = dict(_variable(one) for one in options.env)
+    return _registered(options, made)
+
+
+def _of_packages(options: argparse.Namespace) -> Any:
     from zaffre.core.environment import Environment, read_requirements
 
+    floors = [one for one in (options.image, options.dockerfile, options.interpreter) if one]
+    if len(floors) > 1:
+        raise UserErrorException("Give one of --image, --dockerfile and --interpreter.", code="usage")
     if options.conda:
         made = Environment.from_conda_specification(options.name, str(options.conda))
     else:
         made = Environment(options.name)
         listed = read_requirements(options.requirements) if options.requirements else []
-        packages = [*listed, *options.package]
-        if not packages:
-            hint = "Give --requirements FILE, --conda FILE or --package NAME."
-            raise UserErrorException("Which packages?", hint=hint, code="usage")
-        made.python.conda_dependencies.pip_packages = packages
-    made.description = options.description
-    made.python.conda_dependencies.python_version = options.python or made.python.conda_dependencies.python_version
-    made.environment_variables = dict(_variable(one) for one in options.env)
-    return _registered(options, made)
+        made.python.conda_dependencies.pip_packages = [*listed, *options.package]
+    packages = made.python.conda_dependencies
+    if packages.pip_packages or packages.conda_packages:
+        if options.interpreter:
+            raise UserErrorException("Nothing is installed into an interpreter that is there.", code="usage")
+    elif not floors:
+        hint = "Give --requirements FILE, --conda FILE or --package NAME, or --image, --dockerfile or --interpreter."
+        raise UserErrorException("Which packages?", hint=hint, code="usage")
+    else:
+        made.python.user_managed_dependencies = True
+    made.docker.base_image = options.image
+    made.docker.base_dockerfile = options.dockerfile.read_text(encoding="utf-8") if options.dockerfile else None
+    made.python.interpreter_path = options.interpreter or "python"
+    return made
 
 
 def _variable(text: str) -> "tuple[str, str]":
@@ -173,6 +198,37 @@ def _build(options: argparse.Namespace) -> int:
     if not options.no_wait:
         build.wait_for_completion(show_output=not options.json)
     tell(options, build.known, lambda: f"build {build.id} of {name}: {build.status}")
+    return 0
+
+
+def _versions(options: argparse.Namespace) -> int:
+    space = workspace_of(options)
+    found = space.client.get(f"{space.path}/environments/{segment(options.name)}")
+    rows = [
+        (one["version"], one["spec"].get("kind"), len(one["spec"].get("requirements") or []), age(one["created"]))
+        for one in found["versions"]
+    ]
+    tell(options, found, lambda: table(("version", "kind", "packages asked for", "created"), rows, empty="None."))
+    return 0
+
+
+def _builds(options: argparse.Namespace) -> int:
+    space = workspace_of(options)
+    address = f"{space.path}/environments/{segment(options.name)}/builds"
+    one = options.log or options.cancel
+    if one:
+        at = f"{address}/{segment(one)}"
+        build = space.client.post(f"{at}/cancel", {}) if options.cancel else space.client.get(at)
+        told = build.get("log") or f"build {build['id']}: {build['status']}"
+        tell(options, build, lambda: told)
+        return 0
+    found = space.client.get(address)
+    rows = [
+        (one["id"], one["version"], one["status"], one["target"], one["node"], age(one["created"]), one["reason"])
+        for one in found["builds"]
+    ]
+    heads = ("id", "version", "status", "target", "node", "created", "reason")
+    tell(options, found, lambda: table(heads, rows, empty="It was not built yet."))
     return 0
 
 

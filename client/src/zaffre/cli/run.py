@@ -1,5 +1,5 @@
-"""zaffre run list, show, logs, cancel, update, download, resend, delete, restore, archive, tensorboard,
-export-tensorboard, and the verbs of run_submit.py"""
+"""zaffre run show, wait, cancel, update, resend, delete, restore, archive, tensorboard, export-tensorboard, and the
+verbs of run_submit.py, run_list.py and run_files.py"""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import argparse
 import sys
 from typing import Any, Dict
 
-from zaffre.cli import placing, reproduce, run_submit
+from zaffre.cli import placing, reproduce, run_files, run_list, run_submit
 from zaffre.cli.common import (
     age,
     amount,
     facts,
     note,
     noun,
+    one_run,
     pairs,
     span,
     sure,
@@ -30,83 +31,61 @@ from zaffre.transport import segment
 def add(nouns: Any) -> None:
     verbs = noun(nouns, "run", "Run code on a compute target, and look at what it does.")
     run_submit.add(verbs)
-    listing = verb(verbs, "list", _list, "The newest runs.")
-    listing.add_argument("--experiment")
-    listing.add_argument("--status")
-    listing.add_argument("--filter", metavar="TEXT", help="such as: metrics.loss < 0.5 and not params.model = 'mlp'")
-    listing.add_argument("--limit", type=int, default=20)
-    listing.add_argument("--archived", action="store_true", help="those that were put away")
-    _one(verb(verbs, "show", _show, "All that is known of a run."))
-    logs = _one(verb(verbs, "logs", _logs, "What a run printed."))
-    logs.add_argument("--follow", action="store_true", help="go on until it ends")
-    logs.add_argument("--attempt", type=int, metavar="N", help="an earlier attempt")
-    _one(verb(verbs, "cancel", _cancel, "Ask a run to end."))
-    update = _one(verb(verbs, "update", _update, "Change the tags of a run."))
+    run_list.add(verbs)
+    run_files.add(verbs)
+    one_run(verb(verbs, "show", _show, "All that is known of a run."))
+    one_run(verb(verbs, "wait", _wait, "Wait for the end of a run, in silence; fails when it did not complete."))
+    one_run(verb(verbs, "cancel", _cancel, "Ask a run to end."))
+    update = one_run(verb(verbs, "update", _update, "Change the name, the description or the tags of a run."))
+    update.add_argument("--name", help="what it is called")
+    update.add_argument("--description", metavar="TEXT", help="in Markdown")
     update.add_argument("--add-tag", action="append", metavar="NAME=VALUE", help="or another value; repeat it")
     update.add_argument("--remove-tag", action="append", metavar="NAME")
+    update.add_argument("--add-property", action="append", metavar="NAME=VALUE", help="which then stays as it is")
     placing.add_to_run(verbs)
-    download = _one(verb(verbs, "download", _download, "Fetch the files of a run."))
-    download.add_argument("--prefix", default="", help="only files whose path begins so")
-    download.add_argument("--to", default=".", metavar="DIR")
-    _one(verb(verbs, "resend", _resend, "Send points of an interactive run that could not be sent before."))
-    board = _one(verb(verbs, "tensorboard", _tensorboard, "Show its event files in a TensorBoard here."))
+    one_run(verb(verbs, "resend", _resend, "Send points of an interactive run that could not be sent before."))
+    board = one_run(verb(verbs, "tensorboard", _tensorboard, "Show its event files in a TensorBoard here."))
     board.add_argument("--port", type=int, default=6006)
     board.add_argument(
         "--local-directory", metavar="DIR", help="where its files are kept (default: a temporary folder)"
     )
-    export = _one(verb(verbs, "export-tensorboard", _export, "Write the metrics of a run as event files."))
+    export = one_run(verb(verbs, "export-tensorboard", _export, "Write the metrics of a run as event files."))
     export.add_argument("to", metavar="DIR", help="the folder that gets one folder for each run")
     export.add_argument("--no-children", action="store_true", help="without the runs below it")
-    delete = _one(verb(verbs, "delete", _delete, "Put a run and what is below it into the recycle bin."))
+    delete = one_run(verb(verbs, "delete", _delete, "Put a run and what is below it into the recycle bin."))
     delete.add_argument("--forever", action="store_true", help="remove it from the bin, too: it cannot be restored")
     delete.add_argument("--yes", action="store_true", help="do not ask")
     reproduce.add(verbs)
-    _one(verb(verbs, "restore", _restore, "Take a deleted run out of the recycle bin."))
-    archive = _one(verb(verbs, "archive", _archive, "Hide a run from the lists; it stays as it is."))
+    one_run(verb(verbs, "restore", _restore, "Take a deleted run out of the recycle bin."))
+    archive = one_run(verb(verbs, "archive", _archive, "Hide a run from the lists; it stays as it is."))
     archive.add_argument("--undo", action="store_true", help="show it again")
-
-
-def _one(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("run", metavar="RUN", help="the id of the run")
-    return parser
 
 
 # --- looking -----------------------------------------------------------------------------------------------
 
 
-def _list(options: argparse.Namespace) -> int:
-    space = workspace_of(options)
-    found = space.client.get(
-        f"{space.path}/runs",
-        experiment=options.experiment,
-        status=options.status,
-        filter=options.filter,
-        archived=1 if options.archived else None,
-        limit=options.limit,
-    )
-    rows = [
-        (
-            one["id"],
-            one["name"],
-            one["experiment"],
-            one["status"],
-            age(one["created"]),
-            span(one["started"], one["ended"]),
-        )
-        for one in found["runs"]
-    ]
-    heads = ("id", "name", "experiment", "status", "created", "took")
-    tell(options, found, lambda: table(heads, rows, empty="There are no runs yet."))
-    return 0
+def _wait(options: argparse.Namespace) -> int:
+    from zaffre import following
+    from zaffre.core.run import failure_text
+
+    run = _run(options)
+    found = following.wait(run.client, run.workspace.name, run.id)
+    if found["status"] == "failed":
+        note(f"zaffre: {failure_text(found)}")
+    tell(options, found, lambda: f"Run {run.id} is {found['status']}.")
+    return 0 if found["status"] == "completed" else 1
 
 
 def _update(options: argparse.Namespace) -> int:
     added = pairs(options.add_tag, "--add-tag")
-    if not added and not options.remove_tag:
+    changes: Dict[str, Any] = {"name": options.name, "description": options.description}
+    changes["tags"] = {**dict.fromkeys(options.remove_tag or []), **added} or None
+    changes["properties"] = pairs(options.add_property, "--add-property") or None
+    changes = {key: value for key, value in changes.items() if value is not None}
+    if not changes:
         raise UserErrorException("Nothing to change was named.", hint="Give --add-tag stage=done.", code="usage")
     run = _run(options)
-    changes: Dict[str, Any] = {**dict.fromkeys(options.remove_tag or []), **added}
-    found = run.client.patch(f"{run.workspace.path}/runs/{segment(run.id)}", {"tags": changes})
+    found = run.client.patch(f"{run.workspace.path}/runs/{segment(run.id)}", changes)
     tags = ", ".join(f"{key}={value}" for key, value in found["tags"].items())
     tell(options, found, lambda: f"{found['name']}: {tags or 'no tags'}")
     return 0
@@ -165,34 +144,10 @@ def _input(name: str, given: Dict[str, Any]) -> str:
     return f"{name}={given['dataset']}:{given['version']}"
 
 
-def _logs(options: argparse.Namespace) -> int:
-    run = _run(options)
-    if options.follow:
-        return run_submit.follow(options, run)
-    query = {"attempt": options.attempt} if options.attempt else {}
-    if options.json:
-        answer = run.client.call("GET", f"{run.address}/log", query=query)
-        tell(options, {"run": run.id, "log": answer.body.decode("utf-8", "replace")}, lambda: "")
-        return 0
-    out = getattr(sys.stdout, "buffer", None)
-    if out is None:
-        sys.stdout.write(run.client.call("GET", f"{run.address}/log", query=query).body.decode("utf-8", "replace"))
-    else:
-        run.client.call("GET", f"{run.address}/log", query=query, stream_to=out.write)
-        out.flush()
-    return 0
-
-
 def _cancel(options: argparse.Namespace) -> int:
     run = _run(options)
     run.cancel()
     tell(options, run.known, lambda: f"Run {run.id} is {run.known['status'].replace('_', ' ')}.")
-    return 0
-
-
-def _download(options: argparse.Namespace) -> int:
-    paths = _run(options).download_files(options.prefix, options.to)
-    tell(options, {"run": options.run, "files": paths}, lambda: "\n".join(paths) or "There are no such files.")
     return 0
 
 

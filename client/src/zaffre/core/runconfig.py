@@ -169,8 +169,11 @@ class RunConfiguration:
 
         return ignored(self)
 
-    def distribute(self, config: Any) -> None:
-        """Take over an MpiConfiguration, PyTorchConfiguration or TensorflowConfiguration. Raises UserErrorException."""
+    def distribute(self, config: Any, nodes: int = 1) -> None:
+        """Take over an MpiConfiguration, PyTorchConfiguration or TensorflowConfiguration, on `nodes` or more.
+
+        Raises UserErrorException for anything else.
+        """
         if isinstance(config, MpiConfiguration):
             self.mpi, self.communicator, self.node_count = config, "OpenMpi", config.node_count
         elif isinstance(config, PyTorchConfiguration):
@@ -184,6 +187,7 @@ class RunConfiguration:
                 f"distributed_job_config is no {type(config).__name__}.",
                 hint="Give an MpiConfiguration, a PyTorchConfiguration or a TensorflowConfiguration.",
             )
+        self.node_count = max(self.node_count, nodes)
         self.distribution = None
 
     def need(self, resources: Mapping[str, Any]) -> None:

@@ -75,8 +75,7 @@ class Estimator(ScriptRunConfig):
         config.node_count = nodes = count(node_count, "node_count")
         told = _distribution(distributed_backend, distributed_training, nodes, process_count_per_node)
         if told is not None:
-            config.distribute(told)
-            config.node_count = max(config.node_count, nodes)
+            config.distribute(told, nodes)
         conda_file = conda_dependencies_file or conda_dependencies_file_path
         pip_file = pip_requirements_file or pip_requirements_file_path
         packages = _packages(conda_packages, pip_packages, conda_file, pip_file, self.brings)
