@@ -1,19 +1,15 @@
-"""Nodes as pods: manifests as values, and the provider with the official client before an API server of the test.
-
-The server answers as recorded from the API of Kubernetes 1.3x (paths, status codes, shapes); no real cluster is here.
-"""
+"""Nodes as pods: manifests as values, and what only this provider does; test_providers.py has what all do."""
 
 import json
 import re
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from studio.kernel.actors import SYSTEM
+from tests.workspace.kubeapi import Api, client_of, running_api
 from workspace.compute import services
 from workspace.compute.models import Node
 from workspace.compute.providers import Order, ProviderError
@@ -54,96 +50,23 @@ def test_a_provider_that_is_not_configured_is_refused_at_the_form(api, lab):
 # --- before an API server ---------------------------------------------------------------------------------------
 
 
-class Api:
-    """Pods and secrets of one namespace in memory."""
-
-    def __init__(self) -> None:
-        self.pods: dict[str, dict[str, Any]] = {}
-        self.secrets: dict[str, dict[str, Any]] = {}
-        self.away = False
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
-        if self.away:
-            return 503, _status(503, "ServiceUnavailable")
-        plain, _, query = path.partition("?")
-        found = re.fullmatch(r"/api/v1/namespaces/ns/(pods|secrets)(?:/([^/]+))?(/log)?", plain)
-        assert found, path
-        store: dict[str, dict[str, Any]] = getattr(self, found[1])
-        name = found[2]
-        if method == "POST":
-            name = body["metadata"]["name"]
-            if name in store:
-                return 409, _status(409, "AlreadyExists")
-            store[name] = body | ({"status": {"phase": "Pending"}} if found[1] == "pods" else {})
-            return 201, store[name]
-        if name is None:
-            assert "labelSelector=app%3Dzaffre-node" in query
-            return 200, {"kind": "PodList", "apiVersion": "v1", "items": list(store.values())}
-        if name not in store:
-            return 404, _status(404, "NotFound")
-        if found[3]:
-            return 200, "INFO registered\n"
-        if method == "DELETE":
-            return 200, store.pop(name)
-        return 200, store[name]
-
-
-def _status(code: int, reason: str) -> dict[str, Any]:
-    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code}
-
-
-def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def _go(self) -> None:
-            size = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(size)) if size else None
-            status, value = api.answer(self.command, self.path, body)
-            raw = value.encode() if isinstance(value, str) else json.dumps(value).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "text/plain" if isinstance(value, str) else "application/json")
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        do_GET = do_POST = do_DELETE = _go
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    return Handler
-
-
 @pytest.fixture
 def server() -> Iterator[Api]:
-    api = Api()
-    api.thread.start()
-    yield api
-    api.server.shutdown()
-    api.server.server_close()
+    with running_api() as api:
+        yield api
 
 
 @pytest.fixture
 def pods(server) -> Pods:
-    client = pytest.importorskip("kubernetes.client", reason="the extra of requirements-kubernetes.in is not installed")
-    configuration = client.Configuration(host=server.url)
-    configuration.retries = False
-    return Pods(namespace="ns", image="i", connect=lambda: client.CoreV1Api(client.ApiClient(configuration)))
+    return Pods(namespace="ns", image="i", connect=lambda: client_of(server))
 
 
-def test_a_pod_is_started_once_listed_and_stopped(pods, server):
-    assert pods.start(order()) == {"pod": pod_name("01ABC")}
-    assert pods.start(order()) == {"pod": pod_name("01ABC")}, "what is there is not made twice"
-    assert len(server.pods) == len(server.secrets) == 1
+def test_a_pod_that_ended_is_made_anew_with_a_token_of_its_own(pods, server):
+    pods.start(order())
+    server.pods[pod_name("01ABC")]["status"] = {"phase": "Failed", "reason": "Error"}
+    pods.start(order(token=lambda: "zaf_reg_y"))
     assert pods.list()["01ABC"].alive and pods.tail("01ABC") == "INFO registered\n"
-    pods.stop("01ABC")
-    pods.stop("01ABC", forget=True)
-    assert server.pods == server.secrets == {} == pods.list() and pods.tail("01ABC") == ""
+    assert "zaf_reg_y" in server.secrets[pod_name("01ABC")]["stringData"]["node.json"]
 
 
 @pytest.mark.parametrize(
@@ -171,20 +94,14 @@ def test_an_image_that_cannot_be_pulled_is_told(pods, server):
     assert pods.list()["01ABC"].reason == "ErrImagePull: no such image"
 
 
-def test_rows_and_pods_become_the_same_and_an_absent_server_costs_time_only(pods, server, lab, people):
+def test_a_node_whose_pod_was_evicted_ends_and_leaves_nothing(pods, server, lab, people):
     cluster = services.create_target(
         lab, actor=people.actor("olga"), name="c", kind="cluster", settings={"max_nodes": 2}
     )
     node = add_node(cluster)
     Node.objects.update(provider="kubernetes")
     manager = machines.Manager(pods)
-    server.away = True
-    with pytest.raises(ProviderError):
-        manager.round(actor=SYSTEM)
-    server.away = False
     manager.round(actor=SYSTEM)
-    machines.Manager(pods).round(actor=SYSTEM)
-    assert list(server.pods) == [pod_name(node.pk)]
     server.pods[pod_name(node.pk)]["status"] = {"phase": "Failed", "reason": "Evicted"}
     manager.round(actor=SYSTEM)
     node.refresh_from_db()

@@ -6,7 +6,6 @@ The machines are in memory here; tests/stack/test_pool.py has real ones.
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from django.utils import timezone
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Forbidden
 from tests.sshd import MISSING, running_sshd
-from workspace.attached import hosting, kit, machine, services
+from tests.workspace.boxes import KEY, Machines, boxes_instead_of_ssh
+from workspace.attached import services
 from workspace.attached.models import Host
 from workspace.attached.places import Trouble, fingerprint
 from workspace.attached.pool import Pool
@@ -28,7 +28,6 @@ from workspace.compute.services.pool import add_node
 from workspace.secrets.models import Secret
 
 URL = "/api/v1/workspaces/lab/compute"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1m6hQp2y0vCqkYV1fW2m0hN0J7cJm1m3n8o2b6yq3A"
 
 
 @pytest.fixture(autouse=True)
@@ -37,78 +36,9 @@ def ring(settings, tmp_path, transactional_db, lab):
     settings.SSH_LOOK_SECONDS = 0.05
 
 
-class Box:
-    """A machine in memory: what stands in our folder, and whether an agent runs."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.alive, self.node = False, ""
-        self.installs = self.releases = 0
-        self.trouble: Trouble | None = None
-        self.removed = False
-
-    def _reach(self) -> None:
-        if self.trouble is not None:
-            raise self.trouble
-
-    async def look(self) -> dict[str, Any]:
-        self._reach()
-        return {"python": "/usr/bin/python3", "version": "3.11.2", "home": "/users/u", "uv": "", "host": "h"}
-
-    async def copy(self, folder: str, files: dict[str, bytes]) -> None:
-        self._reach()
-        self.files |= files
-
-    async def install(self, folder: str, wheel: str, found: Any, mark: str, *, say: Any) -> None:
-        self.installs += 1
-
-    async def start(self, folder: str) -> None:
-        self._reach()
-        self.alive = True
-
-    async def watch(self, folder: str) -> tuple[str, str, str]:
-        self._reach()
-        return ("alive" if self.alive else "dead"), self.node, "said"
-
-    async def release(self, folder: str, *, patience: int = 60) -> None:
-        self._reach()
-        self.alive, self.node = False, ""
-        self.files.pop("node.json", None)
-        self.releases += 1
-
-    async def remove(self, folder: str) -> None:
-        self._reach()
-        self.removed = True
-
-    def close(self) -> None:
-        pass
-
-
-class Machines(dict[str, Box]):
-    def __missing__(self, host: str) -> Box:
-        return self.setdefault(host, Box())
-
-
 @pytest.fixture
 def boxes(monkeypatch) -> Machines:
-    found = Machines()
-
-    @asynccontextmanager
-    async def logged_in(host: Host):
-        found[host.host]._reach()
-        yield found[host.host]
-
-    async def pack() -> kit.Kit:
-        return kit.Kit("zaffre-1.whl", "d" * 64, {"zaffre-1.whl": b"wheel"})
-
-    async def host_key(place: Any) -> str:
-        found[place.host]._reach()
-        return KEY
-
-    monkeypatch.setattr(hosting, "logged_in", logged_in)
-    monkeypatch.setattr(kit, "pack", pack)
-    monkeypatch.setattr(machine, "host_key", host_key)
-    return found
+    return boxes_instead_of_ssh(monkeypatch)
 
 
 @pytest.fixture
@@ -291,7 +221,7 @@ def test_a_node_for_which_there_is_no_machine_says_why(api, boxes, pool):
     assert again.status_code == 200 and not host("a.local").blocked
 
 
-def test_another_process_finds_the_node_and_goes_on(api, boxes, pool):
+def test_an_agent_that_ended_while_nobody_looked_is_started_again_with_all_that_it_has(api, boxes, pool):
     make(api("olga"), hosts=["a.local"])
     Host.objects.update(host_key=KEY)
     node = add_node(ComputeTarget.objects.get(name="few"))
@@ -302,11 +232,10 @@ def test_another_process_finds_the_node_and_goes_on(api, boxes, pool):
     pool.close()
     assert box.alive, "no agent ends with us"
     installs, another = box.installs, Pool()
+    box.alive = False
     try:
-        assert another.list()[node.pk].alive
-        box.alive = False  # now the agent ends by itself
         until(lambda: box.alive, another)
-        assert box.installs == installs and box.node == node.pk, "the same node again, with all that it has"
+        assert box.installs == installs and box.node == node.pk
         assert Enrolment.objects.filter(node=node).count() == 1
     finally:
         another.close()

@@ -197,13 +197,15 @@ def take_host(node: str, *, actor: Actor, new: bool) -> Host | None:
         return known
     rows = rows.filter(target__nodes=node, target__deleted__isnull=True)
     due = Q(retry_at__isnull=True) | Q(retry_at__lte=Now())
-    usable = rows.filter(due, node="", leaving=False, blocked=False).exclude(host_key="").order_by("failures", "pk")
-    found = usable.select_for_update(of=("self",), skip_locked=True).first()
-    if found is not None:
-        found.node = node
-        Host.objects.filter(pk=found.pk).update(node=node, since=Now())
-        _tell(found)
-    return found
+    free = Q(due, node="", leaving=False, blocked=False)
+    usable = rows.filter(free).exclude(host_key="").order_by("failures", "pk")
+    while (found := usable.first()) is not None:
+        # Whoever was faster has it, and the next one is looked at: one whose row is only written to is no busy machine.
+        if Host.objects.filter(free, pk=found.pk).update(node=node, since=Now()):
+            found.node = node
+            _tell(found)
+            return found
+    return None
 
 
 def why_no_host(node: str, *, actor: Actor) -> str:

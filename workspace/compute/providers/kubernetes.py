@@ -108,6 +108,12 @@ class Pods:
 
     def start(self, order: Order) -> dict[str, Any]:
         name = pod_name(order.node)
+        pod = self._call("read_namespaced_pod", name, self.namespace, missing=True)
+        if pod is not None and machine_of(pod).alive:
+            return {"pod": name}
+        if pod is not None:
+            # One that ended keeps its name, so that no other could be made.
+            self._call("delete_namespaced_pod", name, self.namespace, grace_period_seconds=0, missing=True)
         # The secret first: a pod without it would wait. One that is there is of an earlier try, with a dead token.
         self._call("delete_namespaced_secret", name, self.namespace, missing=True)
         self._call("create_namespaced_secret", self.namespace, secret_of(order), there=True)
