@@ -92,7 +92,7 @@ class Renew(APIView):
         told = {"epoch": body["epoch"], "load": body["load"], "said": body.get("log", "")}
         told["shelf"] = body.get("environments")
         answers, wanted = services.renew(actor=actor_of(request), runs=_keys(body), **told)
-        return Response({"runs": answers, "valid_for": settings.LEASE_SECONDS, "log": wanted})
+        return Response({"runs": answers, "valid_for": settings.LEASE_SECONDS, **wanted})
 
 
 class OwnRun(APIView):

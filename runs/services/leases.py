@@ -59,10 +59,11 @@ def greet(*, actor: Actor, epoch: str, runs: Sequence[Key], facts: dict[str, Any
 @transaction.atomic
 def renew(
     *, actor: Actor, epoch: str, runs: Sequence[Key], load: dict[str, Any], said: object = "", shelf: object = None
-) -> tuple[list[dict[str, Any]], bool]:
-    """Extend the leases of a node's attempts; each answer says how long it is valid and what is wanted. Beside them:
-    whether somebody wants to read the end of the agent's own log, which comes as `said` with the next renewal. `shelf`
-    is what it keeps of environments, where that changed.
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Extend the leases of a node's attempts; each answer says how long it is valid and what is wanted. Beside them
+    what the node itself is asked for: `log`, whether somebody wants to read the end of the agent's own log, which comes
+    as `said` with the next renewal, and `evict`, the digests of environments that are to go from its shelf. `shelf` is
+    what it keeps of environments, where that changed.
 
     An attempt whose lease is over is renewed as well, as long as nobody gave it up. Raises Conflict
     `stale_epoch` when the agent has had another life since.
@@ -73,7 +74,7 @@ def renew(
         {"run": run, "attempt": no, **present.get((run, no), {"valid_for": 0, "desired": DESIRED_KILL})}
         for run, no in runs
     ]
-    return answers, log_is_wanted(node)
+    return answers, {"log": log_is_wanted(node), "evict": list(node.evicting)}
 
 
 def _renewed(node_id: str, runs: Sequence[Key]) -> dict[Key, dict[str, Any]]:

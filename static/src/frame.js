@@ -50,7 +50,9 @@ document.addEventListener("toggle", ({ target }) => target.matches?.("details[op
 
 // What a reader opened stays open, where they were in it, while its part of the page is read anew.
 const kept = new Map();
-document.addEventListener("htmx:beforeSwap", ({ target }) => {
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target } = event;
+  if (target.querySelector("dialog[open]")) return event.preventDefault(); // it is read anew when that is answered
   for (const one of target.querySelectorAll("details[id][open]")) kept.set(one.id, one.querySelector("pre")?.scrollTop ?? 0);
 });
 document.addEventListener("htmx:afterSettle", () => {

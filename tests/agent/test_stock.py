@@ -31,6 +31,14 @@ def test_what_is_kept_is_told_when_it_changed_and_to_whoever_looks(wheels, tmp_p
     assert second["busy"] is False and second["idle_seconds"] < 600 < first["idle_seconds"]
     told.was_told()
     environments.shelf.remove(Path(provide(environments, "zfbeta").bin).parent.name)
-    assert told.news(anyway=False)["count"] == 1
+    [left] = told.news(anyway=False)["kept"]
+    told.was_told()
+    told.evict([left["digest"], "f" * 64])
+    told._evicting.join()
+    assert told.news(anyway=True)["count"] == 1, "a run uses it"
+    owner.rmdir()
+    told.evict([left["digest"]])
+    told._evicting.join()
+    assert told.news(anyway=False)["count"] == 0, "and that it is gone is news"
     shutil.rmtree(environments.folder, ignore_errors=True)
     assert told.news(anyway=True) is None

@@ -101,7 +101,7 @@ def test_it_stops_when_it_has_nothing_to_do_and_says_so_before(api, browser, des
     step()
     assert step() == "stopped"
     told = api("rio").get(f"{URL}/desk").json()
-    assert (told["state"], told["reason_code"]) == ("Stopped", "idle") and "60 minutes" in told["reason"]
+    assert (told["state"], told["reason_code"]) == ("Stopped", "idle_stop") and "60 minutes" in told["reason"]
 
 
 def test_it_never_stops_by_itself_when_that_was_chosen(api, desk, step, running):

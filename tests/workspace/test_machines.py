@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from studio.kernel.actors import SYSTEM
-from workspace.compute import services
+from workspace.compute import services, words
 from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node, Sample
 from workspace.compute.providers import Machine, Order, ProviderError
 from workspace.compute.services import machines
@@ -115,14 +115,6 @@ def test_an_enrolment_of_one_node_admits_no_other_and_ends_with_it(cluster, api)
     assert Node.objects.count() == 1
 
 
-def test_a_manager_that_was_killed_finds_its_machines_and_starts_none_twice(cluster, box):
-    node = add_node(cluster)
-    machines.Manager(box).round(actor=SYSTEM)
-    for _ in range(3):
-        machines.Manager(box).round(actor=SYSTEM)
-    assert box.started == [node.pk]
-
-
 def test_a_machine_that_died_is_started_again_and_given_up_when_it_never_speaks(cluster, manager, box):
     add_node(cluster)
     box.dies = True
@@ -134,7 +126,7 @@ def test_a_machine_that_died_is_started_again_and_given_up_when_it_never_speaks(
     node = Node.objects.get()
     assert len(box.started) == machines.MOST_STARTS
     assert (node.state, node.wanted) == ("unusable", False)
-    assert "without a word" in node.note and "no disk" in node.note
+    assert "ended 4 times without a word" in words.note_of(node) and "no disk" in node.note
     manager.round(actor=SYSTEM)
     node.refresh_from_db()
     assert node.ended is not None and node.removed is None, "it stays, to be looked at"
@@ -150,14 +142,6 @@ def test_what_a_provider_cannot_do_is_told_and_tried_again(cluster, manager, box
     Node.objects.update(handle={**node.handle, "at": 0})
     manager.round(actor=SYSTEM)
     assert box.started == [node.pk]
-
-
-def test_a_removed_node_loses_its_machine_and_its_folder(cluster, manager, box, api):
-    node = add_node(cluster)
-    manager.round(actor=SYSTEM)
-    assert api("olga").delete(f"{URL}/c/nodes/{node.pk}").status_code == 204
-    manager.round(actor=SYSTEM)
-    assert box.alive == {}
 
 
 def test_a_machine_that_does_not_go_is_killed(cluster, manager, box, monkeypatch):
@@ -260,6 +244,45 @@ def test_the_page_of_a_node_names_the_environments_that_it_keeps(browser, cluste
     with CaptureQueriesContext(connection) as many:
         browser("rio").get(address)
     assert len(many) <= len(few)
+
+
+def test_an_environment_is_removed_from_a_node_unless_it_is_in_use(browser, cluster, manager, api, trail):
+    node = add_node(cluster)
+    manager.round(actor=SYSTEM)
+    head = bring_up(node, api)
+    idle = {"digest": "a" * 64, "python": "3.11.7", "packages": 7, "size": 1_500_000_000, "idle_seconds": 60}
+    used = {**idle, "digest": "b" * 64, "busy": True}
+    page, at = f"/w/lab/compute/c/nodes/{node.pk}", f"{URL}/c/nodes/{node.pk}/environments"
+
+    def renew(*kept: dict) -> list[str]:
+        shelf = {"limit": 20 * 10**9, "size": 1, "count": len(kept), "kept": kept}
+        body = {"epoch": "one", "runs": [], "load": {}, **({"environments": shelf} if kept else {})}
+        return api(None).post("/agent/v1/nodes/renew", body, format="json", headers=head).json()["evict"]
+
+    assert renew(idle, used) == []
+    shown = browser("olga").get(page).content.decode()
+    assert "Remove an environment of 1.5 GB" in shown and shown.count("Remove…") == 1
+    assert "Remove…" not in browser("rio").get(page).content.decode()
+    assert [api(who).delete(f"{at}/{idle['digest']}").status_code for who in ("rio", "carl", "mallory")] == [
+        403,
+        403,
+        404,
+    ]
+    assert api("olga").delete(f"{at}/{used['digest']}").json()["error"]["code"] == "in_use"
+    assert api("olga").delete(f"{at}/{'c' * 64}").status_code == 404
+    assert browser("olga").post(f"{page}/evict", {"digest": idle["digest"]}).status_code == 302
+    assert api("olga").delete(f"{at}/{idle['digest']}").status_code == 202, "twice is harmless"
+    assert [one["leaving"] for one in api("rio").get(at).json()["kept"]] == [True, False]
+    assert "Being removed" in browser("olga").get(page).content.decode()
+    assert [one for one in trail() if one[1] == "node.evict"] == [("olga", "node.evict", node.name)]
+    assert renew() == [idle["digest"]] == renew(), "until the node says that it is gone"
+    assert renew(used) == []
+    # A run takes it before the node hears of it: then it stays.
+    renew(idle)
+    assert api("olga").delete(f"{at}/{idle['digest']}").status_code == 202
+    assert renew({**idle, "busy": True}) == [] == renew(idle)
+    Node.objects.update(last_seen=timezone.now() - timedelta(hours=1))
+    assert api("olga").delete(f"{at}/{idle['digest']}").json()["error"]["code"] == "offline"
 
 
 @pytest.mark.parametrize(

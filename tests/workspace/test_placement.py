@@ -1,10 +1,13 @@
 """Placement and scaling as pure functions, on thousands of random arrivals with seeds."""
 
 import random
+import re
 from dataclasses import dataclass, replace
 
 import pytest
+from django.utils import translation
 
+from workspace.compute import words
 from workspace.compute.placement import (
     AT_MAX,
     BELOW_MIN,
@@ -279,8 +282,13 @@ def node(name: str, *, busy: bool = False, idle: float = 0, kind: str = READY, u
 )
 def test_how_many_nodes_and_why(given, target, release, code):
     found = wanted_nodes(given)
-    assert (found.target, found.release, found.reason_code) == (target, release, code)
-    assert found.reason.endswith(".")
+    assert (found.target, found.release, found.why["code"]) == (target, release, code)
+    with translation.override("en"):
+        told = words.sentence(found.why)
+    with translation.override("ja"):
+        assert told.endswith(".") and words.sentence(found.why).endswith("。")
+    numbers = {str(value) for key, value in found.why.items() if key != "code" and value}
+    assert numbers <= set(re.findall(r"[0-9]+", told)), "each number of the decision is told"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from studio.kernel.actors import SYSTEM
 from tests.workspace.test_machines import URL, Box, bring_up
-from workspace.compute import services
+from workspace.compute import services, words
 from workspace.compute.models import ComputeTarget, Node
 from workspace.compute.services import machines, scaling
 from workspace.compute.services.pool import add_node
@@ -43,7 +43,7 @@ def test_a_node_that_does_not_register_in_time_is_unusable(cluster, settings):
     Node.objects.update(since=timezone.now() - timedelta(seconds=settings.NODE_SECONDS + 1))
     [row] = round_of(cluster)
     assert (row.pk, row.state, row.wanted) == (node.pk, "unusable", False)
-    assert "did not register" in row.note
+    assert "did not register" in words.note_of(row)
 
 
 def test_the_smallest_number_is_kept_and_the_largest_is_never_passed(cluster):
@@ -63,7 +63,7 @@ def test_after_three_failures_it_waits_and_says_so(cluster):
             state="unusable", wanted=False, ended=timezone.now(), since=timezone.now()
         )
     assert [node.state for node in round_of(cluster)] == ["unusable"] * scaling.MOST_FAILED
-    assert cluster.reason_code == "failing" and "did not come up" in cluster.reason
+    assert cluster.reason_code == "failing" and words.reason_of(cluster).startswith("3 nodes did not come up")
 
 
 def test_an_idle_node_drains_and_goes_after_its_time(cluster, manager, box, api):

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from studio.kernel.api import actor_of, once, page_limit, parse
-from workspace.compute import queries, services, sizes
+from workspace.compute import pages, queries, services, sizes
 from workspace.compute.shapes import HappeningOut, TargetOut, target_in_full
 
 
@@ -125,6 +125,21 @@ class EnrolmentDetail(APIView):
     def delete(self, request: Request, ws: str, name: str, enrolment: str) -> Response:
         services.revoke_enrolment(ws, name, enrolment, actor=actor_of(request))
         return Response(status=204)
+
+
+class NodeShelf(APIView):
+    """What the node keeps of environments, each with the versions of the workspace that it is for."""
+
+    def get(self, request: Request, ws: str, name: str, node: str) -> Response:
+        actor = actor_of(request)
+        return Response(pages.shelf_of(queries.get_node(ws, name, node, actor=actor), actor=actor))
+
+
+class NodeShelfItem(APIView):
+    def delete(self, request: Request, ws: str, name: str, node: str, digest: str) -> Response:
+        """Begins it: the environment is gone from the list when the node says so."""
+        found = services.evict_environment(ws, name, node, digest, actor=actor_of(request))
+        return Response({**found, "leaving": True}, status=202)
 
 
 class NodeDetail(APIView):

@@ -32,8 +32,10 @@ class ComputeTarget(models.Model):
     owner = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     #: Of an instance: what it is doing, as workspace/compute/lifecycle.py knows it. Others have no state of their own.
     state = models.CharField(max_length=12, blank=True)
-    #: Why a cluster has its size, or an instance its state: a word for programs, a sentence for people, and since when.
+    #: Why a cluster has its size, or an instance its state: a word for programs, {code, numbers} that
+    #: workspace/compute/words.py puts into words, what nobody can put into other words, and since when.
     reason_code = models.CharField(max_length=20, blank=True)
+    why = models.JSONField(default=dict, db_default={})
     reason = models.TextField(blank=True)
     since = models.DateTimeField(null=True)
     #: Of an instance: somebody asked that it be not stopped before then, and when its schedule was looked at last.
@@ -93,7 +95,8 @@ class Node(models.Model):
     ended = models.DateTimeField(null=True)
     #: What the provider calls the machine, and how often it was started.
     handle = models.JSONField(default=dict)
-    #: Why it is unusable, with the last lines of its agent.
+    #: Why it is unusable, as {code, numbers} for words.py; what others said of it, such as the last lines of its agent.
+    why = models.JSONField(default=dict, db_default={})
     note = models.TextField(blank=True)
     idle_since = models.DateTimeField(null=True)
     #: The end of the agent's own log, sent while somebody looks at it.
@@ -102,6 +105,8 @@ class Node(models.Model):
     asked_at = models.DateTimeField(null=True)
     #: The environments that it keeps, as `shelves.clean_shelf` has it; empty before the first report.
     shelf = models.JSONField(default=dict)
+    #: What somebody wants removed from it: {digest: when that was asked}, until it is gone, or in use after all.
+    evicting = models.JSONField(default=dict, db_default={})
     #: When the last sample of its load was kept.
     sampled = models.DateTimeField(null=True)
     #: Takes nothing new since then; what runs there goes on to its end.
@@ -155,6 +160,8 @@ class Happening(models.Model):
     at = models.DateTimeField(auto_now_add=True)
     code = models.CharField(max_length=20)
     node = models.CharField(max_length=80, blank=True)
+    #: More about it: {code, numbers} for words.py, or words that nobody translates, such as a person's name.
+    why = models.JSONField(default=dict, db_default={})
     text = models.TextField(blank=True)
 
     class Meta:

@@ -88,7 +88,12 @@ def shelf_of(node: Node, *, actor: Actor) -> dict[str, Any]:
     for digest, name, version in found.order_by("name", "versions__version")[:MOST_NAMES]:
         names.setdefault(digest, []).append((name, version))
     kept = [
-        {**one, "versions": names.get(one["digest"], []), "used": datetime.fromisoformat(one["used"])}
+        {
+            **one,
+            "versions": names.get(one["digest"], []),
+            "used": datetime.fromisoformat(one["used"]),
+            "leaving": one["digest"] in node.evicting,
+        }
         for one in told["kept"]
     ]
     return {**told, "kept": kept, "at": datetime.fromisoformat(told["at"])}

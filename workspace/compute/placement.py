@@ -213,12 +213,14 @@ class ScalingState:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`target` nodes are wanted, leaving ones not counted; those of `release` are to go. `reason` is for people."""
+    """`target` nodes are wanted, leaving ones not counted; those of `release` are to go.
+
+    `why` is {code, and the numbers that belong to it}: words.py makes sentences of it.
+    """
 
     target: int
     release: tuple[str, ...]
-    reason_code: str
-    reason: str
+    why: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -239,8 +241,8 @@ def wanted_nodes(state: ScalingState) -> Decision:
     floor = min(state.min_nodes, state.max_nodes)
     added = min(most_added, max(plan.added, floor - len(usable)))
     release = _released(state, usable, plan.needed, floor)
-    code, reason = _why(state, usable, plan, added, len(release))
-    return Decision(len(usable) - len(release) + added, release, code, reason)
+    why = _why(state, usable, plan, added, len(release))
+    return Decision(len(usable) - len(release) + added, release, why)
 
 
 def _plan(state: ScalingState, usable: Sequence[NodeView], most_added: int) -> _Plan:
@@ -290,33 +292,26 @@ def _idle_since(node: NodeView, now: float) -> float:
     return now if node.idle_since is None else node.idle_since
 
 
-def _why(state: ScalingState, usable: Sequence[NodeView], plan: _Plan, added: int, released: int) -> tuple[str, str]:
-    waiting = _count(len(state.waiting) - plan.impossible, "run waits", "runs wait")
-    here, most = len(usable), _count(state.max_nodes, "node", "nodes")
-    idle = [node for node in usable if node.state == READY and not node.busy]
-    preparing = sum(node.state == PREPARING for node in usable)
-    if here > state.max_nodes:
-        return ABOVE_MAX, f"It may have {most} at most: {_count(released, 'node goes', 'nodes go')} as soon as idle."
+def _why(state: ScalingState, usable: Sequence[NodeView], plan: _Plan, added: int, released: int) -> dict[str, Any]:
+    waiting, preparing = len(state.waiting) - plan.impossible, sum(node.state == PREPARING for node in usable)
+    idle = sum(node.state == READY and not node.busy for node in usable)
+    most, seconds = state.max_nodes, state.idle_seconds
+    if len(usable) > most:
+        return {"code": ABOVE_MAX, "most": most, "above": len(usable) - most}
     if plan.short and added == 0:
-        return AT_MAX, f"{waiting} for room, and it may have {most} at most."
+        return {"code": AT_MAX, "waiting": waiting, "most": most}
     if plan.added and added:
-        return GROWING, f"{waiting} for room: {_count(added, 'node is added', 'nodes are added')}."
+        return {"code": GROWING, "waiting": waiting, "added": added}
     if added:
-        return BELOW_MIN, f"At least {_count(state.min_nodes, 'node is', 'nodes are')} kept: {added} to come."
+        return {"code": BELOW_MIN, "least": state.min_nodes, "added": added}
     if released:
-        return SHRINKING, f"{_count(released, 'node was', 'nodes were')} idle for {state.idle_seconds:.0f} s."
+        return {"code": SHRINKING, "released": released, "seconds": seconds}
     if plan.impossible == len(state.waiting) > 0:
-        told = _count(plan.impossible, "run asks", "runs ask")
-        return NOTHING_FITS, f"{told} for more than a node of this cluster has."
-    if len(state.waiting) > plan.impossible and preparing:
-        return COMING, f"{waiting}, and {_count(preparing, 'node is', 'nodes are')} coming up."
-    if len(state.waiting) > plan.impossible:
-        return STEADY, f"{waiting}, and there is room."
-    if len(idle) > 0 and here > state.min_nodes:
-        told = _count(len(idle), "node is idle", "nodes are idle")
-        return IDLE, f"{told}; one that stays so for {state.idle_seconds:.0f} s is released."
-    return STEADY, "It has what it needs."
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+        return {"code": NOTHING_FITS, "asking": plan.impossible}
+    if waiting and preparing:
+        return {"code": COMING, "waiting": waiting, "preparing": preparing}
+    if waiting:
+        return {"code": STEADY, "waiting": waiting}
+    if idle and len(usable) > state.min_nodes:
+        return {"code": IDLE, "idle": idle, "seconds": seconds}
+    return {"code": STEADY, "waiting": 0}

@@ -14,7 +14,7 @@ from studio.kernel import tokens
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from workspace.access import authorize, get_workspace
-from workspace.compute import kinds, lifecycle
+from workspace.compute import kinds, lifecycle, placement, words
 from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node, Sample
 from workspace.models import Workspace
 from workspace.references import no_such
@@ -177,7 +177,10 @@ def waits_for(target: ComputeTarget) -> tuple[str, str] | None:
     if target.kind == kinds.INSTANCE and target.state != lifecycle.RUNNING:
         return "waiting_for_node", _("%(name)s is being started.") % {"name": target.name}
     if target.kind == kinds.CLUSTER and not Node.objects.filter(_online(), target=target).exists():
-        told = {"name": target.name, "reason": target.reason}
+        told = {"name": target.name, "reason": words.reason_of(target)}
+        if target.reason_code in (placement.NOTHING_FITS, words.FAILING):
+            code = "nothing_fits" if target.reason_code == placement.NOTHING_FITS else "waiting_for_node"
+            return code, _("%(name)s has no node. %(reason)s") % told
         return "waiting_for_node", _("A node of %(name)s is being started. %(reason)s") % told
     return None
 

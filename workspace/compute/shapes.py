@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from workspace.compute import status
-from workspace.compute.models import ComputeTarget, Node
+from workspace.compute import status, words
+from workspace.compute.models import ComputeTarget, Happening, Node
 
 
 class TargetOut(serializers.Serializer):
@@ -25,9 +25,13 @@ class TargetOut(serializers.Serializer):
     running = serializers.IntegerField()
     state = serializers.SerializerMethodField()
     reason_code = serializers.CharField()
-    reason = serializers.CharField()
+    reason = serializers.SerializerMethodField()
+    why = serializers.JSONField()
     since = serializers.DateTimeField()
     kept_until = serializers.DateTimeField()
+
+    def get_reason(self, target: ComputeTarget) -> str:
+        return words.reason_of(target)
 
     def get_state(self, target: ComputeTarget) -> str:
         return status.word_of(target)
@@ -40,7 +44,8 @@ class NodeOut(serializers.Serializer):
     busy = serializers.IntegerField()
     state = serializers.CharField(source="shown_state")
     since = serializers.DateTimeField()
-    note = serializers.CharField()
+    note = serializers.SerializerMethodField()
+    why = serializers.JSONField()
     draining = serializers.DateTimeField()
     last_seen = serializers.DateTimeField()
     registered = serializers.DateTimeField()
@@ -49,12 +54,19 @@ class NodeOut(serializers.Serializer):
     slots = serializers.IntegerField()
     environments = serializers.JSONField(source="shelf")
 
+    def get_note(self, node: Node) -> str:
+        return words.note_of(node)
+
 
 class HappeningOut(serializers.Serializer):
     at = serializers.DateTimeField()
     code = serializers.CharField()
     node = serializers.CharField()
-    text = serializers.CharField()
+    text = serializers.SerializerMethodField()
+    why = serializers.JSONField()
+
+    def get_text(self, happening: Happening) -> str:
+        return words.text_of(happening)
 
 
 def target_in_full(target: ComputeTarget, nodes: list[Node]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 from workspace.compute.forms import line_of
 
 MOST_NAMED = 50
+#: Within what time a node that is heard of has removed what it was asked to; then it cannot.
+EVICTION = timedelta(minutes=10)
 _MOST_BYTES = 10**15
 _MOST_SECONDS = 10**9
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
@@ -27,6 +29,13 @@ def clean_shelf(told: object, *, now: datetime) -> dict[str, Any]:
         **{key: _whole(told.get(key), _MOST_BYTES) for key in ("limit", "size", "count")},
         "kept": [_entry(one, now) for one in named],
     }
+
+
+def still_evicting(evicting: Mapping[str, str], shelf: Mapping[str, Any], *, now: datetime) -> dict[str, str]:
+    """What is still to go, now that the node keeps this: not what is gone, nor what a run has taken meanwhile."""
+    there = {one["digest"] for one in shelf.get("kept", []) if not one["busy"]}
+    asked = now - EVICTION
+    return {digest: at for digest, at in evicting.items() if digest in there and datetime.fromisoformat(at) > asked}
 
 
 def _entry(told: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from workspace.compute import kinds, lifecycle
+from workspace.compute import kinds, lifecycle, words
 from workspace.compute.models import ComputeTarget, Node
 
 #: Our word for a node's state, and the name of its count in the status object.
@@ -44,7 +44,8 @@ def status_of(target: ComputeTarget, nodes: Sequence[Node]) -> dict[str, Any] | 
         "allocationStateTransitionTime": target.since or target.created,
         "creationTime": target.created,
         "currentNodeCount": len(there),
-        "errors": [{"error": {"code": "NodeUnusable", "message": node.note[:2000]}} for node in failed] or None,
+        "errors": [{"error": {"code": "NodeUnusable", "message": words.note_of(node)[:2000]}} for node in failed]
+        or None,
         "modifiedTime": target.updated or target.created,
         "nodeStateCounts": counts,
         "provisioningState": "Succeeded",

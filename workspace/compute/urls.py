@@ -19,6 +19,8 @@ api_routes = [
     path(f"{_TARGET}/enrolments", api.Enrolments.as_view(), name="enrolments"),
     path(f"{_TARGET}/enrolments/<str:enrolment>", api.EnrolmentDetail.as_view(), name="enrolment"),
     path(f"{_TARGET}/nodes/<str:node>", api.NodeDetail.as_view(), name="node"),
+    path(f"{_TARGET}/nodes/<str:node>/environments", api.NodeShelf.as_view(), name="node_shelf"),
+    path(f"{_TARGET}/nodes/<str:node>/environments/<str:digest>", api.NodeShelfItem.as_view(), name="node_evict"),
 ]
 
 agent_routes = [
@@ -34,6 +36,7 @@ pages = [
     path(f"{_PAGE}/nodes", views.nodes, name="target_nodes"),
     path(f"{_PAGE}/nodes/<str:node>", views.node, name="node"),
     path(f"{_PAGE}/nodes/<str:node>/drain", views.drain, name="node_drain"),
+    path(f"{_PAGE}/nodes/<str:node>/evict", views.evict, name="node_evict"),
     path(f"{_PAGE}/nodes/<str:node>/remove", views.remove, name="node_remove"),
     path(f"{_PAGE}/details", views.details, name="target_details"),
     path(f"{_PAGE}/change", views.change, name="target_change"),

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from studio.kernel.errors import Conflict, Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
-from workspace.compute import forms, kinds, pages, queries, services
+from workspace.compute import forms, kinds, pages, queries, services, words
 from workspace.compute.shapes import target_in_full
 
 #: The tabs of the list, and the kinds in each.
@@ -74,7 +74,10 @@ def target(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     shown = pages.frame_of(ws, name, "overview", actor=request.actor)
     shown["nodes"] = list(queries.list_nodes(ws, name, actor=request.actor))
     shown |= pages.overview_of(shown["target"], shown["nodes"])
-    shown["happenings"] = queries.list_happenings(ws, name, actor=request.actor, limit=HAPPENINGS)
+    shown["happenings"] = list(queries.list_happenings(ws, name, actor=request.actor, limit=HAPPENINGS))
+    for one in shown["happenings"]:
+        one.told = words.text_of(one)
+    shown["reason"] = words.reason_of(shown["target"])
     shown["command"] = request.session.pop("enrolment", None)
     return render(request, "compute/overview.html", shown)
 
@@ -91,7 +94,7 @@ def node(request: SignedInRequest, ws: str, name: str, node: str) -> HttpRespons
     """One node: what it is, how busy it was, what runs there, and what its agent says."""
     shown = pages.frame_of(ws, name, "nodes", actor=request.actor)
     found = services.look_at_node(ws, name, node, actor=request.actor)
-    shown |= {"node": found, "runs": queries.runs_on(found, actor=request.actor)}
+    shown |= {"node": found, "note": words.note_of(found), "runs": queries.runs_on(found, actor=request.actor)}
     shown["charts"] = pages.charts_of(queries.list_samples(found, actor=request.actor))
     shown["shelf"] = pages.shelf_of(found, actor=request.actor)
     return render(request, "compute/node.html", shown)
@@ -177,6 +180,18 @@ def drain(request: SignedInRequest, ws: str, name: str, node: str) -> HttpRespon
         lambda: services.drain_node(ws, name, node, actor=request.actor, draining=draining),
         said=_("The node takes nothing new.") if draining else _("The node takes runs again."),
         to=reverse("target_nodes", args=[ws, name]),
+    )
+
+
+@require_POST
+@signed_in
+def evict(request: SignedInRequest, ws: str, name: str, node: str) -> HttpResponse:
+    digest = request.POST.get("digest", "")
+    return post(
+        request,
+        lambda: services.evict_environment(ws, name, node, digest, actor=request.actor),
+        said=_("The node removes it now. It is built again when a run needs it."),
+        to=reverse("node", args=[ws, name, node]),
     )
 
 

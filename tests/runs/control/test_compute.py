@@ -3,7 +3,7 @@
 from runs.services.scaling import tend_clusters
 from studio.kernel.actors import SYSTEM
 from tests.runs.control.conftest import Submitter
-from workspace.compute.models import ComputeTarget, Node
+from workspace.compute.models import ComputeTarget, Happening, Node
 
 URL = "/api/v1/workspaces/lab/compute"
 
@@ -68,9 +68,13 @@ def test_a_cluster_grows_for_runs_that_wait_and_says_why_they_do(api, browser, c
     told = carl.look(runs[0])["queue"]
     assert told["code"] == "waiting_for_node" and "few is being started" in told["message"]
     few.refresh_from_db()
-    assert few.reason.startswith("3 runs wait") and few.reason_code in {"growing", "at_max", "coming"}
+    told = api("rio").get(f"{URL}/few").json()
+    assert told["reason"].startswith("3 runs wait") and told["reason_code"] in {"growing", "at_max", "coming"}
+    assert told["why"]["code"] == told["reason_code"] and told["why"]["waiting"] == 3
     page = browser("rio").get("/w/lab/compute/few").content.decode()
-    assert "2 of 2 nodes" in page and few.reason in page and "Node added" in page
+    assert "2 of 2 nodes" in page and told["reason"] in page and "Node added" in page
+    page = browser("rio").get("/w/lab/compute/few", headers={"Accept-Language": "ja"}).content.decode()
+    assert "3 件のラン" in page and "runs wait" not in page
     for run in runs:
         carl.client.post(f"/api/v1/workspaces/lab/runs/{run.pk}/cancel")
     assert api("olga").delete(f"{URL}/few").status_code == 204
@@ -79,10 +83,22 @@ def test_a_cluster_grows_for_runs_that_wait_and_says_why_they_do(api, browser, c
 
 def test_a_run_that_asks_for_more_than_a_node_has_adds_none(api, carl):
     few = cluster(api, node={"slots": 1, "cpus": 1, "memory_gb": 1})
-    carl.submit(target="few", resources={"cpus": 64})
+    run = carl.submit(target="few", resources={"cpus": 64})
     tend_clusters(actor=SYSTEM)
     few.refresh_from_db()
     assert few.nodes.count() == 0 and few.reason_code == "nothing_fits"
+    told = carl.look(run)["queue"]
+    assert told["code"] == "nothing_fits" and "1 run asks for more than a node of this cluster has" in told["message"]
+    assert "being started" not in told["message"], "nothing is started for it"
+
+
+def test_a_sentence_of_before_stays_as_it_was_written(api, browser, lab):
+    few = cluster(api)
+    Happening.objects.create(target=few, code="growing", text="2 runs wait for room: 1 node is added.")
+    ComputeTarget.objects.filter(pk=few.pk).update(reason_code="growing", reason="2 runs wait for room.")
+    assert api("rio").get(f"{URL}/few").json()["reason"] == "2 runs wait for room."
+    page = browser("rio").get("/w/lab/compute/few", headers={"Accept-Language": "ja"}).content.decode()
+    assert "2 runs wait for room." in page and "2 runs wait for room: 1 node is added." in page
 
 
 def test_an_instance_takes_the_runs_of_its_person_and_they_wait_while_it_is_stopped(api, browser, carl):

@@ -4,6 +4,7 @@ The state is a word in the target's row that changes by compare-and-swap; the ma
 node, which stays for as long as the instance: stopping keeps the disk.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict
 from workspace.access import authorize, get_workspace
 from workspace.audit.services import record
-from workspace.compute import kinds, lifecycle, schedules
+from workspace.compute import kinds, lifecycle, schedules, words
 from workspace.compute.lifecycle import (
     CREATING,
     FAILED,
@@ -54,7 +55,7 @@ def stop_instance(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
     """Stop an instance: what runs there is ended, each with its grace. One that stops or stands stays as it is."""
     target = _opened(slug, name, actor=actor)
     if target.state not in (STOPPING, STOPPED):
-        _down(target, STOPPING, why="")
+        _down(target, STOPPING)
         _audit(target, "instance.stop", actor=actor)
     return target
 
@@ -69,7 +70,7 @@ def restart_instance(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
     elif target.state == STOPPING:
         raise _stopping(name)
     elif target.state != RESTARTING:
-        _down(target, RESTARTING, why="")
+        _down(target, RESTARTING)
     _audit(target, "instance.restart", actor=actor)
     return target
 
@@ -113,13 +114,17 @@ def _audit(target: ComputeTarget, action: str, *, actor: Actor) -> None:
     record(actor=actor, workspace=target.workspace, action=action, target=target.name)
 
 
-def _turn(target: ComputeTarget, state: str, *, code: str = "", why: str = "") -> bool:
+def _turn(
+    target: ComputeTarget, state: str, *, code: str = "", why: Mapping[str, Any] | None = None, text: str = ""
+) -> bool:
     """The one place where the state changes; False when somebody was faster."""
+    told = {"reason_code": code, "why": dict(why or {}), "reason": text}
     rows = ComputeTarget.objects.filter(pk=target.pk, state=target.state, deleted__isnull=True)
-    if not rows.update(state=state, since=Now(), reason_code=code, reason=why):
+    if not rows.update(state=state, since=Now(), **told):
         return False
-    target.state, target.reason_code, target.reason, target.since = state, code, why, timezone.now()
-    happened(target, state, text=why)
+    for name, value in {**told, "state": state, "since": timezone.now()}.items():
+        setattr(target, name, value)
+    happened(target, state, text=text, why=why)
     return True
 
 
@@ -129,14 +134,14 @@ def _up(target: ComputeTarget) -> None:
         add_node(target)
     else:
         fresh: dict[str, Any] = {"state": Node.State.PREPARING, "wanted": True, "ended": None, "draining": None}
-        fresh |= {"since": Now(), "handle": {}, "note": "", "idle_since": None, "epoch": ""}
+        fresh |= {"since": Now(), "handle": {}, "note": "", "why": {}, "idle_since": None, "epoch": ""}
         Node.objects.filter(pk=node.pk).update(**fresh)
     ComputeTarget.objects.filter(pk=target.pk).update(kept_until=None)
     _turn(target, STARTING)
 
 
-def _down(target: ComputeTarget, state: str, *, why: str, code: str = "") -> None:
-    if _turn(target, state, code=code, why=why):
+def _down(target: ComputeTarget, state: str, *, why: Mapping[str, Any] | None = None) -> None:
+    if _turn(target, state, code=(why or {}).get("code", ""), why=why):
         rows = target.nodes.filter(removed__isnull=True, wanted=True).exclude(provider="")
         rows.update(wanted=False, draining=Now(), state=Node.State.STOPPED, since=Now())
 
@@ -171,7 +176,7 @@ def tend_instance(target_id: int, *, actor: Actor) -> None:
     at = stops_at(target, node)
     if at is not None and at <= moment and not _waits(target):
         minutes = target.settings["idle_minutes"]
-        _down(target, STOPPING, code="idle", why=f"It had nothing to do for {minutes} minutes.")
+        _down(target, STOPPING, why={"code": words.IDLE_STOP, "minutes": minutes})
 
 
 def _follow(target: ComputeTarget, node: Node, moment: datetime) -> None:
@@ -179,9 +184,9 @@ def _follow(target: ComputeTarget, node: Node, moment: datetime) -> None:
     if target.state in lifecycle.COMING and node.state == Node.State.READY and is_online(node, moment):
         _turn(target, RUNNING)
     elif target.state in (*lifecycle.COMING, RUNNING) and node.state in (Node.State.UNUSABLE, Node.State.PREEMPTED):
-        _turn(target, FAILED, code="failed", why=node.note.partition("\n")[0])
+        _turn(target, FAILED, code="failed", why=node.why, text=node.note.partition("\n")[0])
     elif target.state == STOPPING and node.ended is not None:
-        _turn(target, STOPPED, code=target.reason_code, why=target.reason)
+        _turn(target, STOPPED, code=target.reason_code, why=target.why, text=target.reason)
     elif target.state == RESTARTING and node.ended is not None:
         _up(target)
 
@@ -200,4 +205,4 @@ def _by_the_clock(target: ComputeTarget, moment: datetime) -> None:
     if word == "start" and target.state in (STOPPED, FAILED) and _is_off(target):
         _up(target)
     elif word == "stop" and target.state in (*lifecycle.COMING, RUNNING):
-        _down(target, STOPPING, code="schedule", why="Its schedule says so.")
+        _down(target, STOPPING, why={"code": words.SCHEDULE})

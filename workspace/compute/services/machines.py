@@ -19,6 +19,7 @@ from studio.kernel import tokens
 from studio.kernel.actors import Actor
 from studio.kernel.ids import ulid
 from workspace.access import authorize
+from workspace.compute import words
 from workspace.compute.models import Enrolment, Node
 from workspace.compute.providers import Machine, Order, Provider, ProviderError
 from workspace.compute.services.happenings import happened
@@ -73,7 +74,7 @@ class Manager:
     def _step(self, node: Node, machine: Machine | None) -> None:
         alive = machine is not None and machine.alive
         if node.wanted and machine is not None and machine.preempted:
-            _end(node, Node.State.PREEMPTED, machine.reason or "The machine was taken away.", code="preempted")
+            _end(node, Node.State.PREEMPTED, {"code": words.TAKEN}, machine.reason, code="preempted")
         elif node.wanted and not alive:
             self._start(node, machine)
         elif not node.wanted and alive:
@@ -89,8 +90,9 @@ class Manager:
     def _start(self, node: Node, machine: Machine | None) -> None:
         starts = 0 if _lived(node) else int(node.handle.get("starts", 0))
         if starts >= MOST_STARTS:
-            why = (machine.reason if machine else "") or f"Its agent ended {starts} times without a word to the studio."
-            _end(node, Node.State.UNUSABLE, why, code="unusable", said=self._said(node.pk))
+            ended = machine.reason if machine else ""
+            why: dict[str, Any] = {} if ended else {"code": words.MUTE, "starts": starts}
+            _end(node, Node.State.UNUSABLE, why, ended, code="unusable", said=self._said(node.pk))
             return
         if starts and time.time() - float(node.handle.get("at", 0)) < 2**starts:
             return
@@ -174,11 +176,12 @@ def _wait_on(node: Node) -> None:
 
 
 @transaction.atomic
-def _end(node: Node, state: str, why: str, *, code: str, said: str = "") -> None:
-    note = f"{why}\n{said}".strip()[-4000:]
+def _end(node: Node, state: str, why: dict[str, Any], told: str, *, code: str, said: str = "") -> None:
+    """`why` for words.py, or what its machine `told`; then what its agent said."""
+    note = f"{told}\n{said}".strip()[-4000:]
     rows = Node.objects.filter(pk=node.pk, wanted=True, removed__isnull=True)
-    if rows.update(state=state, wanted=False, draining=Now(), note=note, since=Now()):
-        happened(node.target, code, node=node.name, text=why)
+    if rows.update(state=state, wanted=False, draining=Now(), why=why, note=note, since=Now()):
+        happened(node.target, code, node=node.name, text=told, why=why)
 
 
 @transaction.atomic

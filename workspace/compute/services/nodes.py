@@ -19,6 +19,7 @@ from workspace.compute import forms, kinds, shelves
 from workspace.compute.models import Enrolment, Node, Sample
 from workspace.compute.queries import get_node, is_online, target_named
 from workspace.compute.services.happenings import happened
+from workspace.compute.services.targets import require_hand
 
 #: How long an enrolment is good when nothing else is said.
 ENROLMENT = timedelta(hours=24)
@@ -131,7 +132,7 @@ def greet_node(*, actor: Actor, epoch: str, facts: Mapping[str, Any]) -> Node:
         changes |= {"facts": node.facts, "slots": node.slots}
     Node.objects.filter(pk=node.pk).update(last_seen=Now(), **changes)
     coming = Node.objects.filter(pk=node.pk, state=Node.State.PREPARING, wanted=True)
-    if coming.update(state=Node.State.READY, since=Now(), note="", idle_since=None):
+    if coming.update(state=Node.State.READY, since=Now(), note="", why={}, idle_since=None):
         happened(node.target, "node_ready", node=node.name)
     publish(f"compute.{node.target.workspace.slug}", target=node.target.name, node=node.pk)
     return node
@@ -155,7 +156,10 @@ def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any], said: object
     if said:
         changes |= {"said": forms.clean_log(said), "said_at": Now()}
     if shelf is not None:
-        changes["shelf"] = shelves.clean_shelf(shelf, now=timezone.now())
+        changes["shelf"] = node.shelf = shelves.clean_shelf(shelf, now=timezone.now())
+    if node.evicting:
+        node.evicting = shelves.still_evicting(node.evicting, node.shelf, now=timezone.now())
+        changes["evicting"] = node.evicting
     Node.objects.filter(pk=node.pk).update(last_seen=Now(), **changes)
     if not was_online:
         publish(f"compute.{node.target.workspace.slug}", target=node.target.name, node=node.pk)
@@ -227,6 +231,36 @@ def _drain(node: Node, draining: bool, *, actor: Actor) -> None:
         verb = "node.drain" if draining else "node.undrain"
         record(actor=actor, workspace=target.workspace, action=verb, target=node.name, fields={"node": node.pk})
         publish(f"compute.{target.workspace.slug}", target=target.name, node=node.pk)
+
+
+@transaction.atomic
+def evict_environment(slug: str, name: str, node_id: str, digest: str, *, actor: Actor) -> dict[str, Any]:
+    """Have a node remove one environment that it keeps; returns what that one is. It goes with the node's next sign of
+    life, and is built again when a run needs it. Repeating it is harmless.
+
+    Raises NotFound, Conflict `in_use` while a run uses it, and `offline` when nobody hears of the node.
+    """
+    workspace = get_workspace(slug, actor=actor, action="compute.read")
+    target = target_named(workspace, name)
+    require_hand(target, actor=actor)
+    rows = target.nodes.select_for_update(no_key=True)
+    node = rows.filter(pk=node_id.replace("\0", ""), removed__isnull=True).first()
+    if node is None:
+        raise NotFound(f"{name[:64]} has no node {node_id[:40]!r}.")
+    found = next((one for one in node.shelf.get("kept", []) if digest and one["digest"] == digest), None)
+    if found is None:
+        raise NotFound(f"{node.name} keeps no environment {digest[:64]!r}.")
+    if found["busy"]:
+        raise Conflict("A run uses this environment now.", code="in_use", hint="Wait until it has ended.")
+    if not is_online(node, timezone.now()):
+        raise Conflict(f"Nobody hears of {node.name} now.", code="offline", hint="Try again when it is online.")
+    if digest not in node.evicting:
+        told = {**node.evicting, digest: timezone.now().isoformat()}
+        Node.objects.filter(pk=node.pk).update(evicting=told)
+        fields = {"node": node.pk, "environment": digest, "bytes": found["size"]}
+        record(actor=actor, workspace=workspace, action="node.evict", target=node.name, fields=fields)
+        publish(f"compute.{slug}", target=name, node=node.pk)
+    return dict(found)
 
 
 def look_at_node(slug: str, name: str, node_id: str, *, actor: Actor) -> Node:

@@ -1,6 +1,7 @@
 """The rows of nodes that the studio starts itself: making them, giving them up, letting them go."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
@@ -8,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from studio.kernel.ids import ulid
+from workspace.compute import words
 from workspace.compute.models import ComputeTarget, Node
 from workspace.compute.services.happenings import happened
 
@@ -42,9 +44,9 @@ def tidy(target: ComputeTarget, nodes: list[Node]) -> list[Node]:
     for node in nodes:
         age = moment - (node.since or node.registered)
         if node.state == Node.State.PREPARING and age > timedelta(seconds=settings.NODE_SECONDS):
-            _give_up(target, node, f"It did not register within {settings.NODE_SECONDS:.0f} s.")
+            _give_up(target, node, {"code": words.LATE, "seconds": settings.NODE_SECONDS})
         elif node.state == Node.State.READY and moment - node.last_seen > SILENT:
-            _give_up(target, node, f"Nobody has heard of it for {SILENT.total_seconds() / 60:.0f} minutes.")
+            _give_up(target, node, {"code": words.SILENT, "minutes": int(SILENT.total_seconds() / 60)})
         elif node.state == Node.State.LEAVING and node.wanted and not node.busy:  # type: ignore[attr-defined]
             node.wanted = not Node.objects.filter(pk=node.pk, state=node.state, wanted=True).update(wanted=False)
         elif node.state == Node.State.READY:
@@ -54,11 +56,11 @@ def tidy(target: ComputeTarget, nodes: list[Node]) -> list[Node]:
     return nodes
 
 
-def _give_up(target: ComputeTarget, node: Node, why: str) -> None:
+def _give_up(target: ComputeTarget, node: Node, why: dict[str, Any]) -> None:
     rows = Node.objects.filter(pk=node.pk, state=node.state, wanted=True)
-    if rows.update(state=Node.State.UNUSABLE, wanted=False, draining=Now(), note=why, since=Now()):
-        node.state, node.wanted, node.note = Node.State.UNUSABLE, False, why
-        happened(target, "unusable", node=node.name, text=why)
+    if rows.update(state=Node.State.UNUSABLE, wanted=False, draining=Now(), why=why, note="", since=Now()):
+        node.state, node.wanted, node.why, node.note = Node.State.UNUSABLE, False, why, ""
+        happened(target, "unusable", node=node.name, why=why)
 
 
 def _note_idle(node: Node) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from studio.kernel.actors import Actor
 from workspace.access import authorize
-from workspace.compute import kinds, placement
+from workspace.compute import kinds, placement, words
 from workspace.compute.models import ComputeTarget, Node
 from workspace.compute.placement import Capacity, Decision, NodeView, Used
 from workspace.compute.queries import is_online
@@ -82,17 +82,16 @@ def apply(target: ComputeTarget, nodes: list[NodeView], decision: Decision) -> N
     """Make the rows what was decided, of a cluster that is locked: new ones first, then those that are to go."""
     usable = sum(node.state in (placement.PREPARING, placement.READY) for node in nodes)
     wanted = decision.target - (usable - len(decision.release))
-    code, reason = decision.reason_code, decision.reason
+    why = dict(decision.why)
     failed = target.nodes.filter(state=Node.State.UNUSABLE, since__gt=Now() - FAILED_LATELY).count()
     if wanted > 0 and failed >= MOST_FAILED:
-        minutes = FAILED_LATELY.total_seconds() / 60
-        wanted, code = 0, "failing"
-        reason = f"{failed} nodes did not come up within {minutes:.0f} minutes: it waits before it tries again."
+        wanted = 0
+        why = {"code": words.FAILING, "failed": failed, "minutes": int(FAILED_LATELY.total_seconds() / 60)}
     for _ in range(min(wanted, target.settings["max_nodes"] - len(nodes))):
         add_node(target)
     for key in decision.release:
         _release(target, key)
-    _tell(target, code, reason)
+    _tell(target, why)
 
 
 def _release(target: ComputeTarget, key: str) -> None:
@@ -102,7 +101,7 @@ def _release(target: ComputeTarget, key: str) -> None:
         happened(target, "node_leaves", node=Node.objects.get(pk=key).name)
 
 
-def _tell(target: ComputeTarget, code: str, reason: str) -> None:
-    rows = ComputeTarget.objects.filter(pk=target.pk).exclude(reason_code=code, reason=reason)
-    if rows.update(reason_code=code, reason=reason, since=Now()) and target.reason_code != code:
-        happened(target, code, text=reason)
+def _tell(target: ComputeTarget, why: dict[str, Any]) -> None:
+    rows = ComputeTarget.objects.filter(pk=target.pk).exclude(why=why, reason="")
+    if rows.update(reason_code=why["code"], why=why, reason="", since=Now()) and target.reason_code != why["code"]:
+        happened(target, why["code"], why=why)

@@ -122,5 +122,6 @@ class Leases:
                 job.renewed(sent, float(valid_for))
             job.desire(told.get("desired"))
         self._log_wanted = bool(answer.get("log"))
+        self.stock.evict(answer.get("evict") or [])
         if answer.get("valid_for"):
             self.on_renewed(sent, float(answer["valid_for"]))

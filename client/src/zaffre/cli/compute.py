@@ -1,12 +1,12 @@
 """zaffre compute list, show, create, update, delete, start, stop, restart, keep, sizes, and the verbs of
-compute_nodes.py, placing.py, attach.py and hosting.py"""
+compute_nodes.py, stock.py, placing.py, attach.py and hosting.py"""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any, Dict
 
-from zaffre.cli import attach, compute_nodes, hosting, placing
+from zaffre.cli import attach, compute_nodes, hosting, placing, stock
 from zaffre.cli.common import facts, named, note, noun, pairs, sure, table, tell, verb, workspace_of
 from zaffre.errors import UserErrorException
 from zaffre.transport import segment
@@ -45,6 +45,7 @@ def add(nouns: Any) -> None:
     verb(verbs, "sizes", _sizes, "What a node of a cluster or an instance may have here.")
     placing.add_to_compute(verbs)
     compute_nodes.add(verbs)
+    stock.add(verbs)
     attach.add(verbs)
     hosting.add(verbs)
 

@@ -62,7 +62,7 @@ def _kept(shelf: Dict[str, Any]) -> str:
     return f"{shelf['count']}: {shelf['size'] / 10**9:.1f} of {shelf['limit'] / 10**9:g} GB"
 
 
-def _meant(options: argparse.Namespace, found: Dict[str, Any]) -> Dict[str, Any]:
+def node_meant(options: argparse.Namespace, found: Dict[str, Any]) -> Dict[str, Any]:
     """The node that was named. Raises UserErrorException with the names that there are."""
     meant: List[Dict[str, Any]] = [one for one in found["nodes"] if options.node in (one["id"], one["name"])]
     if len(meant) != 1:
@@ -75,7 +75,7 @@ def _meant(options: argparse.Namespace, found: Dict[str, Any]) -> Dict[str, Any]
 def _drain(options: argparse.Namespace) -> int:
     space = workspace_of(options)
     found = space.client.get(f"{space.path}/compute/{segment(options.name)}")
-    node = _meant(options, found)
+    node = node_meant(options, found)
     path = f"{space.path}/compute/{segment(options.name)}/nodes/{segment(node['id'])}"
     space.client.patch(path, {"draining": not options.undo})
     if not options.undo and node.get("busy"):
@@ -88,7 +88,7 @@ def _drain(options: argparse.Namespace) -> int:
 
 def _remove(options: argparse.Namespace) -> int:
     space = workspace_of(options)
-    node = _meant(options, space.client.get(f"{space.path}/compute/{segment(options.name)}"))
+    node = node_meant(options, space.client.get(f"{space.path}/compute/{segment(options.name)}"))
     sure(options, f"Removing {node['name']} from {options.name}")
     space.client.delete(f"{space.path}/compute/{segment(options.name)}/nodes/{segment(node['id'])}")
     tell(options, {"removed": node["id"]}, lambda: f"{node['name']} is no node of {options.name} any more.")
@@ -107,6 +107,6 @@ def _events(options: argparse.Namespace) -> int:
     space = workspace_of(options)
     address = f"{space.path}/compute/{segment(options.name)}/happenings"
     found = space.client.get(address, limit=options.limit)
-    rows = [(age(one["at"]), one["node"], one["text"]) for one in found["happenings"]]
-    tell(options, found, lambda: table(("when", "node", "what"), rows, empty="Nothing yet."))
+    rows = [(age(one["at"]), one["node"], one["code"].replace("_", " "), one["text"]) for one in found["happenings"]]
+    tell(options, found, lambda: table(("when", "node", "what", "more"), rows, empty="Nothing yet."))
     return 0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from zaffre.agent.environments.shelf import Shelf
+
+log = logging.getLogger("zaffre.agent")
 
 #: Of more the most recently used are named; all are counted.
 MOST_NAMED = 50
@@ -37,6 +41,7 @@ class Stock:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._told = self._seen = 0.0
+        self._evicting = threading.Thread()
 
     def news(self, *, anyway: bool) -> Optional[Dict[str, Any]]:
         """What the studio does not know yet; None when nothing changed, or when the disk does not answer."""
@@ -46,6 +51,20 @@ class Stock:
             return stock(self._shelf) if anyway or self._seen != self._told else None
         except OSError:
             return None
+
+    def evict(self, digests: Sequence[str]) -> None:
+        """Have these go, unless they are in use, in a thread: large ones take longer than a lease should wait."""
+        if digests and not self._evicting.is_alive():
+            self._evicting = threading.Thread(target=self._evict, args=(list(digests),), name="evict", daemon=True)
+            self._evicting.start()
+
+    def _evict(self, digests: Sequence[str]) -> None:
+        try:
+            for one in self._shelf.kept():
+                if one.facts.get("digest") in digests and not one.busy and self._shelf.remove(one.key):
+                    log.info("removed environment %s, as somebody asked", one.key)
+        except OSError as error:
+            log.warning("environments that somebody asked to remove stay: %s", error)
 
     def was_told(self) -> None:
         """The studio has what `news` returned last."""

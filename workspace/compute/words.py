@@ -1,0 +1,152 @@
+"""Why a cluster has its size, an instance its state, why a node ended: decisions as sentences in the reader's language.
+
+What was decided is kept as {code, and the numbers that belong to it}; rows of before have a text, which stays as it is.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from workspace.compute import placement
+from workspace.compute.models import ComputeTarget, Happening, Node
+
+Why = Mapping[str, Any]
+
+FAILING = "failing"
+IDLE_STOP, SCHEDULE = "idle_stop", "schedule"
+LATE, SILENT, TAKEN, MUTE = "late", "silent", "taken", "mute"
+
+
+def sentence(why: Why) -> str:
+    """What was decided, as one or two sentences; empty for nothing, and for a code of another time."""
+    say = _SENTENCES.get(str(why.get("code", "")))
+    if say is None:
+        return ""
+    try:
+        return say(why)
+    except (KeyError, TypeError, ValueError):
+        return ""
+
+
+def reason_of(target: ComputeTarget) -> str:
+    return _joined(target.why, target.reason)
+
+
+def text_of(happening: Happening) -> str:
+    return _joined(happening.why, happening.text)
+
+
+def note_of(node: Node) -> str:
+    """Why it ended, then the last lines of its agent."""
+    return _joined(node.why, node.note)
+
+
+def _joined(why: Why, text: str) -> str:
+    return "\n".join(filter(None, (sentence(why), text)))
+
+
+def _wait(why: Why) -> str:
+    n = why["waiting"]
+    return ngettext("%(n)d run waits for room.", "%(n)d runs wait for room.", n) % {"n": n}
+
+
+def _most(why: Why) -> str:
+    n = why["most"]
+    return ngettext("It may have %(n)d node at most.", "It may have %(n)d nodes at most.", n) % {"n": n}
+
+
+def _added(why: Why) -> str:
+    n = why["added"]
+    return ngettext("%(n)d node is added.", "%(n)d nodes are added.", n) % {"n": n}
+
+
+def _above_max(why: Why) -> str:
+    n = why["above"]
+    told = ngettext("%(n)d node goes as soon as it is idle.", "%(n)d nodes go as soon as they are idle.", n) % {"n": n}
+    return f"{_most(why)} {told}"
+
+
+def _below_min(why: Why) -> str:
+    n = why["least"]
+    return ngettext("At least %(n)d node is kept.", "At least %(n)d nodes are kept.", n) % {"n": n} + f" {_added(why)}"
+
+
+def _shrinking(why: Why) -> str:
+    told = {"n": why["released"], "seconds": why["seconds"]}
+    return (
+        ngettext("%(n)d node was idle for %(seconds)d s.", "%(n)d nodes were idle for %(seconds)d s.", told["n"]) % told
+    )
+
+
+def _nothing_fits(why: Why) -> str:
+    n = why["asking"]
+    return ngettext(
+        "%(n)d run asks for more than a node of this cluster has.",
+        "%(n)d runs ask for more than a node of this cluster has.",
+        n,
+    ) % {"n": n}
+
+
+def _coming(why: Why) -> str:
+    n = why["preparing"]
+    return f"{_wait(why)} " + ngettext("%(n)d node is coming up.", "%(n)d nodes are coming up.", n) % {"n": n}
+
+
+def _steady(why: Why) -> str:
+    if n := why["waiting"]:
+        return ngettext("%(n)d run waits, and there is room.", "%(n)d runs wait, and there is room.", n) % {"n": n}
+    return _("It has what it needs.")
+
+
+def _idle(why: Why) -> str:
+    n = why["idle"]
+    told = ngettext("%(n)d node is idle.", "%(n)d nodes are idle.", n) % {"n": n}
+    return f"{told} " + _("One that stays so for %(seconds)d s is released.") % {"seconds": why["seconds"]}
+
+
+def _failing(why: Why) -> str:
+    told = _("%(n)d nodes did not come up within %(minutes)d minutes: it waits before it tries again.")
+    return told % {"n": why["failed"], "minutes": why["minutes"]}
+
+
+def _idle_stop(why: Why) -> str:
+    n = why["minutes"]
+    return ngettext("It had nothing to do for %(n)d minute.", "It had nothing to do for %(n)d minutes.", n) % {"n": n}
+
+
+def _silent(why: Why) -> str:
+    n = why["minutes"]
+    return ngettext("Nobody has heard of it for %(n)d minute.", "Nobody has heard of it for %(n)d minutes.", n) % {
+        "n": n
+    }
+
+
+def _mute(why: Why) -> str:
+    n = why["starts"]
+    return ngettext(
+        "Its agent ended %(n)d time without a word to the studio.",
+        "Its agent ended %(n)d times without a word to the studio.",
+        n,
+    ) % {"n": n}
+
+
+_SENTENCES: dict[str, Callable[[Why], str]] = {
+    placement.ABOVE_MAX: _above_max,
+    placement.AT_MAX: lambda why: f"{_wait(why)} {_most(why)}",
+    placement.GROWING: lambda why: f"{_wait(why)} {_added(why)}",
+    placement.BELOW_MIN: _below_min,
+    placement.SHRINKING: _shrinking,
+    placement.NOTHING_FITS: _nothing_fits,
+    placement.COMING: _coming,
+    placement.STEADY: _steady,
+    placement.IDLE: _idle,
+    FAILING: _failing,
+    IDLE_STOP: _idle_stop,
+    SCHEDULE: lambda _why: _("Its schedule says so."),
+    LATE: lambda why: _("It did not register within %(seconds)d s.") % {"seconds": why["seconds"]},
+    SILENT: _silent,
+    TAKEN: lambda _why: _("The machine was taken away."),
+    MUTE: _mute,
+}
