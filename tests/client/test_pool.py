@@ -66,3 +66,29 @@ def test_the_command_makes_one_and_confirms_its_machines(studio, zaffre, key):
     studio.next(f"GET {AT}", Reply(200, {"hosts": [HOST]}))
     wrong = zaffre("compute", "hosts", "few", "--again", "nowhere")
     assert wrong.returncode != 0 and "a:2222" in wrong.stderr
+
+
+def test_the_command_logs_in_to_one_machine_in_its_own_way(studio, zaffre):
+    studio.next(f"GET {AT}", Reply(200, {"hosts": [HOST]}))
+    studio.next(f"PATCH {AT}/7", Reply(200, {"hosts": [{**HOST, "username": "root", "secret": "a-key"}]}))
+    done = zaffre("compute", "hosts", "few", "--login", "a:2222=root,a-key")
+    assert done.returncode == 0, done.stderr
+    assert studio.asked("PATCH", f"{AT}/7")[0].json == {"username": "root", "secret": "a-key"}
+    assert "root@a:2222" in done.stdout and "a-key" in done.stdout
+
+
+def test_the_command_removes_an_environment_from_a_node(studio, zaffre):
+    node = {"id": "01N", "name": "few-1", "online": True}
+    few = Reply(200, {**TARGET, "nodes": [node]})
+    studio.next(f"GET {W}/compute/few", few, few)
+    kept = {"digest": "a" * 64, "versions": [["train", 2]], "python": "3.11.7", "packages": 7, "size": 1_500_000_000}
+    kept |= {"busy": False, "leaving": False, "used": "2026-01-01T00:00:00Z"}
+    shelf = f"{W}/compute/few/nodes/01N/environments"
+    told, then = Reply(200, {"kept": [kept]}), Reply(200, {"kept": [{**kept, "leaving": True}]})
+    studio.next(f"GET {shelf}", told, told, then)
+    studio.next(f"DELETE {shelf}/{'a' * 64}", Reply(202, kept))
+    asked = zaffre("compute", "environments", "few", "few-1", "--evict", "train:2")
+    assert asked.returncode == 1 and "1.50 GB" in asked.stderr and not studio.asked("DELETE", f"{shelf}/{'a' * 64}")
+    done = zaffre("compute", "environments", "few", "few-1", "--evict", "train:2", "--yes")
+    assert done.returncode == 0 and "being removed" in done.stdout, done.stderr
+    assert len(studio.asked("DELETE", f"{shelf}/{'a' * 64}")) == 1

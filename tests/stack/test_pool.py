@@ -1,5 +1,6 @@
 """A cluster of two machines over SSH, everything real: it grows onto them, loses one, and gives both back."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -18,11 +19,6 @@ SLOW = "import time\nfor n in range(80):\n    print(f'line {n}', flush=True)\n  
 @pytest.fixture
 def machines(tmp_path):
     with running_sshd(tmp_path / "one") as one, running_sshd(tmp_path / "two") as two:
-        # One account, two machines: what lets into the one lets into the other.
-        for path in ("id", "id.pub", "authorized_keys"):
-            one.key()
-            (tmp_path / "two" / path).write_text((tmp_path / "one" / path).read_text())
-        (tmp_path / "two" / "id").chmod(0o600)
         yield [one, two]
         for machine in (one, two):
             for pid in of_agent(machine):
@@ -40,8 +36,10 @@ def states(studio: Studio) -> list[str]:
 @pytest.mark.timeout(600)
 def test_a_pool_from_its_making_until_nothing_is_left(studio: Studio, machines: list[Sshd]):
     one, two = machines
+    # The second one lets another key in, and does not know the studio's address.
+    assert studio.ask("POST", f"{studio.ws}/secrets", {"name": "two-key", "value": two.key()}).status < 300
     body = {
-        "hosts": [f"127.0.0.1:{one.port}", f"127.0.0.1:{two.port}", "127.0.0.1:1"],
+        "hosts": [f"127.0.0.1:{one.port}", f"127.0.0.1:{two.port} secret=two-key", "127.0.0.1:1"],
         "username": one.user,
         "private_key": one.key(),
         "settings": {"max_nodes": 2, "idle_seconds_before_scaledown": 2},
@@ -50,6 +48,8 @@ def test_a_pool_from_its_making_until_nothing_is_left(studio: Studio, machines: 
     assert made.status == 201, made.body
     until(lambda: states(studio)[:2] == ["confirm", "confirm"], "both show their keys", seconds=180)
     assert [found["shown_key"] for found in hosts(studio)[:2]] == [one.fingerprint, two.fingerprint]
+    at = f"{studio.ws}/compute/few/hosts/{hosts(studio)[1]['id']}"
+    assert studio.ask("PATCH", at, {"forward": True}).status == 200
     for found in hosts(studio)[:2]:
         at = f"{studio.ws}/compute/few/hosts/{found['id']}/confirm"
         assert studio.ask("POST", at, {"fingerprint": found["shown_key"]}).status == 200
@@ -58,6 +58,8 @@ def test_a_pool_from_its_making_until_nothing_is_left(studio: Studio, machines: 
 
     runs = [studio.submit({"train.py": SLOW}, target="few", experiment="pool") for _ in range(2)]
     until(lambda: states(studio)[:2] == ["busy", "busy"], "each run has a machine", seconds=120)
+    urls = [json.loads((Path(found["folder"]) / "node.json").read_text())["url"] for found in hosts(studio)[:2]]
+    assert urls[0] != urls[1] and urls[1].startswith("http://127.0.0.1:"), "through a port of the connection"
     for run in runs:
         studio.wait_for(run, "completed", seconds=120)
         assert studio.run(run)["attempt"] == 1

@@ -33,7 +33,7 @@ class Box:
         self.alive, self.node = False, ""
         self.installs = self.releases = 0
         self.trouble: Trouble | None = None
-        self.removed = False
+        self.removed = self.forwarded = False
 
     def _reach(self) -> None:
         if self.trouble is not None:
@@ -49,6 +49,11 @@ class Box:
 
     async def install(self, folder: str, wheel: str, found: Any, mark: str, *, say: Any) -> None:
         self.installs += 1
+
+    async def way_to_studio(self, url: str, before: int | None) -> tuple[str, int | None]:
+        self._reach()
+        self.forwarded = not url
+        return (url, before) if url else ("http://127.0.0.1:4711", 4711)
 
     async def start(self, folder: str) -> None:
         self._reach()

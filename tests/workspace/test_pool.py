@@ -127,6 +127,78 @@ def test_how_it_logs_in_is_shown_to_nobody(api, browser):
     assert not any("pass w0rd" in str(entry.fields) for entry in Entry.objects.all())
 
 
+def secret(client: Any, name: str, value: str) -> None:
+    body = {"name": name, "value": value}
+    assert client.post("/api/v1/workspaces/lab/secrets", body, format="json").status_code < 300
+
+
+def test_a_machine_is_logged_in_to_in_its_own_way(api, browser, tmp_path):
+    secret(api("olga"), "b-word", "the password of b")
+    names = ["a.local", "root@b.local:2222 secret=b-word"]
+    assert make(api("olga"), hosts="\n".join(names)).status_code == 422, "the API takes a list"
+    assert make(api("olga"), hosts=names).status_code == 201
+    assert services.host_place(host("a.local"), actor=SYSTEM).password == "pass w0rd"
+    place = services.host_place(host("b.local"), actor=SYSTEM)
+    assert (place.username, place.port, place.password, place.key) == ("root", 2222, "the password of b", "")
+    # The page takes lines, and gives one machine another way.
+    given = {"hosts": "c.local\nu@d.local  secret=b-word\ne.local"}
+    assert browser("olga").post("/w/lab/compute/few/hosts/add", given).status_code == 302
+    assert [host(f"{one}.local").secret for one in "cde"] == ["", "b-word", ""]
+    at = f"/w/lab/compute/few/hosts/{host('c.local').pk}/way"
+    browser("olga").post(at, {"username": "w", "secret": "b-word", "forward": "on"})
+    assert (host("c.local").username, host("c.local").secret, host("c.local").forward) == ("w", "b-word", True)
+    page = browser("olga").get("/w/lab/compute/few/hosts").content.decode()
+    assert "secret b-word" in page and "the password of b" not in page
+    # A new way of the pool is not theirs.
+    Host.objects.update(code="denied", blocked=True)
+    assert api("olga").patch(f"{URL}/few/pool", {"password": "other"}, format="json").status_code == 200
+    assert host("c.local").blocked and not host("a.local").blocked
+    at = f"{URL}/few/hosts/{host('c.local').pk}"
+    assert api("carl").patch(at, {"secret": ""}, format="json").status_code == 403
+    assert api("olga").patch(at, {"secret": ""}, format="json").status_code == 200
+    assert services.host_place(host("c.local"), actor=SYSTEM).password == "other" and not host("c.local").blocked
+    told = [str(entry.fields) for entry in Entry.objects.all()]
+    assert any("secret=b-word" in one for one in told) and not any("password of b" in one for one in told)
+
+
+@pytest.mark.parametrize(("value", "field"), [(None, "secret"), ("-----BEGIN PRIVATE KEY-----\nx", "private_key")])
+def test_a_secret_that_opens_nothing_is_refused(api, value, field):
+    if value:
+        secret(api("olga"), "odd", value)
+    refused = make(api("olga"), hosts=["a.local secret=odd"])
+    assert (refused.status_code, refused.json()["error"]["details"]["field"]) == (422, field)
+    assert not Host.objects.exists()
+
+
+def test_a_secret_that_is_gone_is_said_of_its_machine(api, pool):
+    secret(api("olga"), "word", "a password")
+    make(api("olga"), hosts=["a.local secret=word"])
+    Host.objects.update(host_key=KEY)
+    assert api("olga").delete("/api/v1/workspaces/lab/secrets/word").status_code == 204
+    until(lambda: host("a.local").code, pool)
+    assert (host("a.local").code, host("a.local").blocked) == ("no_secret", True)
+
+
+def test_a_machine_that_cannot_reach_the_studio_comes_through_the_connection(api, boxes, pool):
+    make(api("olga"), hosts=["a.local"], forward=True)
+    Host.objects.update(host_key=KEY)
+    node = add_node(ComputeTarget.objects.get(name="few"))
+    box = boxes["a.local"]
+    until(lambda: box.alive, pool)
+    box.node = node.pk
+    assert json.loads(box.files["node.json"])["url"] == "http://127.0.0.1:4711"
+    until(lambda: host("a.local").forwarded == 4711)
+    at = f"{URL}/few/hosts/{host('a.local').pk}"
+    assert api("olga").patch(at, {"forward": False}, format="json").json()["error"]["code"] == "in_use"
+    pool.close()
+    box.forwarded, another = False, Pool()
+    try:
+        until(lambda: box.forwarded, another)
+        assert box.alive, "whoever looks after the agent next opens the way again"
+    finally:
+        another.close()
+
+
 def test_machines_are_added_and_removed_within_the_size_of_the_cluster(api):
     make(api("olga"))
     at = f"{URL}/few/hosts"

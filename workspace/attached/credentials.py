@@ -37,10 +37,17 @@ def keep(workspace: Workspace, kept: Mapping[str, str], *, actor: Actor, held_by
         vault.hold_secret(workspace, name, actor=actor, held_by=held_by, value=value)
 
 
-def opened(workspace: Workspace, host: str, port: int, username: str, *, actor: Actor, held_by: str) -> Place:
-    """Where a machine is and how to log in. Raises Trouble `no_secret` when that cannot be read."""
+def opened(
+    workspace: Workspace, host: str, port: int, username: str, *, actor: Actor, held_by: str, secret: str = ""
+) -> Place:
+    """Where a machine is and how to log in: by the secret of the workspace that is named, else by what is held.
+
+    Raises Trouble `no_secret` when that cannot be read.
+    """
     require_system(actor)
-    kept: dict[str, Hidden] = vault.held_secrets(workspace, actor=SYSTEM, held_by=held_by)
+    kept = named(workspace, secret, actor=SYSTEM) if secret else {}
+    if not secret:
+        kept = vault.held_secrets(workspace, actor=SYSTEM, held_by=held_by)
     if not ({"password", "private_key"} & kept.keys()):
         raise Trouble("no_secret")
     return Place(
@@ -51,6 +58,26 @@ def opened(workspace: Workspace, host: str, port: int, username: str, *, actor: 
         key=kept.get("private_key", Hidden()),
         passphrase=kept.get("passphrase", Hidden()),
     )
+
+
+def named(workspace: Workspace, name: str, *, actor: Actor) -> dict[str, Hidden]:
+    """What the workspace's secret of this name logs in with: a private key, else a password. Empty when it is gone."""
+    found = vault.open_secrets(workspace, [name], actor=actor).get(name)
+    if found is None:
+        return {}
+    return {"private_key" if "PRIVATE KEY-----" in found else "password": found}
+
+
+def clean_secret(workspace: Workspace, name: str, *, actor: Actor) -> str:
+    """The name of a secret with which a machine can be logged in to; the caller writes it down. Raises Invalid."""
+    name = name.strip()
+    kept = named(workspace, name, actor=actor) if name else {}
+    if name and not kept:
+        hint = "Set it among the secrets of the workspace first, to the content of a private key or to a password."
+        raise Invalid(f"There is no secret {name[:127]!r}.", hint=hint, field="secret")
+    if key := kept.get("private_key"):
+        forms.clean_key(key, "")
+    return name
 
 
 def require_system(actor: Actor) -> None:

@@ -16,6 +16,13 @@ class HostsIn(serializers.Serializer):
     hosts = serializers.ListField(child=serializers.CharField(max_length=400), max_length=100)
     username = serializers.CharField(default="", allow_blank=True, max_length=100)
     trust_first = serializers.BooleanField(default=False)
+    forward = serializers.BooleanField(default=False)
+
+
+class HostPatch(serializers.Serializer):
+    username = serializers.CharField(required=False, allow_blank=True, max_length=100)
+    secret = serializers.CharField(required=False, allow_blank=True, max_length=127)
+    forward = serializers.BooleanField(required=False)
 
 
 class PoolIn(CredentialIn, HostsIn):
@@ -48,6 +55,11 @@ class Hosts(APIView):
 
 
 class HostDetail(APIView):
+    def patch(self, request: Request, ws: str, name: str, host: int) -> Response:
+        """How this one is logged in to; an empty `secret` is the pool's way."""
+        services.change_host(ws, name, host, actor=actor_of(request), given=parse(HostPatch, request.data))
+        return _answer(ws, name, request)
+
     def delete(self, request: Request, ws: str, name: str, host: int) -> Response:
         """Begins it: the machine is gone from the list when nothing of ours is left on it."""
         services.remove_host(ws, name, host, actor=actor_of(request))

@@ -15,6 +15,7 @@ from workspace.attached import queries, services
 from workspace.attached.forms import posted_way
 from workspace.compute import forms, kinds, pages
 from workspace.compute.services import require_new
+from workspace.secrets.queries import list_secrets
 
 #: What comes back in the form when something of it was refused: never a password or a key.
 _KEPT = (
@@ -27,6 +28,7 @@ _KEPT = (
     "max_nodes",
     "idle_seconds_before_scaledown",
     "slots",
+    "forward",
 )
 
 
@@ -38,9 +40,10 @@ def new(request: SignedInRequest, ws: str) -> HttpResponse:
         form = request.POST
         try:
             settings = forms.posted_settings(kinds.CLUSTER, form)
-            given = {
+            given: dict[str, Any] = {
                 **{key: form.get(key, "") for key in ("hosts", "username", "description")},
                 **posted_way(form),
+                "forward": "forward" in form,
                 "settings": {key: value for key, value in settings.items() if value != ""},
                 "tags": forms.posted_tags(form),
             }
@@ -56,6 +59,8 @@ def hosts(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     shown = pages.frame_of(ws, name, "hosts", actor=request.actor)
     found = queries.list_hosts(ws, name, actor=request.actor)
     shown["hosts"] = [queries.host_out(one) for one in found]
+    may_list = shown["may_change"]
+    shown["secrets"] = [one.name for one in list_secrets(ws, actor=request.actor)] if may_list else []
     shown["settled"] = all(one.state in {"free", "busy", "confirm", "failed"} for one in found)
     return render(request, "attached/hosts.html", shown)
 
@@ -69,7 +74,7 @@ def change(request: SignedInRequest, ws: str, name: str, verb: str) -> HttpRespo
     form = request.POST
     if verb == "add":
         said = _("The machines were added.")
-        given: dict[str, Any] = {"hosts": form.get("hosts", "")}
+        given: dict[str, Any] = {"hosts": form.get("hosts", ""), "forward": "forward" in form}
         work = services.add_hosts
     else:
         said = _("Saved. The studio logs in with it now.")
@@ -82,18 +87,23 @@ def change(request: SignedInRequest, ws: str, name: str, verb: str) -> HttpRespo
 @require_POST
 @signed_in
 def host(request: SignedInRequest, ws: str, name: str, host: int, verb: str) -> HttpResponse:
-    """`confirm` its key, try it `again`, or `remove` it from the pool."""
-    if verb not in ("confirm", "again", "remove"):
+    """`confirm` its key, try it `again`, log in to it in its own `way`, or `remove` it from the pool."""
+    if verb not in ("confirm", "again", "way", "remove"):
         raise NotFound(f"A machine has no button {verb[:20]!r}.")
     said = ""
+    form = request.POST
     if verb == "confirm":
         said = _("The key is known from now on; another one is refused.")
-        shown = request.POST.get("fingerprint", "")
+    elif verb == "way":
+        said = _("Saved. The studio logs in with it now.")
     to = reverse("target_hosts", args=[ws, name])
 
     def work() -> None:
         if verb == "confirm":
-            services.confirm_host(ws, name, host, actor=request.actor, shown=shown)
+            services.confirm_host(ws, name, host, actor=request.actor, shown=form.get("fingerprint", ""))
+        elif verb == "way":
+            given = {"username": form.get("username"), "secret": form.get("secret"), "forward": "forward" in form}
+            services.change_host(ws, name, host, actor=request.actor, given=given)
         elif verb == "again":
             services.try_host(ws, name, host, actor=request.actor)
         else:

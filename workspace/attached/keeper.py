@@ -174,7 +174,9 @@ class Keep:
         if not running:
             note = f"{found['version']} ({found['python']})"
             await self._step(states.PYTHON, note, tick=states.DONE, found=facts, state=states.INSTALLING)
-        url = row.studio_url or await self._forwarded(box)
+        url, got = await box.way_to_studio(row.studio_url, row.forwarded)
+        if got != row.forwarded:
+            await self._note(forwarded=got)
         if running:
             return folder
         packed = await kit.pack()
@@ -197,13 +199,6 @@ class Keep:
             if not work.done():
                 work.cancel()
         await work
-
-    async def _forwarded(self, box: Machine) -> str:
-        host, _, port = settings.SSH_FORWARD.rpartition(":")
-        got = await box.forward(self.row.forwarded or 0, host.strip("[]"), int(port))
-        if got != self.row.forwarded:
-            await self._note(forwarded=got)
-        return f"http://127.0.0.1:{got}"
 
     async def _start(self, box: Machine, folder: str) -> None:
         running = self.row.state == states.RUNNING

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncssh
+from django.conf import settings
 
 from workspace.attached import guard, scripts
 from workspace.attached.places import Place, Trouble
@@ -192,6 +193,17 @@ class Machine:
         except (asyncssh.Error, OSError):
             raise Trouble("no_forwarding", str(wanted or ""), again=bool(wanted)) from None
         return int(listener.get_port())
+
+    async def way_to_studio(self, url: str, before: int | None) -> tuple[str, int | None]:
+        """(address, forwarded port) at which the machine finds the studio: `url`, or without one a port of its own.
+
+        That is the one of `before` when it had one, because its agent knows the studio by it. Raises Trouble.
+        """
+        if url:
+            return url, before
+        host, _, port = settings.SSH_FORWARD.rpartition(":")
+        got = await self.forward(before or 0, host.strip("[]"), int(port))
+        return f"http://127.0.0.1:{got}", got
 
     def close(self) -> None:
         self.connection.close()

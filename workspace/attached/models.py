@@ -48,6 +48,11 @@ class Host(models.Model):
     host = models.CharField(max_length=253)
     port = models.PositiveIntegerField(default=22)
     username = models.CharField(max_length=64)
+    #: The workspace's secret that holds its private key or password; empty: it is logged in to as the pool is.
+    secret = models.CharField(max_length=127, blank=True, default="", db_default="")
+    #: It cannot reach the studio, and comes through a port that our connection forwards: this one, once it gave one.
+    forward = models.BooleanField(default=False, db_default=False)
+    forwarded = models.PositiveIntegerField(null=True)
     host_key = models.TextField(blank=True)
     shown_key = models.TextField(blank=True)
     trust_first = models.BooleanField(default=False)

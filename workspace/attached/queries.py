@@ -85,6 +85,8 @@ def host_out(found: Host) -> dict[str, Any]:
         "address": found.host,
         "port": found.port,
         "username": found.username,
+        "secret": found.secret or None,
+        "forward": found.forward,
         "state": found.state,
         "reason": words.reason(found.code, found.about) if found.code else None,
         "host_key": fingerprint(found.host_key),

@@ -106,6 +106,9 @@ class Tender:
 
     async def _started(self, host: Host, box: Machine) -> str:
         """The folder of the node's agent, which has been started. Raises Over when there is none to be started."""
+        url, got = await box.way_to_studio("" if host.forward else settings.PUBLIC_URL, host.forwarded)
+        if got != host.forwarded:
+            await hosting.note(host, forwarded=got)
         folder = host.found.get("folder") or ""
         state, known, self.said = await box.watch(folder) if folder else ("gone", "", "")
         if known == self.node:
@@ -118,7 +121,7 @@ class Tender:
         folder = await hosting.prepare(host, box, node=self.node)
         if not folder:
             raise Over("The machine serves another node.")
-        told = {**self.order.config(), "dir": folder, "token": await db.run(self.order.token)}
+        told = {**self.order.config(), "url": url, "dir": folder, "token": await db.run(self.order.token)}
         await box.copy(folder, {"node.json": json.dumps(told).encode()})
         self.preparing = False
         await box.start(folder)

@@ -3,6 +3,7 @@
 from workspace.attached.services.hosts import (
     MOST_TRIES,
     add_hosts,
+    change_host,
     change_hosts,
     confirm_host,
     create_pool,
@@ -35,6 +36,7 @@ __all__ = [
     "add_hosts",
     "attach_machine",
     "change_credential",
+    "change_host",
     "change_hosts",
     "confirm_host",
     "confirm_key",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from studio.kernel.errors import Conflict, Invalid, NotFound
 from studio.kernel.events import publish
 from workspace.access import get_workspace
 from workspace.attached import credentials, forms, queries, words
-from workspace.attached.credentials import clean_credential, require_system
+from workspace.attached.credentials import clean_credential, clean_secret, require_system
 from workspace.attached.models import Host
 from workspace.attached.places import Place, fingerprint
 from workspace.audit.services import record
@@ -22,6 +23,7 @@ from workspace.compute import kinds
 from workspace.compute.models import ComputeTarget
 from workspace.compute.services import create_target
 from workspace.compute.services.happenings import happened
+from workspace.models import Workspace
 from workspace.secrets import services as vault
 
 CHANGE = "compute.change"
@@ -33,6 +35,23 @@ FIRST_PAUSE, LONGEST_PAUSE = 15, 600
 MOST_TRIES = 20
 
 
+#: In front of the name of a secret with which the machine before it is logged in to.
+_BEFORE_SECRET = re.compile(r"\s+secret=")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A machine as people name one."""
+
+    host: str
+    port: int
+    username: str
+    secret: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.username}@{self.host}:{self.port}{f' secret={self.secret}' if self.secret else ''}"
+
+
 def _held_by(target_id: int) -> str:
     return f"pool/{target_id}"
 
@@ -41,13 +60,14 @@ def _held_by(target_id: int) -> str:
 def create_pool(slug: str, name: str, *, actor: Actor, given: Mapping[str, Any]) -> ComputeTarget:
     """Make a cluster that takes its nodes from machines over SSH.
 
-    `given` has `hosts` (a list, or words of a text, each `[user@]host[:port]`), username, and either password or
-    private_key (with private_key_passphrase), which are the same for all; optionally `settings` of a cluster,
-    description, tags and trust_first. Raises Invalid that names the field, Conflict `taken`.
+    `given` has `hosts` (a list, or words of a text, each `[user@]host[:port] [secret=NAME]`), username, and either
+    password or private_key (with private_key_passphrase), with which all are logged in to that name no secret of the
+    workspace; optionally `settings` of a cluster, description, tags, trust_first, and forward: they come to the studio
+    through the connection. Raises Invalid that names the field, Conflict `taken`.
     """
     workspace = get_workspace(slug, actor=actor, action=CHANGE)
     kept = clean_credential(given)
-    places = _places(given)
+    places = _places(given, workspace, actor=actor)
     if not places:
         raise Invalid("Name the machines of the pool, such as gpu-1.local gpu-2.local:2222.", field="hosts")
     settings = {"max_nodes": len(places), **(given.get("settings") or {}), "provider": kinds.SSH}
@@ -55,24 +75,28 @@ def create_pool(slug: str, name: str, *, actor: Actor, given: Mapping[str, Any])
     more = {key: given[key] for key in ("description", "tags") if given.get(key)}
     made = create_target(workspace, actor=actor, name=name, kind=kinds.CLUSTER, settings=settings, **more)
     credentials.keep(workspace, kept, actor=actor, held_by=_held_by(made.pk))
-    _add(made, places, trust_first=bool(given.get("trust_first")), actor=actor)
+    _add(made, places, trust_first=bool(given.get("trust_first")), forward=bool(given.get("forward")), actor=actor)
     return made
 
 
-def _places(given: Mapping[str, Any]) -> list[tuple[str, int, str]]:
-    """(host, port, user) of each machine that is named, in their order. Raises Invalid."""
+def _places(given: Mapping[str, Any], workspace: Workspace, *, actor: Actor) -> list[Named]:
+    """Each machine that is named, in their order. Raises Invalid."""
     named = given.get("hosts") or []
-    words = _WORDS.split(named) if isinstance(named, str) else named
-    if not isinstance(words, Sequence) or not all(isinstance(one, str) for one in words):
+    # Of a text, a secret belongs to the machine before it.
+    lines = _WORDS.split(_BEFORE_SECRET.sub("\0", named)) if isinstance(named, str) else named
+    if not isinstance(lines, Sequence) or not all(isinstance(one, str) for one in lines):
         raise Invalid("hosts is a list of addresses, such as gpu-1.local:22.", field="hosts")
-    found: list[tuple[str, int, str]] = []
-    for word in filter(None, (one.strip() for one in words)):
+    found: list[Named] = []
+    for line in filter(None, (one.strip() for one in lines)):
+        word, _, secret = _BEFORE_SECRET.sub("\0", line).partition("\0")
         user, _, place = word.rpartition("@")
         host, port = _split(place)
-        one = (forms.clean_host(host), forms.clean_port(port, field="port"))
-        if one in [known[:2] for known in found]:
+        user = forms.clean_user(user or str(given.get("username") or ""))
+        secret = clean_secret(workspace, secret, actor=actor)
+        one = Named(forms.clean_host(host), forms.clean_port(port, field="port"), user, secret)
+        if (one.host, one.port) in {(known.host, known.port) for known in found}:
             raise Invalid(f"{word[:80]} is named twice.", field="hosts")
-        found.append((*one, forms.clean_user(user or str(given.get("username") or ""))))
+        found.append(one)
     return found
 
 
@@ -87,15 +111,15 @@ def _split(place: str) -> tuple[str, str]:
     return place, "22"
 
 
-def _add(target: ComputeTarget, places: Sequence[tuple[str, int, str]], *, trust_first: bool, actor: Actor) -> None:
+def _add(target: ComputeTarget, places: Sequence[Named], *, trust_first: bool, forward: bool, actor: Actor) -> None:
     known = set(target.hosts.values_list("host", "port"))
-    for host, port, user in places:
-        if (host, port) in known:
-            raise Conflict(f"{host}:{port} is in the pool already.", code="taken", field="hosts")
-        Host.objects.create(target=target, host=host, port=port, username=user, trust_first=trust_first)
+    for one in places:
+        if (one.host, one.port) in known:
+            raise Conflict(f"{one.host}:{one.port} is in the pool already.", code="taken", field="hosts")
+        Host.objects.create(target=target, trust_first=trust_first, forward=forward, **asdict(one))
     if target.hosts.count() > MOST_HOSTS:
         raise Conflict(f"A pool has at most {MOST_HOSTS} machines.", code="too_many", field="hosts")
-    names = [f"{user}@{host}:{port}" for host, port, user in places]
+    names = [str(one) for one in places]
     record(actor=actor, workspace=target.workspace, action="pool.add", target=target.name, fields={"hosts": names})
     publish(f"compute.{target.workspace.slug}", target=target.name)
 
@@ -106,20 +130,21 @@ def add_hosts(slug: str, name: str, *, actor: Actor, given: Mapping[str, Any]) -
     target = _pool(slug, name, actor=actor)
     first = target.hosts.order_by("pk").first()
     known = first.username if first else ""
-    places = _places({**given, "username": given.get("username") or known})
+    places = _places({**given, "username": given.get("username") or known}, target.workspace, actor=actor)
     if not places:
         raise Invalid("Name a machine, such as gpu-3.local.", field="hosts")
-    _add(target, places, trust_first=bool(given.get("trust_first")), actor=actor)
+    _add(target, places, trust_first=bool(given.get("trust_first")), forward=bool(given.get("forward")), actor=actor)
 
 
 @transaction.atomic
 def change_hosts(slug: str, name: str, *, actor: Actor, given: Mapping[str, Any]) -> None:
-    """Log in to all machines with another password or key from now on, as another user if one is named."""
+    """Log in with another password or key from now on to all machines that name no secret, as another user if one is
+    named."""
     target = _pool(slug, name, actor=actor)
     credentials.keep(target.workspace, clean_credential(given), actor=actor, held_by=_held_by(target.pk))
     user = str(given.get("username") or "").strip()
     changes = {"username": forms.clean_user(user)} if user else {}
-    target.hosts.update(**_AFRESH, **changes)
+    target.hosts.filter(secret="").update(**_AFRESH, **changes)
     record(actor=actor, workspace=target.workspace, action="pool.change", target=name, fields=["credential"])
 
 
@@ -153,6 +178,30 @@ def confirm_host(slug: str, name: str, key: int, *, actor: Actor, shown: str) ->
     Host.objects.filter(pk=key).update(host_key=found.shown_key, shown_key="", **_AFRESH)
     fields = {"host": found.address, "fingerprint": shown}
     record(actor=actor, workspace=found.target.workspace, action="machine.trust", target=name, fields=fields)
+    _tell(found)
+
+
+@transaction.atomic
+def change_host(slug: str, name: str, key: int, *, actor: Actor, given: Mapping[str, Any]) -> None:
+    """Log in to one machine in its own way, or in the pool's again: what is given of `username`, `secret`, `forward`.
+
+    An empty secret is the pool's way. Raises Invalid that names the field.
+    """
+    found = _host(slug, name, key, actor=actor)
+    changes: dict[str, Any] = {}
+    if given.get("username"):
+        changes["username"] = forms.clean_user(str(given["username"]))
+    if given.get("secret") is not None:
+        changes["secret"] = clean_secret(found.target.workspace, str(given["secret"]), actor=actor)
+    if given.get("forward") is not None and bool(given["forward"]) != found.forward:
+        if found.node:
+            raise Conflict(f"{found.address} serves a node, which knows the studio by the way of now.", code="in_use")
+        changes |= {"forward": bool(given["forward"]), "forwarded": None}
+    if not changes:
+        return
+    Host.objects.filter(pk=key).update(**_AFRESH, **changes)
+    fields = {"host": found.address, **changes}
+    record(actor=actor, workspace=found.target.workspace, action="pool.change", target=name, fields=fields)
     _tell(found)
 
 
@@ -266,6 +315,6 @@ def host_place(found: Host, /, *, actor: Actor) -> Place:
 
     Raises Trouble `no_secret` when that cannot be read.
     """
-    found.refresh_from_db(fields=["username", "host_key"])
-    held = _held_by(found.target_id)
-    return credentials.opened(found.target.workspace, found.host, found.port, found.username, actor=actor, held_by=held)
+    found.refresh_from_db(fields=["username", "secret", "forward", "host_key"])
+    told: dict[str, Any] = {"held_by": _held_by(found.target_id), "secret": found.secret}
+    return credentials.opened(found.target.workspace, found.host, found.port, found.username, actor=actor, **told)

@@ -15,12 +15,13 @@ def add_to_create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host",
         action="append",
-        metavar="[USER@]HOST[:PORT]",
-        help="take nodes from this machine over SSH",
+        metavar="[USER@]HOST[:PORT][ secret=NAME]",
+        help="take nodes from this machine over SSH, logged in to by a secret of the workspace if one is named",
     )
     parser.add_argument("--admin-username", metavar="USER", help="the account to log in to the machines with")
     parser.add_argument("--private-key-file", metavar="FILE", help="without it a password is asked for")
     parser.add_argument("--passphrase", action="store_true", help="the key has one: ask for it")
+    parser.add_argument("--forward", action="store_true", help="the machines reach the studio through the connection")
     parser.add_argument("--yes", action="store_true", help="trust the key that each machine shows first")
 
 
@@ -31,6 +32,7 @@ def machines(options: argparse.Namespace) -> Dict[str, Any]:
     from zaffre.core.remote_compute import read_key
 
     found = {"hosts": options.host, "username": options.admin_username or "", "trust_first": options.yes}
+    found["forward"] = options.forward
     if options.private_key_file:
         found["private_key"] = read_key(options.private_key_file)
         found["private_key_passphrase"] = asked("Passphrase: ", twice=False) if options.passphrase else ""
@@ -43,7 +45,9 @@ def add(verbs: Any) -> None:
     """The verb of `zaffre compute`."""
     parser = verb(verbs, "hosts", _hosts, "The machines that a cluster takes its nodes from, and changing them.")
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--add", action="append", metavar="[USER@]HOST[:PORT]", help="another machine; repeat it")
+    parser.add_argument("--add", action="append", metavar="[USER@]HOST[:PORT][ secret=NAME]", help="another machine")
+    parser.add_argument("--forward", action="store_true", help="the added ones reach the studio through the connection")
+    parser.add_argument("--login", action="append", metavar="HOST=[USER][,SECRET]", help="log in to it so from now on")
     parser.add_argument("--confirm", action="append", metavar="HOST=SHA256:…", help="trust the key that it shows")
     parser.add_argument("--again", action="append", metavar="HOST", help="try a machine again now")
     parser.add_argument("--remove", action="append", metavar="HOST", help="take a machine out of the pool")
@@ -54,7 +58,11 @@ def _hosts(options: argparse.Namespace) -> int:
     path = f"{space.path}/compute/{segment(options.name)}/hosts"
     found = space.client.get(path)
     if options.add:
-        found = space.client.post(path, {"hosts": options.add})
+        found = space.client.post(path, {"hosts": options.add, "forward": options.forward})
+    for word in options.login or []:
+        host, _, way = word.partition("=")
+        user, _, secret = way.partition(",")
+        found = space.client.patch(f"{path}/{_id(found, host)}", {"username": user, "secret": secret})
     for word in options.confirm or []:
         host, _, shown = word.partition("=")
         if not shown:
@@ -89,6 +97,7 @@ def _rows(found: Dict[str, Any]) -> str:
     rows: List[Any] = [
         (
             f"{one['username']}@{_name(one)}",
+            one.get("secret") or "",
             one["state"],
             one["node"] or "",
             age(one["since"]),
@@ -96,4 +105,4 @@ def _rows(found: Dict[str, Any]) -> str:
         )
         for one in found["hosts"]
     ]
-    return table(("machine", "state", "node", "since", "why"), rows, empty="There are none.")
+    return table(("machine", "secret", "state", "node", "since", "why"), rows, empty="There are none.")
