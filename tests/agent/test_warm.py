@@ -83,6 +83,43 @@ def test_errors_and_ends_are_told_as_python_tells_them(studio, bring_agent):
     assert left.result is not None and (left.log, left.result["exit_code"]) == (b"thread\nlast\n", 7)
 
 
+def test_what_a_script_leaves_is_let_go_of_as_python_does_at_its_end(studio, bring_agent):
+    script = """
+import atexit, ctypes, os, sys, threading, helper
+class Thing:
+    def __del__(self):
+        print("gone", self.name, flush=True)
+os.makedirs("outputs")
+kept, ring = Thing(), Thing()
+kept.name, ring.name, ring.itself = "kept", "ring", ring
+helper.kept = open("outputs/of-a-module", "w")
+helper.kept.write("flushed")
+held = open("outputs/of-the-script", "w")
+held.write("flushed, too")
+class Twice:
+    def __init__(self, first):
+        self.first, self.second = first, open("outputs/twice", "w")
+    def write(self, text):
+        self.first.write(text), self.second.write(text)
+    def flush(self):
+        self.first.flush()
+sys.stdout = Twice(sys.stdout)
+ctypes.CDLL(None).printf(b"by C\\n")
+atexit.register(print, "exit function")
+threading.Thread(target=print, args=["thread"]).start()
+sys.exit("the reason")
+"""
+    bring_agent(studio)
+    files = {"train.py": script, "helper.py": "kept = None\n"}
+    cold = {"environment_variables": {"LC_ALL": "C.UTF-8"}}
+    ended = [studio.wait_final(studio.submit(files, **more)) for more in ({}, cold)]
+    assert [run.result["exit_code"] for run in ended] == [1, 1], [run.log for run in ended]
+    assert sorted(ended[0].log.splitlines()) == sorted(ended[1].log.splitlines())
+    assert b"gone ring" in ended[0].log and b"by C" in ended[0].log and b"the reason" in ended[0].log
+    kept = [{path: studio.blobs[sha256] for path, sha256 in run.artifacts.items()} for run in ended]
+    assert kept[0] == kept[1] and kept[0]["outputs/of-a-module"] == b"flushed", kept
+
+
 def test_processes_that_a_forked_script_starts_are_whole_interpreters(studio, bring_agent):
     script = """
 import multiprocessing, subprocess, sys

@@ -13,13 +13,15 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Optional, Set
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _NOFILE = 65536
 LINUX = sys.platform.startswith("linux")
+#: For waitpid(2): children of every kind, also those that `clone` made without a signal of their end.
+_ANY_CHILD = 0x40000000 if LINUX else 0
 
 
 def _prctl(option: int, value: int) -> bool:
@@ -146,11 +148,33 @@ def marked(marks: Mapping[str, str]) -> Set[int]:
     return found
 
 
-def end_all(find: Callable[[], Set[int]], *, reap: Callable[[], object] = lambda: None, seconds: float = 30.0) -> bool:
-    """SIGKILL whatever `find` finds until it finds nothing twice in a row. False if some survived `seconds`."""
+def collect() -> Iterator[Tuple[int, int]]:
+    """(pid, status) of every child that has ended. Raises ChildProcessError when there is no child, alive or ended.
+
+    For a subreaper that is a proof: a descendant whose parents have ended is its child.
+    """
+    while True:
+        pid, status = os.waitpid(-1, os.WNOHANG | _ANY_CHILD)
+        if pid == 0:
+            return
+        yield pid, status
+
+
+def end_all(
+    find: Callable[[], Set[int]],
+    *,
+    reap: Callable[[], bool] = lambda: False,
+    rest: Callable[[float], object] = time.sleep,
+    seconds: float = 30.0,
+) -> bool:
+    """SIGKILL whatever `find` finds until it finds nothing twice in a row, or `reap` knows that nothing is left.
+
+    `rest` waits for the next look, and may be shorter when one has ended. False if some survived `seconds`.
+    """
     deadline, empty, pause = time.monotonic() + seconds, 0, 0.002
     while empty < 2:
-        reap()
+        if reap():
+            return True
         found = find()
         for pid in found:
             send(pid, signal.SIGKILL)
@@ -158,7 +182,7 @@ def end_all(find: Callable[[], Set[int]], *, reap: Callable[[], object] = lambda
         if time.monotonic() > deadline:
             return False
         if empty < 2:
-            time.sleep(pause)
+            rest(pause)
             pause = min(pause * 2, 0.05)
     return True
 

@@ -69,6 +69,13 @@ class Supervisor:
         self.output = SpoolWriter(place.output(launch.get("log")))
         self.pipes = Pipes(self.output, launch.get("secrets") or ())
         self.selector = selectors.DefaultSelector()
+        #: Whether orphans of the tree become children of ours.
+        self.adopts = processes.become_subreaper()
+        #: Signals write to it, so that whoever waits for something else hears of them.
+        self.wake, waker = os.pipe()
+        for end in (self.wake, waker):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(waker)
 
     # --- the lease -------------------------------------------------------------------------
     def renew(self, sent: float, valid_for: float) -> None:
@@ -163,26 +170,24 @@ class Supervisor:
         self.place.keep_pid("main", self.main, processes.began(self.main))
         return True
 
-    def reap(self) -> None:
-        """Collect ended children, the adopted ones too."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid == self.main:
-                self.status = status
-            elif self.quarters is not None:
-                self.quarters.reaped(pid)
+    def reap(self) -> bool:
+        """Collect ended children, the adopted ones too. True when nothing of the tree can be left."""
+        try:
+            for pid, status in processes.collect():
+                if pid == self.main:
+                    self.status = status
+                elif self.quarters is not None:
+                    self.quarters.reaped(pid)
+        except ChildProcessError:
+            return self.adopts
+        return False
 
-    def end_all(self, *, thorough: bool = True) -> None:
-        """SIGKILL to the tree until nothing of it is left. A `thorough` look is at every process of the machine."""
+    def end_all(self) -> None:
+        """SIGKILL to the tree until nothing of it is left."""
         main = self.main if self.status is None else None
 
         def find() -> "set[int]":
-            found = processes.descendants(os.getpid()) if thorough else processes.below(os.getpid())
+            found = processes.below(os.getpid())
             if self.quarters is not None:
                 found |= self.quarters.pids()
             if not processes.LINUX and main is not None and self.status is None:
@@ -196,8 +201,13 @@ class Supervisor:
         if self.quarters is not None:
             self.quarters.end()
         self.ended = True
-        processes.end_all(find, reap=self.reap)
+        processes.end_all(find, reap=self.reap, rest=self._rest)
         self.reap()
+
+    def _rest(self, seconds: float) -> None:
+        """Until a child has ended, or so long."""
+        if select.select([self.wake], [], [], seconds)[0]:
+            os.read(self.wake, 512)
 
     def _tell_output(self) -> None:
         """Whoever sends the log need not look for it; a few times a second are enough."""
@@ -237,10 +247,6 @@ class Supervisor:
     def run(self) -> Optional[Dict[str, Any]]:
         """Start, watch and end; returns the result to write. None in the child that goes on as the code."""
         self.started = time.time()
-        wake, waker = os.pipe()
-        for end in (wake, waker):
-            os.set_blocking(end, False)
-        signal.set_wakeup_fd(waker)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, self.note_signal)
@@ -256,11 +262,11 @@ class Supervisor:
             self.pipes.close()
             return self._result(message=message)
         self.selector.register(self.server, selectors.EVENT_READ)
-        self.selector.register(wake, selectors.EVENT_READ)
+        self.selector.register(self.wake, selectors.EVENT_READ)
         self.pipes.register(self.selector)
-        self._watch(wake)
+        self._watch()
         self._note_trouble()
-        self.end_all(thorough=False)  # the thorough one follows when the result is written
+        self.end_all()
         self.pipes.drain()
         with suppress(OSError):
             self.output.sync()
@@ -287,7 +293,7 @@ class Supervisor:
             self.stop(trouble[0], 0)
             self.message = trouble[1]
 
-    def _watch(self, wake: int) -> None:
+    def _watch(self) -> None:
         drain_until: Optional[float] = None
         while True:
             events = self.selector.select(self.patience() if drain_until is None else 0.05)
@@ -298,11 +304,11 @@ class Supervisor:
             for key, _ in events:
                 if key.fileobj is self.server:
                     self.serve(self.server)
-                elif key.fd == wake:
-                    os.read(wake, 512)
+                elif key.fd == self.wake:
+                    os.read(self.wake, 512)
             for ended in self.pipes.take([key.fd for key, _ in events]):
                 self.selector.unregister(ended)
-            if any(key.fileobj is not self.server and key.fd != wake for key, _ in events):
+            if any(key.fileobj is not self.server and key.fd != self.wake for key, _ in events):
                 self._tell_output()
             self.reap()
             if self.status is not None:
@@ -336,7 +342,6 @@ def supervise(folder: str, cord: Optional[Cord] = None, *, warm: bool = False) -
         lock = try_lock(place.lock)
     if lock is None or not place.begin():
         return 3
-    processes.become_subreaper()
     place.keep_pid("supervisor", os.getpid(), processes.began(os.getpid()))
     launch = place.launch or {}
     address = Path(str(launch.get("socket")))

@@ -25,6 +25,8 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
+from zaffre.agent import finish
+
 #: What scripts and the SDK import in most runs.
 _USUAL = (
     "argparse",
@@ -148,6 +150,7 @@ def _supervise(folder: str, supervise: Any, cord: Any) -> Dict[str, Any]:
 
 def run(launch: Dict[str, Any]) -> None:
     """Become the script, as if its interpreter had just been started with it."""
+    known = dict(sys.modules)
     argv: List[str] = list(launch["argv"])
     _close_strays()
     _take_environment(launch["env"])
@@ -156,6 +159,13 @@ def run(launch: Dict[str, Any]) -> None:
         sys.orig_argv = argv
     script = os.path.abspath(argv[1])
     _take_path(argv[0], script, launch)
+    status = _execute(script)
+    finish.end(status, known)
+    sys.exit(status)
+
+
+def _execute(script: str) -> int:
+    """The script as the main module, from its first line to its last; returns the exit code of its interpreter."""
     main = types.ModuleType("__main__")
     vars(main).update(
         __file__=script, __builtins__=builtins, __cached__=None, __loader__=SourceFileLoader("__main__", script)
@@ -166,12 +176,19 @@ def run(launch: Dict[str, Any]) -> None:
         with io.open_code(script) as file:
             code = compile(file.read(), script, "exec", dont_inherit=True)
         exec(code, vars(main))  # noqa: S102 - that is what was asked for
-    except (SystemExit, KeyboardInterrupt):
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            return int(error.code or 0)
+        if sys.stderr is not None:
+            sys.stderr.write(f"{error.code}\n")
+        return 1
+    except KeyboardInterrupt:
         raise
     except BaseException as error:
         trace = error.__traceback__.tb_next if error.__traceback__ else None  # the way to the script is not its
         sys.excepthook(type(error), error.with_traceback(trace), trace)
-        sys.exit(1)
+        return 1
+    return 0
 
 
 def _close_strays() -> None:
