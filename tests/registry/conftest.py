@@ -12,26 +12,16 @@ from registry.endpoints.models import Deployment, Replica
 from registry.endpoints.services import tick
 from runs.artifacts.models import Artifact
 from runs.models import Run
-from studio.kernel import blobs, credentials
+from studio.kernel import blobs
 from studio.kernel.actors import SYSTEM
 from tests.conftest import People
-from tests.runs.control.conftest import FakeNode, bearer
+from tests.runs.control.conftest import FakeNode, bearer, send_snapshot, yard
 from tests.runs.telemetry import Running, make_run
-from workspace.compute.services import create_enrolment, create_target
-from workspace.environments.services import install_curated
+from workspace.compute.services import create_enrolment
 from workspace.models import Workspace
 
-__all__ = ["make_run"]
+__all__ = ["make_run", "yard"]
 WS = "/api/v1/workspaces/lab"
-
-
-@pytest.fixture
-def yard(transactional_db, people: People, lab: Workspace) -> Workspace:
-    """The workspace lab with a compute target `local` and the curated environments."""
-    credentials.forget()
-    install_curated(lab)
-    create_target(lab, actor=people.actor("olga"), name="local")
-    return lab
 
 
 @pytest.fixture
@@ -56,11 +46,7 @@ class Shop:
     lab: Workspace
 
     def snapshot(self, files: dict[str, str]) -> str:
-        entries = []
-        for path, text in files.items():
-            sha256, size = blobs.put([text.encode()], workspace_id=self.lab.pk)
-            entries.append({"path": path, "sha256": sha256, "size": size, "mode": 0o644})
-        return self.client.post(f"{WS}/snapshots", {"files": entries}, format="json").json()["id"]
+        return send_snapshot(self.client, self.lab, files)
 
     def post(self, at: str, /, **body: Any) -> Any:
         return self.client.post(f"{WS}/{at}", body, format="json")

@@ -129,7 +129,7 @@ RELEASE = (
     + r"""
 cd "$FOLDER" || exit 1
 for one in * .[!.]*; do
-  case "$one" in venv|wheels|cache|installed|*.whl) ;; *) rm -rf "$one" ;; esac
+  case "$one" in venv|wheels|cache|installed|*.whl) ;; *) rm -rf -- "$one" ;; esac
 done
 [ ! -e node.json ] && [ ! -e state ]
 """
