@@ -90,14 +90,14 @@ async def _start(plan: Plan, supervisor: Supervisor) -> None:
     with step("Start web, worker and relay"):
         for program in (plans.web(plan, env), plans.relay(plan, env), plans.worker(plan, env)):
             await supervisor.start(program)
-        await supervisor.ready("web", lambda: _answers(plan, plan.port, "/readyz"), seconds=90)
+        await supervisor.ready("web", lambda: _answers(plan, plan.port, "/readyz"), seconds=240)
         await supervisor.start(plans.attached(plan, env))
-        await supervisor.ready("gateway", lambda: _answers(plan, plan.gateway_port, "/healthz"), seconds=60)
+        await supervisor.ready("gateway", lambda: _answers(plan, plan.gateway_port, "/healthz"), seconds=120)
     await supervisor.start(plans.machines(plan, env))
     if plan.node:
         with step("Start a node for the compute target local"):
             await supervisor.start(plans.node(plan))
-            await supervisor.ready("node", lambda: _node_joined(plan), seconds=90)
+            await supervisor.ready("node", lambda: _node_joined(plan), seconds=240)
     answer = await demo.run_once(plan) if plan.demo else None
     _summary(plan, made, answer)
 

@@ -227,7 +227,7 @@ def running_studio(folder: Path, *, node: bool = True, own_postgres: bool = Fals
         studio = Studio(var, port, _start({**own, **env}, var), {**own, **env})
         cleanup.callback(_end, studio.process)
         try:
-            until(lambda: "\nready" in studio.said() or studio.process.poll() is not None, "ready", seconds=150)
+            until(lambda: "\nready" in studio.said() or studio.process.poll() is not None, "ready", seconds=240)
             assert studio.process.poll() is None, "`make up` ended"
         except AssertionError as error:
             raise AssertionError(f"{error}:\n{studio.said()}\n{_logs(var)}") from None
