@@ -42,7 +42,8 @@ def rehint(*, actor: Actor) -> int:
     ready = waiting.filter(Q(not_before__isnull=True) | Q(not_before__lte=Now()))
     place = Window(RowNumber(), partition_by=F("target_id"), order_by=F("id").asc())
     rows = ready.annotate(place=place).filter(Q(hinted_at__isnull=True) | Q(hinted_at__lt=old), place__lte=AGAIN)
-    found = list(rows.values_list("pk", "target_id", "attempt_no"))
+    # In the order of ids, as everywhere where several runs are locked.
+    found = list(rows.order_by("pk").values_list("pk", "target_id", "attempt_no"))
     for run_id, target_id, attempt in found:
         hint(run_id, target_id=target_id, attempt=attempt + 1)
     return len(found)
