@@ -29,7 +29,7 @@ class FakeRun:
     token: str = ""
     nonce: str = ""
     lease_until: float = 0.0
-    log: bytes = b""
+    log: bytes = field(default=b"", repr=False)  # some have hundreds of megabytes, which no failure should spell out
     log_complete: bool = False
     #: (offset, what was told of when and by which stream) of each piece.
     marks: list[tuple[int, str]] = field(default_factory=list)
@@ -125,7 +125,7 @@ class FakeStudio:
             self.changed.notify_all()
         return run
 
-    def wait(self, what: Any, why: str, seconds: float = 60.0) -> Any:
+    def wait(self, what: Any, why: str, seconds: float = 120.0) -> Any:
         """What `what()` returns once it is true."""
         end = time.monotonic() + seconds
         with self.changed:
@@ -135,7 +135,7 @@ class FakeStudio:
                 self.changed.wait(min(left, 0.2))
         return found
 
-    def wait_final(self, run: FakeRun, seconds: float = 60.0) -> FakeRun:
+    def wait_final(self, run: FakeRun, seconds: float = 120.0) -> FakeRun:
         self.wait(lambda: run.status in FINAL, f"the end of {run.id}", seconds)
         return run
 
