@@ -301,7 +301,7 @@ def test_a_build_that_somebody_asks_for_is_made_and_its_log_told(studio, bring_a
         0
     ]
     assert (told["id"], told["status"]) == ("B1", "succeeded") and told["packages"] >= 2 and told["size"] > 0
-    assert "Building an environment" in told["log"] and told["log"].endswith("packages.\n")
+    assert "Building an environment for Python " in told["log"] and told["log"].endswith("packages.\n")
     assert studio.builds == [], "it was reported twice"
     assert studio.locks["3"]
 

@@ -140,31 +140,35 @@ class Environments:
             order.say("It is in use on this node, so it is not made anew.\n")
         with self.shelf.holding(key) as place:
             built = not place.is_dir()
-            facts = self._build(uv, python, lock, asked, key, order) if built else self.shelf.facts(key)
+            if built:
+                facts, packages = self._build(uv, python, lock, asked, key, order)
+            else:
+                facts, packages = self.shelf.facts(key), locks.installed(lock, place)
             self.shelf.use(key, order.owner)
         if built:
             self.shelf.make_room(keep=key)
-        packages = locks.installed(lock, place)
         note = f"built, {len(packages)} packages" if built else "from the node's cache"
         where = str(place / "bin")
         return Environment(f"{where}/python", where, built, note, "\n".join([*packages, ""]), warnings, facts)
 
     def _build(
         self, uv: str, python: pythons.Python, lock: Lock, asked: Sequence[str], key: str, order: Order
-    ) -> Dict[str, object]:
-        begun, count = time.monotonic(), len(lock.packages)
-        order.say(f"Building an environment of {count} packages for Python {python.version}.\n")
+    ) -> Tuple[Dict[str, object], List[str]]:
+        """What is written down of it, and the packages that it has: of the lock's those that this machine takes."""
+        begun = time.monotonic()
+        order.say(f"Building an environment for Python {python.version}.\n")
         with self.shelf.building(key) as folder:
             target = folder / "env"
             words = [uv, "venv", "--quiet", "--relocatable", "--python", python.path, str(target)]
             installer.install(words, until=order.until, say=order.say)
-            if count:
+            if lock.packages:
                 words = [uv, "pip", "install", "--no-deps", "--compile-bytecode"]
                 words += ["--require-hashes"] if locks.proven(lock.text) else []
                 words += ["--python", str(target / "bin" / "python"), "-r", "-"]
                 installer.install(words, until=order.until, say=order.say, text=lock.text, asked=asked)
             if order.until():
                 raise Stopped("stopped while building the environment")
-            facts = {"packages": len(locks.installed(lock, target)), "python": python.version, "digest": lock.sha256}
+            packages = locks.installed(lock, target)
+            facts = {"packages": len(packages), "python": python.version, "digest": lock.sha256}
             seconds = round(time.monotonic() - begun, 3)
-            return self.shelf.put(key, target, {**facts, "seconds": seconds})
+            return self.shelf.put(key, target, {**facts, "seconds": seconds}), packages
