@@ -9,7 +9,7 @@ from zaffre.core import Experiment, Run, ScriptRunConfig, Workspace
 from zaffre.core.compute import ComputeInstance
 from zaffre.core.runconfig import DEFAULT_CPU_IMAGE, RunConfiguration
 from zaffre.data import OutputFileDatasetConfig
-from zaffre.errors import NotFound, UserErrorException
+from zaffre.errors import NotFound, Unauthenticated, UserErrorException
 
 
 @pytest.fixture
@@ -176,3 +176,29 @@ def test_the_image_of_old_samples_is_passed_over():
     config = RunConfiguration()
     config.environment.docker.base_image = DEFAULT_CPU_IMAGE
     assert "docker" not in str(config.environment.spec.get("kind"))
+
+
+def test_a_config_file_that_names_no_workspace_of_yours_is_named(studio, home, monkeypatch):
+    monkeypatch.setenv("ZAFFRE_URL", studio.url)
+    monkeypatch.setenv("ZAFFRE_TOKEN", TOKEN)
+    for name, said in (("mian", "Did you mean main?"), ("elsewhere", f"Your workspaces at {studio.url}: main.")):
+        Path("config.json").write_text(f'{{"workspace_name": "{name}"}}')
+        with pytest.raises(NotFound) as refused:
+            Workspace.from_config()
+        assert f"{home}/work/config.json names it." in refused.value.hint and said in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"ZAFFRE_TOKEN": "old"}, "ZAFFRE_TOKEN is not a token of {url} any more"),
+        ({"ZAFFRE_RUN_TOKEN": "old"}, "until the run ends"),
+        ({}, "zaffre login {url}"),
+    ],
+)
+def test_a_token_that_does_not_count_any_more_says_what_to_do(studio, monkeypatch, env, said):
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Unauthenticated) as refused:
+        Workspace.get("main", url=studio.url, token="old")
+    assert said.format(url=studio.url) in refused.value.hint

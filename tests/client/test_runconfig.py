@@ -350,3 +350,26 @@ def test_many_processes_by_the_command(studio, zaffre, code, words, nodes, distr
     body = sent(studio)
     assert (body.get("node_count"), body["distribution"]) == (nodes, distribution)
     assert zaffre("run", "submit", "--experiment", "e", "--distribution", "pigeons", "--", "train.py").returncode == 1
+
+
+def test_an_image_of_a_file_is_read_and_written_again(studio, code):
+    (code / ".azureml").mkdir()
+    image = OLD.replace("enabled: false", "enabled: true").replace("arguments: []\nhist", "arguments: [--cpus=2]\nhist")
+    (code / ".azureml" / "image.runconfig").write_text(image)
+    config = RunConfiguration.load(str(code), "image")
+    assert config.environment.spec["image"] == "somewhere/base:1"
+    assert config.ignored() == ["arguments of the environment's container have no effect: the node sets its limits."]
+    config.save(str(code), "again")
+    again = RunConfiguration.load(str(code), "again")
+    assert again.environment.spec == config.environment.spec and again.environment.docker.arguments == ["--cpus=2"]
+    assert again.environment_variables == {"EXAMPLE": "1"} and again.environment.environment_variables == {}
+
+
+def test_a_named_input_is_a_variable_of_its_name(studio, space, code):
+    (code / "a.csv").write_text("1")
+    data = Dataset.File.from_files("a.csv").register(space, "numbers")
+    words = [data.as_named_input("digits").as_mount(), data.as_named_input("PATH").as_mount()]
+    more = {"other": data.as_named_input("other"), "plain": "numbers"}
+    Experiment(space, "e").submit(ScriptRunConfig(str(code), "train.py", arguments=words, inputs=more))
+    told = {name: f"DatasetConsumptionConfig:{name}" for name in ("digits", "other")}
+    assert sent(studio)["environment_variables"] == told

@@ -112,12 +112,11 @@ _BY_STATUS: Dict[int, Type[Refused]] = {
 }
 
 
-def refusal(status: int, found: Mapping[str, Any], what: str) -> Refused:
-    """The exception for the `error` of an answer; `what` names the call when the answer says nothing."""
+def refusal(status: int, found: Mapping[str, Any], what: str, *, unknown: str = "") -> Refused:
+    """The exception for the `error` of an answer; `what` names the call when the answer says nothing, `unknown` says
+    what to do about a token that does not count."""
     kind = _BY_STATUS.get(status, Refused)
-    hint = found.get("hint")
-    if not hint and status == 401:
-        hint = "Log in again: zaffre login URL"
+    hint = found.get("hint") or (unknown if status == 401 else None)
     details = found.get("details")
     return kind(
         str(found.get("message") or f"{what} was answered with {status}."),

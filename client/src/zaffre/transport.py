@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from zaffre._version import VERSION
 from zaffre.errors import Refused, Unreachable, refusal
-from zaffre.protocol import IDEMPOTENCY_HEADER, PROTOCOL, PROTOCOL_HEADER
+from zaffre.protocol import ENV_RUN_TOKEN, ENV_TOKEN, IDEMPOTENCY_HEADER, PROTOCOL, PROTOCOL_HEADER
 
 if TYPE_CHECKING:
     import urllib3
@@ -200,7 +200,17 @@ class Client:
                 cause = Unreachable(str(said), hint=hint, code=str(found.get("code") or "broken"))
             patience = _DEFECT_PATIENCE if status == 500 else math.inf
             raise _Again(cause, untaken=status in _NOT_NOW, after=_retry_after(headers), patience=patience)
-        raise refusal(status, found, what)
+        raise refusal(status, found, what, unknown=self._log_in)
+
+    @property
+    def _log_in(self) -> str:
+        if self._token and self._token == os.environ.get(ENV_RUN_TOKEN):
+            return "The token of a run counts until the run ends."
+        if self._token and self._token == os.environ.get(ENV_TOKEN):
+            return (
+                f"{ENV_TOKEN} is not a token of {self.url} any more: set a new one, or log in: zaffre login {self.url}"
+            )
+        return f"Log in again: zaffre login {self.url}"
 
     def _pool(self) -> "urllib3.PoolManager":
         if self._made_pool is None or self._pool_of != os.getpid():  # a forked child must not share sockets

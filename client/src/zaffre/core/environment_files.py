@@ -44,22 +44,19 @@ def as_tree(environment: Environment) -> Dict[str, Any]:
     }
 
 
-def from_tree(found: Any, *, folder: Path) -> Environment:
-    """The environment of such a tree; a conda file that it names lies in `folder`. Raises UserErrorException."""
-    if not isinstance(found, dict) or not found.get("name"):
+def from_tree(found: Any, *, folder: Path, unnamed: str = "") -> Environment:
+    """The environment of such a tree, called `unnamed` if it has no name; a conda file that it names lies in `folder`
+    or above. Raises UserErrorException."""
+    if not isinstance(found, dict) or not (found.get("name") or unnamed):
         raise UserErrorException(f"{ENVIRONMENT_FILE} has no name.")
-    made = Environment(str(found["name"]))
+    made = Environment(str(found.get("name") or unnamed))
     made.version = str(found["version"]) if found.get("version") else None
     made.environment_variables = {str(key): str(one) for key, one in (found.get("environmentVariables") or {}).items()}
     python, docker = found.get("python") or {}, found.get("docker") or {}
     made.python.user_managed_dependencies = bool(python.get("userManagedDependencies"))
     made.python.interpreter_path = str(python.get("interpreterPath") or "python")
     made.python.base_conda_environment = python.get("baseCondaEnvironment")
-    tree, file = python.get("condaDependencies"), python.get("condaDependenciesFile")
-    if tree is not None:
-        made.python.conda_dependencies = CondaDependencies(_underlying_structure=tree)
-    elif file:
-        made.python.conda_dependencies = CondaDependencies(conda_dependencies_file_path=str(folder / str(file)))
+    made.python.conda_dependencies = packages_of(python, folder)
     made.docker.enabled = docker.get("enabled")
     made.docker.base_image, made.docker.base_dockerfile = docker.get("baseImage"), docker.get("baseDockerfile")
     made.docker.arguments = [str(one) for one in docker.get("arguments") or []]
@@ -67,6 +64,17 @@ def from_tree(found: Any, *, folder: Path) -> Environment:
     made.docker.base_image_registry.address = (docker.get("baseImageRegistry") or {}).get("address")
     made.inferencing_stack_version = found.get("inferencingStackVersion")
     return made
+
+
+def packages_of(python: Dict[str, Any], folder: Path) -> CondaDependencies:
+    """Of `condaDependencies`, or of the file that `condaDependenciesFile` names. Raises UserErrorException."""
+    tree, file = python.get("condaDependencies"), python.get("condaDependenciesFile")
+    if tree is None and file:
+        place = next((one for one in (folder / str(file), folder.parent / str(file)) if one.is_file()), None)
+        if place is None:
+            raise UserErrorException(f"The conda file {file} is not there.")
+        return CondaDependencies(conda_dependencies_file_path=str(place))
+    return CondaDependencies(_underlying_structure=tree or {})
 
 
 def save(environment: Environment, folder: Path, *, overwrite: bool) -> None:

@@ -54,7 +54,7 @@ def body(config: "RunConfiguration", workspace: "Workspace") -> RunConfigBody:
         "arguments": words,
         "target": config.target if isinstance(config.target, str) else config.target.name,
         "environment": environment,
-        "environment_variables": {**variables, **_data_variables(config)},
+        "environment_variables": {**_named_inputs(config), **variables, **_data_variables(config)},
         "inputs": inputs,
         "max_duration_seconds": config.max_run_duration_seconds,
         "max_retries": int(config.max_retries),
@@ -143,6 +143,16 @@ def _input(name: str, given: Any) -> InputSpec:
     if not isinstance(reference, str):
         raise UserErrorException(f"The input {name} is no dataset.", hint="Give a registered Dataset or its name.")
     return {"dataset": reference, "mode": mode}
+
+
+def _named_inputs(config: "RunConfiguration") -> Dict[str, str]:
+    """The folder of each input under its name, as scripts of then read it from the environment.
+
+    Names in capitals are left alone: one could be PATH.
+    """
+    given = [*config.arguments, *(config.command if isinstance(config.command, (list, tuple)) else ())]
+    names = [one.name for one in (*given, *config.inputs.values()) if isinstance(one, DatasetConsumptionConfig)]
+    return {name: f"{INPUT_WORD}{name}" for name in names if name.isidentifier() and not name.isupper()}
 
 
 def _data_variables(config: "RunConfiguration") -> Dict[str, str]:
@@ -252,6 +262,8 @@ def ignored(config: "RunConfiguration") -> List[str]:
         told.append("autoPrepareEnvironment is off, but a node that lacks the environment makes it.")
     if config.docker.arguments or config.docker.shm_size:
         told.append("arguments and shm_size of the container have no effect: the node sets its limits.")
+    if not isinstance(config.environment, str) and config.environment.docker.arguments:
+        told.append("arguments of the environment's container have no effect: the node sets its limits.")
     if config.job_name:
         told.append("jobName has no effect; name the run with display_name.")
     return told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Type, Union
 
-from zaffre.core.conda_dependencies import CondaDependencies
+from zaffre.core import environment_files
 from zaffre.core.environment import Environment
 from zaffre.core.runconfig import UNNAMED, RunConfiguration
 from zaffre.core.runconfig_sections import (
@@ -206,16 +206,10 @@ def _environment_tree(config: RunConfiguration) -> Dict[str, Any]:
     if isinstance(environment, str):
         name, _, version = environment.partition(":")
         return {"name": name, "version": version or None, "environmentVariables": own}
-    return {
-        "name": None if environment.name == UNNAMED else environment.name,
-        "version": environment.version,
-        "environmentVariables": {**environment.environment_variables, **own},
-        "python": {
-            "userManagedDependencies": bool(environment.python.user_managed_dependencies),
-            "interpreterPath": environment.python.interpreter_path,
-            "condaDependencies": environment.python.conda_dependencies.as_dict(),
-        },
-    }
+    found = environment_files.as_tree(environment)
+    found["name"] = None if environment.name == UNNAMED else environment.name
+    found["environmentVariables"] = {**environment.environment_variables, **own}
+    return found
 
 
 def _read_environment(config: RunConfiguration, found: Any, folder: Path, unknown: List[str]) -> None:
@@ -233,34 +227,18 @@ def _read_environment(config: RunConfiguration, found: Any, folder: Path, unknow
     if name and (version or not python):
         config.environment = f"{name}:{version}" if version else str(name)
         return
-    environment = Environment(str(name or UNNAMED))
-    told = python or {}
-    environment.python.user_managed_dependencies = bool(told.get("userManagedDependencies"))
-    environment.python.interpreter_path = str(told.get("interpreterPath") or "python")
-    environment.python.conda_dependencies = _packages(told, folder)
-    config.environment = environment
-    unknown += [f"environment.{key}" for key in ("docker", "spark", "databricks") if _says(found.get(key))]
+    config.environment = made = environment_files.from_tree(found, folder=folder, unnamed=UNNAMED)
+    made.environment_variables = {}
+    unknown += [f"environment.{key}" for key in ("spark", "databricks") if _says(found.get(key))]
 
 
 def environment_of_conda(file: Path) -> Environment:
     """The environment that a conda file describes, without a name. Raises UserErrorException."""
     made = Environment(UNNAMED)
-    made.python.conda_dependencies = _packages({"condaDependenciesFile": file.name}, file.parent)
+    made.python.conda_dependencies = environment_files.packages_of({"condaDependenciesFile": file.name}, file.parent)
     return made
 
 
-def _packages(told: Dict[str, Any], folder: Path) -> CondaDependencies:
-    """Of `condaDependencies`, or of the file that `condaDependenciesFile` names, below the code or beside the file."""
-    tree, file = told.get("condaDependencies"), told.get("condaDependenciesFile")
-    if tree is None and file:
-        places = [folder / file, folder.parent / file]
-        place = next((one for one in places if one.is_file()), None)
-        if place is None:
-            raise UserErrorException(f"The conda file {file} is not there.")
-        tree = _tree_of(place)
-    return CondaDependencies(_underlying_structure=tree or {})
-
-
 def _says(part: Any) -> bool:
-    """Whether a part of an environment that is not read asks for something: switched on, or an image of its own."""
-    return isinstance(part, dict) and bool(part.get("enabled") or part.get("baseDockerfile"))
+    """Whether a part of an environment that is not read asks for something."""
+    return isinstance(part, dict) and any(isinstance(one, list) and one for one in part.values())

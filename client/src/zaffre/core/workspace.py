@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from zaffre import config
-from zaffre.errors import ConfigError
+from zaffre.errors import ConfigError, NotFound, ZaffreError
 from zaffre.transport import Client, workspace_path
 
 if TYPE_CHECKING:
@@ -71,7 +71,12 @@ class Workspace:
         if file is not None:
             named = config.read_workspace_file(file)
             url = named.get("url")
-            return cls._of(config.find_login(url=url, workspace=named["workspace_name"], trusted=False))
+            login = config.find_login(url=url, workspace=named["workspace_name"], trusted=False)
+            try:
+                return cls._of(login)
+            except NotFound as error:
+                error.hint = f"{file} names it. {_yours(login)}"
+                raise
         try:
             return cls._of(config.find_login())
         except ConfigError as error:
@@ -108,7 +113,7 @@ class Workspace:
         token: Optional[str] = None,
     ) -> "Workspace":
         """Found a workspace whose owner you are. Raises Refused when there is one, unless `exist_ok`."""
-        from zaffre.errors import Conflict, Invalid, NotFound
+        from zaffre.errors import Conflict, Invalid
 
         login = config.find_login(url=url, token=token)
         client = Client(login.url, login.token)
@@ -241,3 +246,18 @@ class Workspace:
 
     def __repr__(self) -> str:
         return f"Workspace({self.name!r}, url={self.client.url!r})"
+
+
+def _yours(login: config.Login) -> str:
+    """Which workspaces there are instead, the nearest name first."""
+    from difflib import get_close_matches
+
+    try:
+        found = Client(login.url, login.token, patience=0).get("/api/v1/workspaces")["workspaces"]
+    except ZaffreError:
+        return ""
+    names = [str(one["slug"]) for one in found]
+    near = get_close_matches(login.workspace, names, n=1)
+    if near:
+        return f"Did you mean {near[0]}?"
+    return f"Your workspaces at {login.url}: {', '.join(names) or 'none; ask an owner to add you'}."
