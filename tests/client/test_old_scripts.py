@@ -185,7 +185,7 @@ def test_a_config_file_that_names_no_workspace_of_yours_is_named(studio, home, m
         Path("config.json").write_text(f'{{"workspace_name": "{name}"}}')
         with pytest.raises(NotFound) as refused:
             Workspace.from_config()
-        assert f"{home}/work/config.json names it." in refused.value.hint and said in refused.value.hint
+        assert f"{home / 'work' / 'config.json'} names it." in refused.value.hint and said in refused.value.hint
 
 
 @pytest.mark.parametrize(

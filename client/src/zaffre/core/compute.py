@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Type, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Type, TypeVar
 
 from zaffre.core.compute_target import ComputeTargetException
 from zaffre.errors import Conflict, Invalid, NotFound
@@ -14,6 +14,7 @@ from zaffre.transport import segment
 if TYPE_CHECKING:
     from zaffre.core.compute_settings import ProvisioningConfiguration
     from zaffre.core.remote_compute import RemoteComputeAttachConfiguration
+    from zaffre.core.run import Run
     from zaffre.core.workspace import Workspace
 
 __all__ = ["AmlCompute", "ComputeInstance", "ComputeTarget", "ComputeTargetException"]
@@ -125,6 +126,23 @@ class ComputeTarget:
         self.refresh_state()
         return dict(self._found)
 
+    @property
+    def status(self) -> Any:
+        """`get_status()`."""
+        return self.get_status()
+
+    def get_active_runs(
+        self, type: Optional[str] = None, tags: Any = None, properties: Any = None, status: Optional[str] = None
+    ) -> "Iterator[Run]":
+        """The runs that wait or go on here, of all experiments, the newest first."""
+        from zaffre.core.experiment import runs_of
+        from zaffre.protocol import FINAL_STATES
+
+        ended = ", ".join(f"'{one}'" for one in sorted(FINAL_STATES))
+        name = self.name.replace("'", "''")
+        asked = f"target = '{name}' and status not in ({ended})"
+        return runs_of(self.workspace, type, tags, properties, status=status, filter=asked, include_children=True)
+
     def serialize(self) -> Dict[str, Any]:
         return dict(self._found)
 
@@ -187,7 +205,7 @@ _CLOUD = {
     "KubernetesCompute": "Make a cluster with it: zaffre compute create cluster NAME --provider kubernetes.",
     **dict.fromkeys(
         (
-            *("AdlaCompute", "BatchCompute", "DatabricksCompute"),
+            *("AdlaCompute", "BatchCompute", "DatabricksCompute", "DsvmCompute"),
             *("DataFactoryCompute", "HDInsightCompute", "SynapseCompute"),
         ),
         "Make a cluster (AmlCompute), or attach a machine (RemoteCompute).",
@@ -196,12 +214,12 @@ _CLOUD = {
 
 
 def __getattr__(name: str) -> Any:
-    """RemoteCompute and its names of then, under the place where scripts import them from."""
+    """RemoteCompute and what is not here, under the place where scripts import them from."""
     if name in _CLOUD:
         from zaffre.absent import absent_class
 
         return absent_class(name, f"There is no {name} here.", _CLOUD[name])
-    if name not in ("RemoteCompute", "DsvmCompute"):
+    if name != "RemoteCompute":
         raise AttributeError(f"module 'zaffre.core.compute' has no attribute {name!r}")
     from zaffre.core.remote_compute import RemoteCompute
 

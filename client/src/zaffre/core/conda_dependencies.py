@@ -42,10 +42,7 @@ class CondaDependencies:
     ) -> "CondaDependencies":
         """`pin_sdk_version` means nothing: the SDK is in every environment. Raises UserErrorException for an index."""
         if pip_indexurl:
-            raise UserErrorException(
-                "Nodes have an index of their own; a run cannot choose another.",
-                hint="Set UV_INDEX_URL where the node is started.",
-            )
+            _refuse_index()
         made = cls()
         for package in conda_packages or ():
             made.add_conda_package(package)
@@ -113,6 +110,26 @@ class CondaDependencies:
     def get_default_number_of_packages(self) -> int:
         return self.DEFAULT_NUMBER_OF_CONDA_PACKAGES
 
+    def add_tensorflow_pip_package(self, core_type: str = "cpu", version: Optional[str] = None) -> None:
+        """tensorflow, of a version if one is given; which processors it takes is decided by its own package."""
+        self.add_pip_package(f"tensorflow=={version}" if version else "tensorflow")
+
+    add_tensorflow_conda_package = add_tensorflow_pip_package
+
+    def set_pip_index_url(self, index_url: str) -> None:
+        """Raises UserErrorException: nodes have an index of their own."""
+        _refuse_index()
+
+    def set_pip_option(self, pip_option: str) -> None:
+        """Raises UserErrorException: options of the installer are the node's."""
+        _refuse_index()
+
+    def merge_requirements(self, requirements: Iterable[str]) -> None:
+        """Add pip packages; one that is there is replaced."""
+        for one in requirements:
+            self.remove_pip_package(one)
+            self.add_pip_package(one)
+
     # --- its file -------------------------------------------------------------------------------------------------
     def as_dict(self) -> Dict[str, Any]:
         """As a conda file has it."""
@@ -147,6 +164,13 @@ class CondaDependencies:
 
     def __repr__(self) -> str:
         return f"CondaDependencies({self.as_dict()!r})"
+
+
+def _refuse_index() -> None:
+    raise UserErrorException(
+        "Nodes have an index of their own, and its options; a run cannot choose others.",
+        hint="Set UV_INDEX_URL where the node is started.",
+    )
 
 
 def read_yaml(path: Path) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
+from zaffre.absent import absent_class
 from zaffre.errors import NotFound, UserErrorException
 from zaffre.files import LocalFile, fetch, local_file, quoted, send
 from zaffre.protocol import FileEntry
@@ -75,18 +78,27 @@ class FileDataset:
         return [str(path) for path in found]
 
     def register(
-        self, workspace: "Workspace", name: str, description: str = "", *, create_new_version: bool = False
+        self,
+        workspace: "Workspace",
+        name: str,
+        description: Optional[str] = None,
+        tags: Optional[Mapping[str, str]] = None,
+        create_new_version: bool = False,
     ) -> "FileDataset":
         """Send the files and keep them under `name`; equal files give the version that is there.
 
-        Raises UserErrorException when the name has other files, unless `create_new_version`.
+        Datasets have no tags here, and a warning says so. Raises UserErrorException when the name has other files,
+        unless `create_new_version`.
         """
+        if tags:
+            told = f"Datasets have no tags here: {', '.join(tags)} are not kept. The description is."
+            warnings.warn(told, UserWarning, stacklevel=2)
         if self._local is None:
             raise UserErrorException(f"{self.reference} is registered already.")
         files = send(workspace.client, f"{workspace.path}/blobs", local_files(self._local))
         if not create_new_version:
             _refuse_other_content(workspace, name, files)
-        body = {"name": name, "description": description, "files": files}
+        body = {"name": name, "description": description or "", "files": files}
         return FileDataset.from_json(workspace, workspace.client.post(f"{workspace.path}/datasets", body))
 
     def as_named_input(self, name: str) -> "DatasetConsumptionConfig":
@@ -95,13 +107,20 @@ class FileDataset:
 
         return DatasetConsumptionConfig(name, self)
 
-    def as_mount(self) -> "DatasetConsumptionConfig":
+    def as_mount(self, path_on_compute: Optional[str] = None) -> "DatasetConsumptionConfig":
         """This dataset as an input that was not named: its name is made of which one it is."""
-        return self.as_named_input(f"input_{quick_digest(self.reference)}").as_mount()
+        return self.as_named_input(f"input_{quick_digest(self.reference)}").as_mount(path_on_compute)
 
-    def as_download(self) -> "DatasetConsumptionConfig":
+    def as_download(self, path_on_compute: Optional[str] = None) -> "DatasetConsumptionConfig":
         """As `as_mount`."""
-        return self.as_named_input(f"input_{quick_digest(self.reference)}").as_download()
+        return self.as_named_input(f"input_{quick_digest(self.reference)}").as_download(path_on_compute)
+
+    def mount(self, mount_point: Optional[str] = None) -> "MountContext":
+        """The files in a folder of this machine while a `with` block lasts, or from `start()` to `stop()`.
+
+        They are fetched when it starts: nothing is mounted. Raises UserErrorException for a folder that holds others.
+        """
+        return MountContext(self, mount_point)
 
     def _space(self) -> "Workspace":
         if self._workspace is None:
@@ -113,6 +132,35 @@ class FileDataset:
 
     def __repr__(self) -> str:
         return f"FileDataset({self.name!r}, version={self.version})" if self.version else f"FileDataset({self._local})"
+
+
+class MountContext:
+    """The files of a dataset in a folder of this machine, from `start` to `stop`."""
+
+    def __init__(self, dataset: FileDataset, mount_point: Optional[str]) -> None:
+        self._dataset, self._given = dataset, mount_point
+        self._made: Optional[tempfile.TemporaryDirectory[str]] = None
+        self.mount_point = mount_point or ""
+
+    def start(self) -> None:
+        """Fetch the files; `mount_point` is the folder then."""
+        if self._given is None:
+            self._made = tempfile.TemporaryDirectory(prefix="zaffre-dataset-")
+            self.mount_point = self._made.name
+        self._dataset.download(self.mount_point)
+
+    def stop(self) -> None:
+        """Remove the folder, unless the caller named it."""
+        if self._made is not None:
+            self._made.cleanup()
+            self._made = None
+
+    def __enter__(self) -> "MountContext":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 class FileDatasetFactory:
@@ -127,15 +175,34 @@ class FileDatasetFactory:
         return made
 
     @staticmethod
-    def from_files(path: Union[str, "os.PathLike[str]"]) -> FileDataset:
-        """A local file, or the files of a folder."""
-        return FileDataset(local=Path(path).expanduser())
+    def from_files(
+        path: Union[str, "os.PathLike[str]"],
+        validate: bool = True,
+        partition_format: Optional[str] = None,
+        is_file: bool = False,
+    ) -> FileDataset:
+        """A local file, or the files of a folder. Raises UserErrorException for a place in a datastore or the web, and
+        with `validate` where there is nothing."""
+        if not isinstance(path, (str, os.PathLike)) or "://" in str(path):
+            raise UserErrorException(
+                f"A dataset is made of files of this machine, not of {path!s:.80}.",
+                hint="Download them first, and give their folder.",
+            )
+        place = Path(path).expanduser()
+        if validate and not place.exists():
+            raise UserErrorException(f"There is nothing at {path}.", hint="Give a file, or a folder of files.")
+        return FileDataset(local=place)
 
 
 class Dataset:
     """Finding and making datasets."""
 
     File = FileDatasetFactory
+    Tabular = absent_class(
+        "TabularDataset",
+        "There are no tabular datasets here.",
+        "Register the file with Dataset.File.from_files, give it to the script as an input and read it with pandas.",
+    )
 
     @staticmethod
     def get_by_name(workspace: "Workspace", name: str, version: Union[int, str] = "latest") -> FileDataset:
@@ -144,6 +211,12 @@ class Dataset:
         if version == "latest":
             version = workspace.client.get(address)["version"]
         return FileDataset.from_json(workspace, workspace.client.get(f"{address}/versions/{segment(version)}"))
+
+    @staticmethod
+    def get_by_id(workspace: "Workspace", id: str) -> FileDataset:
+        """The dataset of this id, which is name:version. Raises NotFound."""
+        name, _, version = id.partition(":")
+        return Dataset.get_by_name(workspace, name, version or "latest")
 
     @staticmethod
     def get_all(workspace: "Workspace") -> Dict[str, FileDataset]:

@@ -192,6 +192,15 @@ class Environment:
         made.name, made.version = new_name, None
         return made
 
+    @staticmethod
+    def add_private_pip_wheel(workspace: "Workspace", file_path: str, exist_ok: bool = False) -> str:
+        """Raises UserErrorException: packages come from the index of the nodes."""
+        raise UserErrorException(
+            "Wheels are not kept by the studio.",
+            hint="Put it on the index of the nodes (UV_INDEX_URL), name it as name @ https://…, or keep its code "
+            "in the folder of the script.",
+        )
+
     # --- building it ------------------------------------------------------------------------------------------------
     def build(self, workspace: "Workspace", image_build_compute: Optional[str] = None) -> "EnvironmentBuild":
         """Have a node of a compute target make it now, registering it when it is not; returns the build, which goes on.

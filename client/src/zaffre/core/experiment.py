@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, 
 from urllib.parse import quote
 
 from zaffre.core.notebook import as_table
-from zaffre.errors import UserErrorException
+from zaffre.errors import NotFound, UserErrorException
 from zaffre.transport import segment
 
 if TYPE_CHECKING:
@@ -230,34 +230,16 @@ class Experiment:
         `filter`, such as "metrics.loss < 0.5 or params.model = 'mlp'", is asked of the studio. Raises Refused for one
         that cannot be read.
         """
-        from zaffre.core.details_of_run import state_of
-        from zaffre.core.run import Run
-        from zaffre.errors import NotFound
-
-        after: Optional[str] = None
-        while True:
-            try:
-                page = self.workspace.client.get(
-                    f"{self.workspace.path}/runs",
-                    experiment=self.name,
-                    status=state_of(status) if status else None,
-                    filter=filter,
-                    limit=100,
-                    after=after,
-                )
-            except NotFound:
-                self.workspace.get_details()  # an experiment without runs is none yet; a missing workspace is an error
-                return
-            for one in page["runs"]:
-                if one.get("parent") and not include_children:
-                    continue
-                if has(one.get("tags") or {}, tags) and has(one.get("properties") or {}, properties):
-                    run = Run.from_json(self, one)
-                    if type in (None, run.type):
-                        yield run
-            after = page.get("next")
-            if not after:
-                return
+        return runs_of(
+            self.workspace,
+            type,
+            tags,
+            properties,
+            experiment=self,
+            status=status,
+            filter=filter,
+            include_children=include_children,
+        )
 
     def get_portal_url(self) -> str:
         """The page of the experiment."""
@@ -273,6 +255,41 @@ class Experiment:
 
 def _texts(given: Optional[Mapping[str, Any]]) -> Dict[str, str]:
     return {str(key): str(value) for key, value in (given or {}).items()}
+
+
+def runs_of(
+    workspace: "Workspace",
+    type: Optional[str],
+    tags: Wanted,
+    properties: Wanted,
+    *,
+    experiment: Optional[Experiment] = None,
+    status: Optional[str] = None,
+    filter: Optional[str] = None,
+    include_children: bool,
+) -> Iterator["Run"]:
+    """Runs of an experiment, or of all, page by page. Raises Refused for a filter that cannot be read."""
+    from zaffre.core.details_of_run import state_of
+    from zaffre.core.run import Run
+
+    asked = {"experiment": experiment.name if experiment else None, "filter": filter}
+    state, after = state_of(status) if status else None, None
+    while True:
+        try:
+            page = workspace.client.get(f"{workspace.path}/runs", status=state, limit=100, after=after, **asked)
+        except NotFound:
+            workspace.get_details()  # an experiment without runs is none yet; a missing workspace is an error
+            return
+        for one in page["runs"]:
+            if one.get("parent") and not include_children:
+                continue
+            if has(one.get("tags") or {}, tags) and has(one.get("properties") or {}, properties):
+                run = Run.from_json(experiment or Experiment(workspace, one["experiment"]), one)
+                if type in (None, run.type):
+                    yield run
+        after = page.get("next")
+        if not after:
+            return
 
 
 def has(found: Mapping[str, str], wanted: Wanted) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
+
+from zaffre.errors import UserErrorException
 
 #: The node tells each input's folder under its name as it was given.
 _PREFIX = "AZUREML_DATAREFERENCE_"
@@ -33,6 +36,42 @@ class InputDataset:
         if name.startswith("__"):  # copying and pickling ask for these before there is a folder
             raise AttributeError(name)
         return getattr(self._folder, name)
+
+    def mount(self, mount_point: Optional[str] = None) -> "InputDataset":
+        """It is there already: the folder is the `mount_point`, also in a `with` block."""
+        return self
+
+    @property
+    def mount_point(self) -> str:
+        return str(self._folder)
+
+    def start(self) -> None:
+        """Nothing: the files were there before the script."""
+
+    stop = start
+
+    def __enter__(self) -> "InputDataset":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def download(self, target_path: Optional[str] = None, overwrite: bool = False) -> List[str]:
+        """The paths of its files; with `target_path` those of copies below that folder.
+
+        Raises UserErrorException for a file that is there, unless `overwrite`.
+        """
+        if target_path is None:
+            return [str(self._folder / path) for path in self.to_path()]
+        made = []
+        for path in self.to_path():
+            target = Path(target_path) / path
+            if target.exists() and not overwrite:
+                raise UserErrorException(f"{target} is there already.", hint="To replace it: overwrite=True.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(str(self._folder / path), str(target))
+            made.append(str(target))
+        return made
 
     def to_path(self) -> List[str]:
         """The relative paths of its files."""

@@ -27,15 +27,16 @@ class Workspace:
     def __init__(
         self,
         name: Optional[str] = None,
-        *,
-        client: Optional[Client] = None,
+        resource_group: Optional[str] = None,
         workspace_name: Optional[str] = None,
         auth: Any = None,
+        *,
+        client: Optional[Client] = None,
         subscription_id: Optional[str] = None,
-        resource_group: Optional[str] = None,
     ) -> None:
-        """Without `client` the same as `get(name)`; old scripts say `Workspace(workspace_name=…)`."""
-        self.name: str = name or workspace_name or ""
+        """Without `client` the same as `get(name)`. Old scripts say `Workspace(subscription, group, workspace_name)`:
+        what comes first then is no name."""
+        self.name: str = workspace_name or name or ""
         if client is None:
             found = Workspace.get(self.name or None)
             self.name, client = found.name, found.client
@@ -61,12 +62,16 @@ class Workspace:
         return cls._of(login)
 
     @classmethod
-    def from_config(cls, path: Optional[str] = None, auth: Any = None) -> "Workspace":
+    def from_config(
+        cls, path: Optional[str] = None, auth: Any = None, _logger: Any = None, _file_name: Optional[str] = None
+    ) -> "Workspace":
         """The workspace that a config file names; without a file, the one of the environment or the login.
 
         `.zaffre/config.json`, `.azureml/config.json` and `config.json` are looked for in `path` or the current
         folder, then in each parent. Raises ConfigError that names the places, and as `get`.
         """
+        if _file_name:
+            path = str(Path(path or ".", _file_name))
         file, searched = config.find_workspace_file(path)
         if file is not None:
             named = config.read_workspace_file(file)
@@ -111,8 +116,12 @@ class Workspace:
         exist_ok: bool = False,
         url: Optional[str] = None,
         token: Optional[str] = None,
+        **_: Any,
     ) -> "Workspace":
-        """Found a workspace whose owner you are. Raises Refused when there is one, unless `exist_ok`."""
+        """Found a workspace whose owner you are. Raises Refused when there is one, unless `exist_ok`.
+
+        A subscription, a group, a location and what else a cloud wants to know are taken and mean nothing.
+        """
         from zaffre.errors import Conflict, Invalid
 
         login = config.find_login(url=url, token=token)
@@ -133,18 +142,25 @@ class Workspace:
         return made
 
     @staticmethod
-    def list(*, url: Optional[str] = None, token: Optional[str] = None) -> "Dict[str, Workspace]":
-        """Your workspaces by name."""
+    def list(
+        subscription_id: Optional[str] = None,
+        auth: Any = None,
+        resource_group: Optional[str] = None,
+        *,
+        url: Optional[str] = None,
+        token: Optional[str] = None,
+    ) -> "Dict[str, Workspace]":
+        """Your workspaces by name, of whatever subscription."""
         login = config.find_login(url=url, token=token)
         client = Client(login.url, login.token)
         found = client.get("/api/v1/workspaces")["workspaces"]
         return {one["slug"]: Workspace(one["slug"], client=client) for one in found}
 
-    def write_config(self, path: Optional[str] = None, file_name: str = "config.json") -> str:
+    def write_config(self, path: Optional[str] = None, file_name: Optional[str] = None) -> str:
         """Write `.zaffre/config.json` below `path` or here, so that `from_config` finds this workspace; no token."""
         folder = Path(path or ".").expanduser() / ".zaffre"
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / file_name
+        file = folder / (file_name or "config.json")
         if file.absolute() == config.login_file():
             raise ConfigError(f"{file} holds your logins.", hint="Write the config into a project's folder.")
         file.write_text(json.dumps({"workspace_name": self.name, "url": self.client.url}, indent=2) + "\n", "utf-8")

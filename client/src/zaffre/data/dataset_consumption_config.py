@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
     from zaffre.core.dataset import FileDataset
@@ -21,8 +22,18 @@ class DatasetConsumptionConfig:
         """name:version of the dataset."""
         return self.dataset.reference
 
-    def as_mount(self) -> "DatasetConsumptionConfig":
+    def as_mount(self, path_on_compute: Optional[str] = None) -> "DatasetConsumptionConfig":
+        """The word of a script becomes the path of the folder; the studio chooses it, and warns of a path here."""
+        _warn_of(path_on_compute)
         return DatasetConsumptionConfig(self.name, self.dataset, "mount")
 
-    def as_download(self) -> "DatasetConsumptionConfig":
+    def as_download(self, path_on_compute: Optional[str] = None) -> "DatasetConsumptionConfig":
+        """As `as_mount`."""
+        _warn_of(path_on_compute)
         return DatasetConsumptionConfig(self.name, self.dataset, "download")
+
+
+def _warn_of(path: Optional[str]) -> None:
+    if path:
+        told = f"The path {path} has no effect: the studio chooses the folder, and the script is told of it."
+        warnings.warn(told, UserWarning, stacklevel=3)
