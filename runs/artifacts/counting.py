@@ -3,7 +3,7 @@
 import threading
 import time
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -46,13 +46,54 @@ class FileText:
             return 0, 1
         block = bisect_left(self.counts, line - 1)
         before = self.counts[block - 1] if block else 0
-        ends = ends_in(self.read(block * BLOCK, min((block + 1) * BLOCK, self.length)))
-        return block * BLOCK + int(ends[line - before - 2]) + 1, line
+        start = self._begin(block)
+        ends = ends_in(self.read(start, self._begin(block + 1)))
+        return start + int(ends[line - before - 2]) + 1, line
 
     def line_at(self, offset: int) -> int:
-        block = offset // BLOCK
+        block = self._block(offset)
         before = self.counts[block - 1] if block else 0
-        return before + self.read(block * BLOCK, offset).count(b"\n") + 1
+        return before + self.read(self._begin(block), offset).count(b"\n") + 1
+
+    def _block(self, offset: int) -> int:
+        return offset // BLOCK
+
+    def _begin(self, block: int) -> int:
+        return min(block * BLOCK, self.length)
+
+
+@dataclass(frozen=True)
+class WideText(FileText):
+    """A file of UTF-16, as some programs of Windows write text: read as the same text in UTF-8, block by block."""
+
+    codec: str
+    #: Where each block ends as UTF-8.
+    ends: "array[int]"
+
+    def read(self, start: int, end: int) -> bytes:
+        found, block = [], self._block(start)
+        while block < len(self.ends) and self._begin(block) < end:
+            held = b"".join(blobs.read_part(self.sha256, block * BLOCK, (block + 1) * BLOCK))
+            begin = self._begin(block)
+            found.append(narrow(held, self.codec, first=block == 0)[max(0, start - begin) : end - begin])
+            block += 1
+        return b"".join(found)
+
+    def _block(self, offset: int) -> int:
+        return bisect_right(self.ends, offset)
+
+    def _begin(self, block: int) -> int:
+        return self.ends[min(block, len(self.ends)) - 1] if block else 0
+
+
+def codec_of(data: bytes) -> str:
+    """The codec of a text that begins with these bytes and says that it is UTF-16, else nothing."""
+    return {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(data[:2], "")
+
+
+def narrow(data: bytes, codec: str, *, first: bool) -> bytes:
+    """UTF-16 as UTF-8, without the mark of a `first` piece. A letter that the piece cuts becomes two odd ones."""
+    return data[2 if first else 0 :].decode(codec, "replace").encode()
 
 
 class Counting:
@@ -62,6 +103,9 @@ class Counting:
         self._sha256 = sha256
         self._pieces: Iterator[bytes] | None = None
         self._counts: array[int] = array("q")
+        self._codec = ""
+        #: Where the blocks of a text in UTF-16 end as UTF-8.
+        self._ends: array[int] = array("q")
         self._turn = threading.Lock()
         #: Bytes that were counted, and the whole once it is known.
         self.done = 0
@@ -76,12 +120,12 @@ class Counting:
             return None
         try:
             if self.text is None and self._count(until, stopped):
-                self.text = FileText(self._sha256, self.done, self._counts)
+                self.text = self._whole()
                 self._pieces = None
             return self.text
         except Exception:
             # From the beginning for who asks next: somebody may have sent the file again.
-            self._pieces, self._counts, self.done = None, array("q"), 0
+            self._pieces, self._counts, self._ends, self.done = None, array("q"), array("q"), 0
             raise
         finally:
             self._turn.release()
@@ -91,12 +135,22 @@ class Counting:
             self._pieces = blobs.read(self._sha256)
         ended = self._counts[-1] if self._counts else 0
         for piece in self._pieces:
-            ended += piece.count(b"\n")
+            if not self._counts:
+                self._codec = codec_of(piece)
+            text = narrow(piece, self._codec, first=not self._counts) if self._codec else piece
+            if self._codec:
+                self._ends.append((self._ends[-1] if self._ends else 0) + len(text))
+            ended += text.count(b"\n")
             self._counts.append(ended)
             self.done += len(piece)
             if time.monotonic() > until or stopped():
                 return False
         return True
+
+    def _whole(self) -> FileText:
+        if not self._codec:
+            return FileText(self._sha256, self.done, self._counts)
+        return WideText(self._sha256, self._ends[-1], self._counts, self._codec, self._ends)
 
 
 def counting_of(sha256: str) -> Counting:

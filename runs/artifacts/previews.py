@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from runs.artifacts.counting import codec_of, narrow
 from runs.artifacts.queries import get_artifact
 from studio.kernel import addresses, blobs
 from studio.kernel.actors import Actor
@@ -100,11 +101,15 @@ def read_rows(
     found = get_artifact(slug, run_id, path, actor=actor)
     data = b"".join(blobs.read_part(found.sha256, min(start, found.size), min(start + MOST_TEXT, found.size)))
     whole = start + len(data) >= found.size
+    codec = codec_of(b"".join(blobs.read_part(found.sha256, 0, 2)))
+    text = narrow(data, codec, first=start == 0) if codec else data
     if delimiter not in tuple(DELIMITERS):
-        delimiter = _delimiter(found.path, data)
-    rows, used = _rows(data, delimiter, whole=whole)
-    if not rows and data:
+        delimiter = _delimiter(found.path, text)
+    rows, used = _rows(text, delimiter, whole=whole)
+    if not rows and text:
         raise Invalid(f"A row is longer than {MOST_TEXT} bytes: this is no table.", code="bad_table")
+    if codec:
+        used = (0 if start else 2) + len(text[:used].decode().encode(codec))
     after = start + used
     return {
         "rows": rows,

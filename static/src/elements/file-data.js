@@ -1,6 +1,6 @@
 // JSON as a tree, tables of text and of Parquet. Whatever stands in a file becomes the text of a node, never markup.
 import { ask, say } from "../wire.js";
-import { part } from "./file-kinds.js";
+import { decode, part } from "./file-kinds.js";
 import { showText } from "./file-text.js";
 
 const BRANCHES = 100; // members of an object that are put into the page at once
@@ -10,7 +10,7 @@ const CELL = 300;
 // --- JSON ----------------------------------------------------------------------------------------------
 
 export async function showJson(place, file, signal) {
-  const text = new TextDecoder().decode(file.size ? await part(file.address, 0, file.size, signal) : new Uint8Array());
+  const text = decode(file.size ? await part(file.address, 0, file.size, signal) : new Uint8Array());
   let value;
   try {
     value = JSON.parse(text);

@@ -36,6 +36,10 @@ const LANGUAGES = {
 };
 export const languageOf = (path) => LANGUAGES[ending(path)];
 
+/** How the bytes of a text are written: programs of Windows begin UTF-16 with a mark. */
+export const codecOf = (data) => ({ "255,254": "utf-16le", "254,255": "utf-16be" })[String(data.slice(0, 2))] || "utf-8";
+export const decode = (data) => new TextDecoder(codecOf(data)).decode(data);
+
 /** Bytes [from, to) of a file. */
 export async function part(address, from, to, signal) {
   const answer = await fetch(address, { headers: { Range: `bytes=${from}-${to - 1}` }, signal });

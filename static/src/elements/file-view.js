@@ -1,6 +1,6 @@
 // <file-view>: one file of a run, shown by its kind (file-kinds.js), with what one does with a file beside it.
 import { ask, bytes, say } from "../wire.js";
-import { MOST, ending, kindOf, part } from "./file-kinds.js";
+import { MOST, codecOf, ending, kindOf, part } from "./file-kinds.js";
 import { showText } from "./file-text.js";
 
 const SNIFFED = 4096;
@@ -184,6 +184,7 @@ async function sizeOf(address, signal) {
 async function isText(file, signal) {
   if (!file.size) return true;
   const data = await part(file.address, 0, Math.min(SNIFFED, file.size), signal);
+  if (codecOf(data) !== "utf-8") return true;
   if (data.includes(0)) return false;
   try {
     // The last letter may be cut in two.

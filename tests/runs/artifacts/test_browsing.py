@@ -187,9 +187,10 @@ def rows(api, running: Running, path: str, **asked: object):
     return api("rio").get(f"{running.user}/rows/{path}", asked)
 
 
-def test_a_table_is_read_page_by_page_with_quoted_cells(api, running, keep):
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_a_table_is_read_page_by_page_with_quoted_cells(api, running, keep, codec):
     lines = ["id,text", *(f'{at},"a ""b"", {at}\nsecond"' for at in range(450))]
-    keep({"t.csv": "\ufeff".encode() + "\n".join(lines).encode()})
+    keep({"t.csv": ("\ufeff" + "\n".join(lines)).encode(codec)})
     got, start, delimiter = [], 0, ""
     while start is not None:
         told = rows(api, running, "t.csv", start=start, delimiter=delimiter).json()

@@ -71,6 +71,22 @@ async def test_windows_of_a_file(person, running, keep, monkeypatch, block):
     assert text and [text.line_at(at) for at in (0, 6, 7, text.length - 1)] == [1, 1, 2, 5001]
 
 
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+async def test_a_text_of_windows_is_read_as_any_other(person, running, keep, monkeypatch, codec):
+    """UTF-16, in blocks as small as they come: windows, its end, a search, and how much there is."""
+    monkeypatch.setattr(blobs, "PIECE", 100)
+    monkeypatch.setattr(counting, "BLOCK", 100)
+    plain = "".join(f"{number}: 学習 loss=0.{number}\r\n" for number in range(1, 401)) + "😀 no end"
+    await ask(lambda: keep("t.txt", ("\ufeff" + plain).encode(codec)))
+    for number in (1, 2, 100, 400):
+        told = await page(person, running, "t.txt", f"line={number}&count=1")
+        assert (told["first"], told["lines"]) == (number, [f"{number}: 学習 loss=0.{number}"])
+    end = await page(person, running, "t.txt", "count=2")
+    assert (end["lines"], end["total"], end["open"]) == (["400: 学習 loss=0.400", "😀 no end"], 401, True)
+    assert end["length"] == len(plain.encode())
+    assert [hit["line"] for hit in (await found(person, running, "t.txt", "q=loss%3D0.33"))["hits"]][:2] == [33, 330]
+
+
 @pytest.mark.parametrize("data", [b"", b"\n", b"x", b"x\n", b"\n\n\n"])
 async def test_short_files(person, running, keep, data):
     await ask(lambda: keep("t.txt", data))
@@ -81,7 +97,7 @@ async def test_short_files(person, running, keep, data):
 
 
 async def test_bytes_that_are_no_text_are_lines_all_the_same(person, running, keep):
-    await ask(lambda: keep("t.log", b"\xff\xfe\0\x1b[31mred\x1b[0m\n\x80" + b"ab" * 3_000_000 + b"\n<script>\n"))
+    await ask(lambda: keep("t.log", b"\xfe\xfd\0\x1b[31mred\x1b[0m\n\x80" + b"ab" * 3_000_000 + b"\n<script>\n"))
     told = await page(person, running, "t.log", "line=1&count=1")
     assert told["lines"] == ["\ufffd\ufffd\0\x1b[31mred\x1b[0m"]
     giant = await page(person, running, "t.log", "line=2")
