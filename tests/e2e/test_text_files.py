@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.test_lost import LOST, Wire
 from tests.stack.running import Studio
 
 if TYPE_CHECKING:
@@ -37,6 +38,24 @@ place.write_text("another file\\n")
 """
 
 
+def test_a_file_is_followed_after_the_connection_came_back(page: "Page", studio: Studio):
+    body = {"kind": "interactive", "experiment": "first", "name": "follows"}
+    run = studio.ask("POST", f"{studio.ws}/runs", body).json["id"]
+    keep(studio, run, "logs/w.log", b"first\n")
+    wire = Wire(page)
+    page.goto(f"/w/{studio.known['workspace']}/runs/{run}/outputs?file=logs/w.log")
+    view = page.locator("file-view log-view")
+    view.get_by_text("first", exact=True).wait_for()
+    wire.cut()
+    page.get_by_text(LOST).wait_for()
+    keep(studio, run, "logs/w.log", b"first\nwritten meanwhile\n")
+    wire.mend()
+    page.get_by_text(LOST).wait_for(state="hidden")
+    view.get_by_text("written meanwhile").wait_for()
+    keep(studio, run, "logs/w.log", b"first\nwritten meanwhile\nand after\n")
+    view.get_by_text("and after").wait_for()
+
+
 def keep(studio: Studio, run: str, path: str, data: bytes) -> None:
     """A file of the run, or other bytes for it."""
     sha256 = hashlib.sha256(data).hexdigest()
@@ -53,6 +72,7 @@ def test_a_large_text_file_is_searched_and_linked_to(page: "Page", studio: Studi
     lines[314_158] = "the needle lies here"
     keep(studio, run, "outputs/large.txt", "\n".join(lines).encode() + b"\n")
     keep(studio, run, "outputs/train.py", b"import zaffre  # a note\n" + b"x = 1\n" * 700)
+    keep(studio, run, "outputs/windows.txt", "of another system\r\n".encode("utf-16"))
     keep(studio, run, "outputs/odd.bin", b"\0\xff\x1b]0;title\x07 plain <script>alert(1)</script>\n" + b"y" * 3_000_000)
     place = f"/w/{studio.known['workspace']}/runs/{run}/outputs"
     page.goto(f"{place}?file=outputs/large.txt")
@@ -69,11 +89,14 @@ def test_a_large_text_file_is_searched_and_linked_to(page: "Page", studio: Studi
     assert "find=" not in page.url and "#" not in page.url
     view.get_by_role("button", name="Jump to end").click()
     view.locator('[data-line="701"]').wait_for()
+    page.get_by_role("tree").get_by_role("link", name="windows.txt").click()
+    view.locator('[data-line="1"]').get_by_text("of another system").wait_for()
     # Bytes that are no text: to who asks for them, without what steers a terminal, and never as markup.
     page.get_by_role("tree").get_by_role("link", name="odd.bin").click()
     view.get_by_role("button", name="Show it as text").click()
     view.get_by_text("plain <script>alert(1)</script>").wait_for()
     view.get_by_text("more of this line, in the download").wait_for()
+    page.go_back()
     page.go_back()
     view.locator('[data-line="1"] .t-word').get_by_text("import").wait_for()
     for width in (1440, 390):

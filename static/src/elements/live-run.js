@@ -199,6 +199,9 @@ class LiveRun extends HTMLElement {
       opened: () => {
         const log = this.tail && this.tail.end >= 0 ? this.tail.end : -1;
         this.socket.send(JSON.stringify({ t: "hello", seq: this.board ? this.seq : Number.MAX_SAFE_INTEGER, log }));
+        // Files are not told again: what came meanwhile rang for nobody here.
+        if (this.missed) this.filesLater ||= setTimeout(() => this.files(), TOGETHER);
+        this.missed = false;
       },
       frame: (frame) => this.frame(frame),
       lost: () => {
@@ -207,6 +210,7 @@ class LiveRun extends HTMLElement {
           return this.banner(false);
         }
         this.banner(true);
+        this.missed = true;
         this.poll().catch(() => null);
       },
       refused: () => FINAL.includes(this.status) || location.reload(),
