@@ -122,6 +122,8 @@ def _comparison() -> dict[str, str]:
         "cmp_groups_left": _("{count} small groups are not drawn."),
         "cmp_group": _("Group by"),
         "cmp_unseen": _("All runs are hidden. Press the eye of one to see it."),
+        "cmp_row": _("1 row"),
+        "cmp_rows": _("{count} rows"),
         "cmp_unseen1": _("1 run is hidden."),
         "cmp_unseenmany": _("{count} runs are hidden."),
         "cmp_astable": _("As a table"),

@@ -96,11 +96,13 @@ def test_an_eye_hides_a_run_on_every_tab_and_in_a_report(page: "Page", studio: S
     rows = page.locator(".merged tbody tr:visible")
     rows.first.wait_for()
     assert rows.count() == 4
+    page.get_by_text("4 rows", exact=True).wait_for()  # not those of the hidden run
     slider = page.get_by_label("Step")
     slider.press("Home")
     page.locator(".merged tbody tr:visible").nth(2).wait_for(state="detached")
     log(studio, three[2], items=[{"key": "errors", "kind": "table", "value": {"n": [3]}, "step": 3}])
-    page.get_by_text("7 rows").wait_for()
+    page.locator(".merged tbody tr").nth(6).wait_for(state="attached")
+    page.get_by_text("2 rows", exact=True).wait_for()
     assert rows.count() == 2 and "step 1" in page.locator(".merged output").inner_text()
     for tab in ("Parallel coordinates", "Box", "Scatter"):
         page.get_by_role("link", name=tab).click()

@@ -28,6 +28,7 @@ function paint(list) {
     chip.querySelector("[data-eye]")?.setAttribute("aria-pressed", String(seen));
   }
   for (const row of part.querySelectorAll(".merged tr[data-run]")) row.classList.toggle("unseen", unseen.has(row.dataset.run));
+  for (const table of part.querySelectorAll("table-steps.merged")) table.count();
   for (const head of part.querySelectorAll(".compare-table thead th[data-run]")) {
     const off = unseen.has(head.dataset.run);
     if (!off && !head.closest("table").querySelector(".unseen")) continue;

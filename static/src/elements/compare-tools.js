@@ -228,8 +228,14 @@ class TableSteps extends HTMLElement {
       const last = new Map();
       for (const { dataset } of rows) if (dataset.step !== "" && Number(dataset.step) <= wanted) last.set(dataset.run, Math.max(last.get(dataset.run) ?? -Infinity, Number(dataset.step)));
       for (const row of rows) row.hidden = wanted !== undefined && (row.dataset.step === "" || Number(row.dataset.step) !== last.get(row.dataset.run));
+      this.count();
     };
     slidden(this, slider, steps, show);
+  }
+  /** Say how many rows are seen: those of the step, of runs that are not hidden (compare-eyes.js). */
+  count() {
+    const count = this.querySelectorAll("tbody tr:not([hidden], .unseen)").length;
+    this.querySelector("h2 em").textContent = count === 1 ? say("cmp_row") : say("cmp_rows", { count });
   }
 }
 
