@@ -8,7 +8,7 @@ from studio.kernel.actors import Actor
 from studio.kernel.errors import NotFound
 from workspace.access import get_workspace, role_of
 from workspace.accounts.models import User
-from workspace.accounts.queries import list_users, require_site_admin, user_of
+from workspace.accounts.queries import list_users, require_person, require_site_admin, user_of
 from workspace.models import Membership, Workspace
 
 
@@ -30,7 +30,10 @@ class Person:
 
 def my_workspaces(*, actor: Actor) -> QuerySet[Membership]:
     """Return the actor's memberships with their workspaces, by name: `.workspace` and `.role` of each."""
-    return Membership.objects.filter(user=user_of(actor)).select_related("workspace").order_by("workspace__name", "pk")
+    require_person(actor=actor)
+    # Every page asks it: a closed account finds nothing, without a statement of its own.
+    mine = Membership.objects.filter(user=actor.user_id or 0, user__is_active=True)
+    return mine.select_related("workspace").order_by("workspace__name", "pk")
 
 
 def read_settings(slug: str, *, actor: Actor) -> Settings:

@@ -64,18 +64,20 @@ def stamp_of(*, actor: Actor) -> str:
 
 
 def user_of(actor: Actor) -> User:
-    """Return the row of the acting person.
-
-    Raises Unauthenticated for nobody, Forbidden for a machine: an account is a person's own.
-    """
-    if actor.kind == "anonymous":
-        raise Unauthenticated("Log in, or send a token in the Authorization header.")
-    if not actor.is_user:
-        raise Forbidden("An account belongs to a person: log in, or send a personal token.")
+    """Return the row of the acting person. Raises as `require_person`, and Unauthenticated for a closed account."""
+    require_person(actor=actor)
     user = User.objects.filter(pk=actor.user_id or 0, is_active=True).first()
     if user is None:
         raise Unauthenticated("This account is closed.")
     return user
+
+
+def require_person(*, actor: Actor) -> None:
+    """Raises Unauthenticated for nobody, Forbidden for a machine: an account is a person's own."""
+    if actor.kind == "anonymous":
+        raise Unauthenticated("Log in, or send a token in the Authorization header.")
+    if not actor.is_user:
+        raise Forbidden("An account belongs to a person: log in, or send a personal token.")
 
 
 def require_site_admin(actor: Actor) -> None:
