@@ -42,6 +42,7 @@ import "./elements/run-edits.js";
 import "./frame.js";
 import "./keys.js";
 import "./palette.js";
+import "./places.js";
 
 // The page's policy allows neither injected styles nor evaluated text.
 htmx.config.includeIndicatorStyles = false;
