@@ -1,4 +1,5 @@
 // The frame's behaviour: drawer, menus, dialogs, forms that send when a choice changes.
+import { dialog } from "./dialogs.js";
 
 const side = () => document.getElementById("side");
 
@@ -6,7 +7,7 @@ document.addEventListener("click", (event) => {
   const at = event.target.closest("[data-dialog],[data-close],[data-drawer],[data-fold]");
   if (at?.dataset.dialog) {
     event.preventDefault();
-    document.getElementById(at.dataset.dialog)?.showModal();
+    dialog(at.dataset.dialog)?.showModal();
   } else if (at && "close" in at.dataset) {
     at.closest("dialog")?.close();
   } else if (at && "drawer" in at.dataset) {

@@ -1,4 +1,5 @@
 // Keys of the pages. Never caught while somebody types.
+import { dialog } from "./dialogs.js";
 
 const typing = (node) => node.closest?.("input,textarea,select,[contenteditable]");
 let going = 0;
@@ -35,7 +36,7 @@ document.addEventListener("keydown", (event) => {
       event.preventDefault();
       box.focus();
     }
-  } else if (event.key === "?") document.getElementById("keys")?.showModal();
+  } else if (event.key === "?") dialog("keys")?.showModal();
   else if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
 });

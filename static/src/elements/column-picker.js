@@ -44,10 +44,9 @@ function sought(typed) {
   return [(name) => words.every((word) => name.toLowerCase().includes(word)), (name) => inOrder(name.toLowerCase())];
 }
 
-/** Open it for the `columns` or the `group` of a table, which lends its words and its wire. */
-export async function open(table, what, lent) {
+/** Open it in a dialog for the `columns` or the `group` of a table, which lends its words and its wire. */
+export async function open(dialog, table, what, lent) {
   say = lent.say;
-  const dialog = table.querySelector("#pick");
   const told = JSON.parse(document.getElementById("table-columns").textContent);
   const experiment = table.dataset.experiment;
   dialog.querySelector("#pick-title").textContent = say(what);

@@ -135,7 +135,7 @@ class Strip {
       return card;
     }
     const chart = document.createElement("series-chart");
-    for (const [name, value] of Object.entries({ ws: this.table.dataset.ws, metric: key, runs: said, height: 140 })) chart.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ ws: this.table.dataset.ws, metric: key, runs: said, height: 140, plain: "" })) chart.setAttribute(name, value);
     card.append(chart);
     return card;
   }

@@ -85,7 +85,7 @@ function menu(chart) {
     chart.rebuild();
   }, "");
   const legendToo = button(say("chartlegend"), () => {
-    chart.own.legend = !(chart.own.legend ?? chart.keyed.length > 1);
+    chart.own.legend = !keyed(chart);
     legendToo.setAttribute("aria-pressed", String(chart.own.legend));
     legend(chart);
   }, "");
@@ -106,7 +106,7 @@ function menu(chart) {
   whole.append(top, list);
   whole.addEventListener("toggle", () => {
     log.setAttribute("aria-pressed", String(chart.logy));
-    legendToo.setAttribute("aria-pressed", String(chart.own.legend ?? chart.keyed.length > 1));
+    legendToo.setAttribute("aria-pressed", String(keyed(chart)));
   });
   whole.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !whole.open) return;
@@ -129,8 +129,11 @@ function onlyOne(chart) {
 
 // --- legend -----------------------------------------------------------------------------------------
 
+/** Whether it shows its legend: as its menu says, else where there is something to tell apart and nothing else does (`plain`). */
+const keyed = (chart) => chart.own.legend ?? (chart.keyed.length > 1 && !chart.hasAttribute("plain"));
+
 export function legend(chart) {
-  const wanted = chart.own.legend ?? chart.keyed.length > 1;
+  const wanted = keyed(chart);
   chart.keys.hidden = !wanted;
   if (!wanted) return chart.keys.replaceChildren();
   const drawn = chart.drawn;
