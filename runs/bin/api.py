@@ -24,14 +24,15 @@ class ArchiveIn(serializers.Serializer):
 
 
 class Bin(APIView):
-    """What was deleted and can be restored: {runs, count}, a hundred of them, ?page= for more."""
+    """What was deleted and can be restored: {runs, count}, a hundred of them, ?page= for more; ?filter= as for runs."""
 
     def get(self, request: Request, ws: str) -> Response:
         word = request.query_params.get("page", "1")
         if not (word.isascii() and word.isdigit() and 0 < len(word) < 7):
             raise Invalid("page is a number from 1.", field="page")
-        entries = queries.list_bin(ws, actor=actor_of(request), page=int(word))
-        count = queries.count_bin(ws, actor=actor_of(request))
+        wanted = request.query_params.get("filter", "").replace("\0", "")
+        entries = queries.list_bin(ws, actor=actor_of(request), page=int(word), filter=wanted)
+        count = queries.count_bin(ws, actor=actor_of(request), filter=wanted)
         return Response({"runs": [_out(one) for one in entries], "count": count})
 
 

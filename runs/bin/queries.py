@@ -15,10 +15,12 @@ from django.db.models import F, Func, IntegerField, QuerySet, Sum
 from django.utils import timezone
 
 from runs.children import trees
+from runs.filters import Tree, parse_tree
 from runs.logs.models import LogChunk
 from runs.metrics.models import MetricChunk, MetricItem
 from runs.models import Run
 from runs.queries import get_run
+from runs.search import condition, look
 from studio.kernel import store
 from studio.kernel.actors import Actor
 from workspace.access import can, get_workspace
@@ -93,11 +95,15 @@ def freed(slug: str, run_ids: Sequence[str], *, actor: Actor) -> Freed:
     return _freed(workspace, {"all": all_of_them})["all"]
 
 
-def list_bin(slug: str, *, actor: Actor, page: int = 1) -> list[Binned]:
-    """The recycle bin, the last deleted first: one entry for what went together, `PAGE` of them."""
+def list_bin(slug: str, *, actor: Actor, page: int = 1, filter: str = "") -> list[Binned]:
+    """The recycle bin, the last deleted first: one entry for what went together, `PAGE` of them.
+
+    `filter`: of the runs that were deleted themselves, as the tables of runs read it. Raises Invalid `bad_filter`.
+    """
     workspace = get_workspace(slug, actor=actor, action="run.read")
     start = PAGE * (max(1, page) - 1)
-    return _binned(workspace, list(_roots(workspace)[start : start + PAGE]), actor=actor)
+    roots, tree = _fitting(workspace, filter)
+    return _binned(workspace, look(tree, lambda: list(roots[start : start + PAGE])), actor=actor)
 
 
 def get_binned(slug: str, run_id: str, *, actor: Actor) -> Binned | None:
@@ -109,9 +115,16 @@ def get_binned(slug: str, run_id: str, *, actor: Actor) -> Binned | None:
     return _binned(run.workspace, list(rows), actor=actor)[0]
 
 
-def count_bin(slug: str, *, actor: Actor) -> int:
-    """How many entries the bin has."""
-    return _roots(get_workspace(slug, actor=actor, action="run.read")).count()
+def count_bin(slug: str, *, actor: Actor, filter: str = "") -> int:
+    """How many entries the bin has. Raises as `list_bin` does."""
+    roots, tree = _fitting(get_workspace(slug, actor=actor, action="run.read"), filter)
+    return look(tree, roots.count)
+
+
+def _fitting(workspace: Workspace, filter: str) -> tuple[QuerySet[Run], Tree | None]:
+    tree = parse_tree(filter) if filter.strip() else None
+    roots = _roots(workspace)
+    return (roots if tree is None else roots.filter(condition(tree))), tree
 
 
 def _roots(workspace: Workspace) -> QuerySet[Run]:

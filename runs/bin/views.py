@@ -1,5 +1,7 @@
 """Pages of the recycle bin, and the question before something goes into it or out of it for good."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +15,8 @@ from django.views.decorators.http import require_POST
 from runs import services
 from runs.bin import queries
 from runs.queries import list_by_id
+from runs.tables import forms
+from runs.tables.mistakes import marked
 from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from studio.kernel.posting import post
 from studio.kernel.sizes import size_text
@@ -28,10 +32,15 @@ NAMED = 8
 def listing(request: SignedInRequest, ws: str) -> HttpResponse:
     word = request.GET.get("page", "1")
     page = int(word) if word.isascii() and word.isdigit() and len(word) < 7 else 1
-    entries = queries.list_bin(ws, actor=request.actor, page=page)
-    count = queries.count_bin(ws, actor=request.actor)
+    asked = forms.read({"filter": request.GET.get("filter", "")})
+    shown: dict[str, Any] = {"asked": asked, "all": queries.count_bin(ws, actor=request.actor)}
+    try:
+        count = queries.count_bin(ws, actor=request.actor, filter=asked.filter) if asked.filter else shown["all"]
+        entries = queries.list_bin(ws, actor=request.actor, page=page, filter=asked.filter)
+    except Invalid as error:
+        return render(request, "runs/bin.html", shown | {"wrong": marked(error, asked.filter)}, status=422)
     page = max(1, page)
-    shown = {"entries": entries, "count": count, "page": page, "more": count > page * queries.PAGE}
+    shown |= {"entries": entries, "count": count, "page": page, "more": count > page * queries.PAGE}
     return render(request, "runs/bin.html", shown)
 
 

@@ -208,10 +208,12 @@ def columns(rows: Iterable[Mapping[str, Any]], field: str, *, most: int) -> list
 
 def usual(rows: Sequence[Mapping[str, Any]], *, of_all: bool) -> tuple[Column, ...]:
     """The columns of a table whose address names none: those that say most about its rows."""
+    # Runs of notebooks and other machines have no compute target.
+    last = [key for key in LAST if key != "target" or any(row.get("target") for row in rows)]
     named = (*FIRST, *(("experiment",) if of_all else ()))
     return (
         *(Column("attribute", key) for key in named),
         *(Column("metric", key) for key in columns(rows, "metrics", most=MOST_METRICS)),
         *(Column("param", key) for key in columns(rows, "params", most=MOST_PARAMS)),
-        *(Column("attribute", key) for key in LAST),
+        *(Column("attribute", key) for key in last),
     )

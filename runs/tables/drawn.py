@@ -1,6 +1,6 @@
-"""The cells of a table's rows as HTML: a template takes longer for a thousand cells than for all the rest of the page.
+"""The rows of a table as HTML: a template takes longer for a thousand cells than for all the rest of the page.
 
-Every value goes through `format_html`, which escapes it.
+Every value goes through `format_html`, which escapes it; once for a row, because each call costs more than its values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -18,80 +19,76 @@ from zaffre.protocol import FINAL_STATES
 
 #: Characters of a run's name.
 NAME = 32
+_BEGIN = (
+    '<tr id="r-{}" data-v="{}"{}>'
+    '<td class="pick"><input type="checkbox" value="{}" aria-label="{}"{}>'
+    '<button class="eye" type="button" data-eye aria-pressed="false" aria-label="{}"></button></td>'
+    '<td class="first dot-{}">{}<a class="name" href="{}/{}" title="{}">{}</a>{}</td>'
+)
+_FOLD = '<button class="fold" type="button" aria-expanded="false" data-below aria-label="{}"></button>'
 
 
 class Drawing:
-    """Rows of one workspace; the addresses that they lead to are looked up once."""
+    """Rows of one workspace; what they share is looked up and drawn once."""
 
     def __init__(self, slug: str) -> None:
         self._runs = reverse("runs", args=[slug])
         self._experiments = cache(lambda name: reverse("experiment", args=[slug, name]))
+        self._pill = cache(lambda state: render_to_string("runs/state.html", {"state": state}))
+        self._marks = cache(_marks)
         self._eye = _("Show {name} in charts")
         self._below = _("Runs below {name}")
-        self._marks = {"pinned": _("pinned"), "baseline": _("baseline")}
 
-    def row(self, row: Mapping[str, Any], cells: Sequence[Cell], *, selected: bool) -> dict[str, Any]:
-        """{begin, end, state, marks}: what stands before and after the cell of the state, which the template writes."""
-        at = next((at for at, one in enumerate(cells) if one.kind == "status"), len(cells))
-        drawn = [self._cell(row, one) for one in cells]
-        return {
-            "begin": format_html("{}{}", self._head(row, selected), _joined(drawn[:at])),
-            "end": _joined(drawn[at + 1 :]),
-            "state": cells[at].text if at < len(cells) else "",
-            "marks": format_html_join("", " {}", ((word,) for word, on in _attributes(row) if on)),
-        }
-
-    def _head(self, row: Mapping[str, Any], selected: bool) -> SafeString:
+    def row(self, row: Mapping[str, Any], cells: Sequence[Cell], version: str, *, selected: bool) -> SafeString:
+        """The row of a run; `version` is the word that changes with what is seen of it."""
         name = row["name"]
-        fold = format_html(
-            '<button class="fold" type="button" aria-expanded="false" data-below aria-label="{}"></button>',
-            self._below.format(name=name),
-        )
-        marks = format_html_join("", "<em>{}</em>", ((said,) for mark, said in self._marks.items() if row[mark]))
-        return format_html(
-            '<td class="pick"><input type="checkbox" value="{}" aria-label="{}"{}>'
-            '<button class="eye" type="button" data-eye aria-pressed="false" aria-label="{}"></button></td>'
-            '<td class="first dot-{}">{}<a class="name" href="{}/{}" title="{}">{}</a>{}</td>',
-            row["id"],
-            name,
-            format_html(" {}", "checked") if selected else "",
-            self._eye.format(name=name),
-            row["colour"],
-            fold if row["children"] else "",
-            self._runs,
-            row["id"],
-            name,
-            middle(name, NAME),
-            marks,
-        )
+        goes = row["status"] not in FINAL_STATES
+        attributes, marks = self._marks(goes, row["pinned"], row["baseline"])
+        parts: list[Any] = [
+            *(row["id"], version, attributes, row["id"], name, _CHECKED if selected else ""),
+            *(self._eye.format(name=name), row["colour"]),
+            format_html(_FOLD, self._below.format(name=name)) if row["children"] else "",
+            *(self._runs, row["id"], name, middle(name, NAME), marks),
+        ]
+        text = _BEGIN
+        for one in cells:
+            pattern, values = self._cell(row, one)
+            text += pattern
+            parts += values
+        return format_html(text + "</tr>", *parts)
 
-    def _cell(self, row: Mapping[str, Any], cell: Cell) -> SafeString:
+    def _cell(self, row: Mapping[str, Any], cell: Cell) -> tuple[str, tuple[Any, ...]]:
+        """A cell as a pattern and what stands in it."""
         if cell.kind == "number" and cell.delta:
-            return format_html('<td class="n" title="{}">{}<small>{}</small></td>', cell.title, cell.text, cell.delta)
+            return '<td class="n" title="{}">{}<small>{}</small></td>', (cell.title, cell.text, cell.delta)
         if cell.kind == "number" and cell.title:
-            return format_html('<td class="n" title="{}">{}</td>', cell.title, cell.text)
+            return '<td class="n" title="{}">{}</td>', (cell.title, cell.text)
         if cell.kind == "number":
-            return format_html('<td class="n">{}</td>', cell.text)
+            return '<td class="n">{}</td>', (cell.text,)
         if cell.kind == "text" and cell.title:
-            return format_html('<td title="{}">{}</td>', cell.title, cell.text)
+            return '<td title="{}">{}</td>', (cell.title, cell.text)
+        if cell.kind == "status":
+            return "<td>{}</td>", (self._pill("not_responding" if row["reachable"] is False else cell.text),)
         if not cell.text or cell.kind == "text":
-            return format_html("<td>{}</td>", cell.text)
+            return "<td>{}</td>", (cell.text,)
         if cell.kind == "time":
-            return format_html('<td><time-ago at="{}">{}</time-ago></td>', cell.text, cell.text)
+            return '<td><time-ago at="{}">{}</time-ago></td>', (cell.text, cell.text)
         if cell.kind == "duration":
             ended = row["ended"].isoformat() if row["ended"] else ""
-            times = (row["started"].isoformat(), ended)
-            return format_html('<td class="n"><for-time since="{}" until="{}"></for-time></td>', *times)
+            return '<td class="n"><for-time since="{}" until="{}"></for-time></td>', (row["started"].isoformat(), ended)
         if cell.kind == "experiment":
-            return format_html('<td><a href="{}">{}</a></td>', self._experiments(cell.text), middle(cell.text, NAME))
-        return format_html('<td><a class="mono" href="{}/{}">{}</a></td>', self._runs, quote(cell.text), cell.text)
+            return '<td><a href="{}">{}</a></td>', (self._experiments(cell.text), middle(cell.text, NAME))
+        return '<td><a class="mono" href="{}/{}">{}</a></td>', (self._runs, quote(cell.text), cell.text)
 
 
-def _attributes(row: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
-    """What scripts and styles know of a row: whether it goes on, and its marks."""
-    goes = row["status"] not in FINAL_STATES
-    return ("data-goes", goes), ("data-pin", row["pinned"]), ("data-baseline", row["baseline"])
+_CHECKED = format_html(" {}", "checked")
 
 
-def _joined(drawn: Sequence[SafeString]) -> SafeString:
-    return format_html_join("", "{}", ((one,) for one in drawn))
+def _marks(goes: bool, pinned: bool, baseline: bool) -> tuple[SafeString, SafeString]:
+    """What scripts and styles know of a row, and what people read of it."""
+    said = (("data-goes", goes), ("data-pin", pinned), ("data-baseline", baseline))
+    read = ((_("pinned"), pinned), (_("baseline"), baseline))
+    return (
+        format_html_join("", " {}", ((word,) for word, on in said if on)),
+        format_html_join("", "<em>{}</em>", ((word,) for word, on in read if on)),
+    )

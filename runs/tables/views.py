@@ -22,6 +22,7 @@ from runs.tables.drawn import Drawing
 from runs.tables.finding import Found, Place
 from runs.tables.forms import Asked
 from runs.tables.heads import heads, name_head, query_of
+from runs.tables.mistakes import marked
 from runs.tables.words import aggregates, label, picked, words
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
@@ -29,8 +30,6 @@ from studio.kernel.latepages import render_late
 from studio.kernel.posting import post
 from studio.kernel.web import SignedInRequest, signed_in
 
-#: Characters of a filter that are shown around a mistake.
-AROUND = 120
 #: Charts above the table.
 DRAWN = 3
 #: Runs that an address keeps as selected.
@@ -59,6 +58,7 @@ def runs(request: SignedInRequest, ws: str, experiment: str | None = None) -> Ht
         "aggregates": aggregates(),
         "aggregate_word": aggregates()[asked.aggregate],
         "forms": export.KINDS,
+        "colours": range(COLOURS),
         "table_words": words(),
         "selected": request.GET.get("selected", "").split(",")[:MOST_SELECTED],
     }
@@ -69,12 +69,12 @@ def runs(request: SignedInRequest, ws: str, experiment: str | None = None) -> Ht
             return find(place, asked, shown, actor=actor) | {"chips": _chips(asked, shown["view"])}
         except Invalid as error:
             # What only the database finds wrong, such as a regular expression.
-            return {"wrong": _wrong(error, asked.filter)}
+            return {"wrong": marked(error, asked.filter)}
 
     try:
         finding.chosen(place, asked, actor=actor)
     except Invalid as error:
-        return render(request, "runs/runs.html", shown | {"wrong": _wrong(error, asked.filter)}, status=422)
+        return render(request, "runs/runs.html", shown | {"wrong": marked(error, asked.filter)}, status=422)
     return render_late(request, "runs/runs.html", shown, late)
 
 
@@ -85,8 +85,8 @@ def _rows(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) ->
     rows, drawing = [], Drawing(place.workspace.slug)
     for row in found.rows:
         made = cells(row, found.columns, best, held)
-        drawn = drawing.row(row, made, selected=row["id"] in shown["selected"])
-        rows.append({**row, **drawn, "cells": made, "v": version(row, made)})
+        drawn = drawing.row(row, made, version(row, made), selected=row["id"] in shown["selected"])
+        rows.append({"drawn": drawn, "cells": made})
     whole = found.newer is None and found.older is None
     counted = len(rows) if whole else None
     if not whole and not asked.narrowed:
@@ -171,25 +171,6 @@ def _chips(asked: Asked, view: Any) -> list[tuple[str, str]]:
     parts = pieces(asked.filter)
     without = [" and ".join([*parts[:at], *parts[at + 1 :]]) for at in range(len(parts))]
     return [(part, query_of(replace(asked, filter=rest), view)) for part, rest in zip(parts, without, strict=True)]
-
-
-def _wrong(error: Invalid, text: str) -> dict[str, Any]:
-    """The mistake with the text around it, for the page to mark. Raises anew what is none of the filter."""
-    if error.code != "bad_filter":
-        raise error
-    at = error.details.get("position", 0)
-    # The end of the text is marked, too.
-    end = at + (error.details.get("length") or 1)
-    marked = text[at:end] or "\u00a0"
-    before = text[max(0, at - AROUND) : at]
-    return {
-        "message": error.message,
-        "position": at,
-        "length": end - at,
-        "before": ("…" if at > AROUND else "") + before,
-        "part": marked[:AROUND],
-        "after": text[end : end + AROUND],
-    }
 
 
 @signed_in

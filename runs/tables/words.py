@@ -4,34 +4,36 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from runs.tables.columns import ATTRIBUTES, GROUPED, Column
+
+#: What the attributes of a run are called.
+_ATTRIBUTES = {
+    "status": gettext_lazy("Status"),
+    "experiment": gettext_lazy("Experiment"),
+    "user": gettext_lazy("User"),
+    "created": gettext_lazy("Created"),
+    "started": gettext_lazy("Started"),
+    "ended": gettext_lazy("Ended"),
+    "duration": gettext_lazy("Duration"),
+    "target": gettext_lazy("Compute"),
+    "environment": gettext_lazy("Environment"),
+    "number": gettext_lazy("Number"),
+    "kind": gettext_lazy("Kind"),
+    "parent": gettext_lazy("Parent run"),
+    "description": gettext_lazy("Description"),
+    "reason": gettext_lazy("Reason"),
+    "attempt": gettext_lazy("Attempt"),
+    "exit_code": gettext_lazy("Exit code"),
+    "id": gettext_lazy("Id"),
+    "name": gettext_lazy("Run"),
+}
 
 
 def label(column: Column) -> str:
     """The head of a column."""
-    if column.kind != "attribute":
-        return column.label
-    return {
-        "status": _("Status"),
-        "experiment": _("Experiment"),
-        "user": _("User"),
-        "created": _("Created"),
-        "started": _("Started"),
-        "ended": _("Ended"),
-        "duration": _("Duration"),
-        "target": _("Compute"),
-        "environment": _("Environment"),
-        "number": _("Number"),
-        "kind": _("Kind"),
-        "parent": _("Parent run"),
-        "description": _("Description"),
-        "reason": _("Reason"),
-        "attempt": _("Attempt"),
-        "exit_code": _("Exit code"),
-        "id": _("Id"),
-        "name": _("Run"),
-    }.get(column.key, column.key)
+    return str(_ATTRIBUTES.get(column.key, column.key)) if column.kind == "attribute" else column.label
 
 
 def aggregates() -> dict[str, str]:
@@ -69,6 +71,8 @@ def words() -> dict[str, str]:
         "how_cancel": _("Cancel {count} selected runs?"),
         "how_delete": _("Delete {count} selected runs?"),
         "how_tag": _("A tag for {count} selected runs."),
+        "how_colour": _("A colour for {count} selected runs."),
+        "done_colour": _("Coloured: {count}"),
         "done_cancel": _("Cancel was asked for: {count}"),
         "done_delete": _("Deleted: {count}"),
         "done_restore": _("Restored: {count}"),

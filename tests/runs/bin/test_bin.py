@@ -324,3 +324,32 @@ def test_code_goes_when_nothing_has_used_it_for_a_day(make_run, lab, api):
     files = [put_path(name) for name in ("own", "shared", "alone", "again")]
     assert [one.exists() for one in files] == [False, True, False, True]
     assert {(model.__name__, field) for model, field in _users()} == {("Run", "snapshot"), ("Deployment", "code")}
+
+
+def test_the_bin_has_the_filter_of_the_runs(make_run, browser, api):
+    runs = ended(make_run, 3)
+    for at, run in enumerate(runs):
+        Run.objects.filter(pk=run.id).update(name=f"old-{at}", params={"lr": str(at)})
+    below = ended(make_run)
+    Run.objects.filter(pk=below.id).update(parent=runs[2].id)
+    carl, rio = api("carl"), browser("rio")
+    for run in runs:
+        assert carl.delete(f"{API}/runs/{run.id}").status_code == 204
+
+    def shown(text: str) -> list[str]:
+        return re.findall(r'title="(old-\d)"', rio.get("/w/lab/bin", {"filter": text}).content.decode())
+
+    assert shown("") == ["old-2", "old-1", "old-0"] and shown("params.lr >= 1") == ["old-2", "old-1"]
+    assert shown("old-0") == ["old-0"] and shown("name ~ '^old-[01]$'") == ["old-1", "old-0"]
+    page = rio.get("/w/lab/bin", {"filter": "params.lr = '1'"}).content.decode()
+    assert "1 deleted run<" in page and 'value="params.lr = &#x27;1&#x27;"' in page
+    # What went with a run stands in its entry, and is not found without it.
+    assert below.id not in page and shown(f"id = '{below.id}'") == []
+    empty = rio.get("/w/lab/bin", {"filter": "nobody"}).content.decode()
+    assert "3 runs are in the bin" in empty and 'href="/w/lab/bin">Clear the filter' in empty
+    for mistake in ("params.lr >", "name ~ '('"):
+        wrong = rio.get("/w/lab/bin", {"filter": mistake})
+        assert wrong.status_code == 422 and 'class="filter-wrong"' in wrong.content.decode(), mistake
+    told = carl.get(f"{API}/bin", {"filter": "old-1"}).json()
+    assert [one["name"] for one in told["runs"]] == ["old-1"] and told["count"] == 1
+    assert carl.get(f"{API}/bin", {"filter": "params.lr >"}).status_code == 422
