@@ -20,9 +20,12 @@ from zaffre import protocol
 COLOURS = 8
 
 
-def colour_of(number: int) -> int:
-    """Which colour is that of the run with this number in its experiment: the same on every page, for everybody."""
-    return (number - 1) % COLOURS
+def colour_of(number: int, given: int | None = None) -> int:
+    """Which colour is that of the run with this number in its experiment: the same on every page, for everybody.
+
+    `given`: the one that somebody has given it.
+    """
+    return (number - 1) % COLOURS if given is None else given % COLOURS
 
 
 class Experiment(models.Model):
@@ -123,6 +126,8 @@ class Run(models.Model):
     deleted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     #: Out of the lists that do not ask for it; all else works as before.
     archived = models.DateTimeField(null=True)
+    #: The colour that somebody gave it on pages; None for that of its number.
+    given_colour = models.PositiveSmallIntegerField(null=True)
 
     params = models.JSONField(default=dict, decoder=QuickDecoder)
     tags = models.JSONField(default=dict, decoder=QuickDecoder)
@@ -167,7 +172,7 @@ class Run(models.Model):
 
     @property
     def colour(self) -> int:
-        return colour_of(self.number)
+        return colour_of(self.number, self.given_colour)
 
     @property
     def is_final(self) -> bool:

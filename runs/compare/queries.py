@@ -110,7 +110,7 @@ def _facts(run: Run) -> Facts:
         status=run.status,
         reachable=told["reachable"],
         final=run.is_final,
-        colour=(run.number - 1) % 8,
+        colour=run.colour,
         snapshot=run.snapshot_id,
         git=run.git,
         sections={

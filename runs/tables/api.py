@@ -8,7 +8,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from runs.models import colour_of
 from runs.tables import bulk, finding, forms, grouped, queries, services
 from studio.kernel.api import actor_of, parse
 
@@ -34,6 +33,8 @@ class BulkIn(serializers.Serializer):
     query = serializers.CharField(required=False, allow_blank=True, max_length=forms.MOST_QUERY)
     experiment = serializers.CharField(required=False, allow_null=True, default=None)
     tags = serializers.DictField(default=dict)
+    #: A number from 0, `shuffled`, or null for the usual ones.
+    colour = serializers.JSONField(allow_null=True, default=None)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("runs" in attrs) == ("query" in attrs):
@@ -83,7 +84,7 @@ class Bulk(APIView):
         if ids is None:
             place = finding.open_place(ws, body["experiment"], actor=actor)
             ids = finding.matching(place, forms.read_query(body["query"]), actor=actor)
-        results = bulk.do_to_runs(ws, ids, actor=actor, deed=body["action"], tags=body["tags"])
+        results = bulk.do_to_runs(ws, ids, actor=actor, deed=body["action"], tags=body["tags"], colour=body["colour"])
         done = sum(one.done for one in results)
         return Response({"done": done, "refused": len(results) - done, "results": [asdict(one) for one in results]})
 
@@ -105,7 +106,7 @@ class Grouped(APIView):
         place, asked = finding.open_place(ws, words.get("experiment") or None, actor=actor), forms.read(words)
         found = grouped.runs_of_groups(place, asked, actor=actor) if asked.groups else []
         told = [
-            {"value": value, "runs": [{"id": run, "name": name, "colour": colour_of(no)} for run, name, no in runs]}
+            {"value": value, "runs": [{"id": run, "name": name, "colour": colour} for run, name, colour in runs]}
             for value, runs in found
         ]
         return Response({"groups": told})

@@ -6,7 +6,9 @@ from typing import Any
 
 from runs.models import Run
 from runs.services import archive_run, cancel_run, delete_run, edit_run, restore_run
+from runs.tables.colours import palette
 from runs.tables.finding import MOST_AT_ONCE
+from runs.tables.services import colour_run
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from workspace.access import get_workspace
@@ -20,6 +22,7 @@ DEEDS = {
     "tag": "run.edit",
     "archive": "run.edit",
     "unarchive": "run.edit",
+    "colour": "table.arrange",
 }
 
 
@@ -34,11 +37,18 @@ class Result:
 
 
 def do_to_runs(
-    slug: str, runs: Sequence[str], *, actor: Actor, deed: str, tags: Mapping[str, Any] | None = None
+    slug: str,
+    runs: Sequence[str],
+    *,
+    actor: Actor,
+    deed: str,
+    tags: Mapping[str, Any] | None = None,
+    colour: int | str | None = None,
 ) -> list[Result]:
-    """Cancel, delete (into the recycle bin), restore, archive or tag each of the runs; of each how it went, in order.
+    """Cancel, delete (into the recycle bin), restore, archive, tag or colour each of the runs; of each how it went.
 
-    A tag that is None is taken away. Raises Invalid for a deed that there is not and for more than MOST_AT_ONCE runs,
+    A tag that is None is taken away; `colour`: see `palette`. Raises Invalid for a deed that there is not and for more
+    than MOST_AT_ONCE runs,
     Forbidden for who may do it to no run.
     """
     if deed not in DEEDS:
@@ -49,6 +59,7 @@ def do_to_runs(
         raise Invalid(f"1 to {MOST_AT_ONCE} runs at once, not {len(ids)}.", field="runs", code="too_many")
     if deed == "tag" and not tags:
         raise Invalid("Say which tags.", field="tags")
+    colours = dict(zip(ids, palette(colour, len(ids)), strict=True)) if deed == "colour" else {}
     sound = [one for one in ids if "\0" not in one]
     rows = Run.objects.filter(workspace=workspace, pk__in=sound)
     known = {run: (name, status) for run, name, status in rows.values_list("pk", "name", "status")}
@@ -59,6 +70,7 @@ def do_to_runs(
         "unarchive": lambda run: archive_run(slug, run, actor=actor, archived=False),
         "restore": lambda run: restore_run(slug, run, actor=actor),
         "tag": lambda run: edit_run(slug, run, actor=actor, tags=tags),
+        "colour": lambda run: colour_run(slug, run, actor=actor, colour=colours[run]),
     }
     return [_result(one, *known.get(one, ("", "")), deed, work[deed]) for one in ids]
 

@@ -46,7 +46,16 @@ def cells(row: Mapping[str, Any], columns: Sequence[Column], best: Best, baselin
 
 def version(row: Mapping[str, Any], made: Sequence[Cell]) -> str:
     """A word that changes when what is seen of the row does: a page replaces only such rows."""
-    seen = (row["name"], row["pinned"], row["baseline"], row["reachable"], row["ended"], row["children"], made)
+    seen = (
+        row["name"],
+        row["pinned"],
+        row["baseline"],
+        row["reachable"],
+        row["ended"],
+        row["children"],
+        row["colour"],
+        made,
+    )
     return f"{zlib.crc32(repr(seen).encode('utf-8', 'replace')):08x}"
 
 

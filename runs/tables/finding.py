@@ -62,6 +62,7 @@ AGGREGATES = {"mean": Avg, "min": Min, "max": Max, "std": StdDev, "count": Count
 SHOWN = {
     "id": "pk",
     "number": "number",
+    "given_colour": "given_colour",
     "name": "name",
     "status": "status",
     "experiment": "experiment__name",
@@ -377,5 +378,5 @@ def _row(found: Any, shown: dict[str, str]) -> Row:
     heard, asked = row["heard"], row["asked"]
     silent = row["status"] in HELD_STATES and heard is not None
     row["reachable"] = (asked - heard).total_seconds() < settings.UNREACHABLE_SECONDS if silent else None
-    row["colour"] = colour_of(row["number"])
+    row["colour"] = colour_of(row["number"], row["given_colour"])
     return row

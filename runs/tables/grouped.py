@@ -5,6 +5,7 @@ from dataclasses import replace
 from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
+from runs.models import colour_of
 from runs.search import look
 from runs.tables.finding import Place, chosen, groups, value_in
 from runs.tables.forms import Asked
@@ -15,7 +16,7 @@ MOST_GROUPS_DRAWN, MOST_OF_GROUP_DRAWN = 10, 20
 
 
 def runs_of_groups(place: Place, asked: Asked, *, actor: Actor) -> list[tuple[str | None, list[tuple[str, str, int]]]]:
-    """[(value, [(id, name, number)])]: the newest runs of the first groups of the first level, for charts of groups."""
+    """[(value, [(id, name, colour)])]: the newest runs of the first groups of the first level, for charts of groups."""
     rows, tree = chosen(place, asked, actor=actor)
     level = replace(asked, groups=asked.groups[:1])
     listed = [one.values[0] for one in groups(place, level, asked.columns, actor=actor)[0][:MOST_GROUPS_DRAWN]]
@@ -28,6 +29,7 @@ def runs_of_groups(place: Place, asked: Asked, *, actor: Actor) -> list[tuple[st
     inside = rows.annotate(found=value_in(level.groups[0])).filter(wanted)
     ranked = inside.annotate(place=newest).filter(place__lte=MOST_OF_GROUP_DRAWN).order_by("-pk")
     held: dict[str | None, list[tuple[str, str, int]]] = {one: [] for one in listed}
-    for found, run, name, number in look(tree, lambda: list(ranked.values_list("found", "pk", "name", "number"))):
-        held[None if found is None else str(found)].append((run, name, number))
+    told = ("found", "pk", "name", "number", "given_colour")
+    for found, run, name, number, given in look(tree, lambda: list(ranked.values_list(*told))):
+        held[None if found is None else str(found)].append((run, name, colour_of(number, given)))
     return list(held.items())

@@ -3,6 +3,7 @@
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from runs.models import Run
 from runs.queries import get_run_briefly
 from runs.tables import forms
 from runs.tables.finding import MOST_PINS, Place, open_place
@@ -130,6 +131,17 @@ def unmark_run(slug: str, run_id: str, *, actor: Actor, kind: str) -> None:
     gone, _ = Mark.objects.filter(run=run.pk, kind=kind).delete()
     if gone:
         record(actor=actor, workspace=workspace, action=f"run.un{kind}", target=f"{run.name} ({run.pk})")
+        publish(f"runs.{slug}", run=run.pk, status="marked")
+
+
+@transaction.atomic
+def colour_run(slug: str, run_id: str, *, actor: Actor, colour: int | None) -> None:
+    """Give a run this colour on every page, for everybody; with None it has that of its number again."""
+    workspace = get_workspace(slug, actor=actor, action="table.arrange")
+    run = get_run_briefly(slug, run_id, actor=actor)
+    if Run.objects.filter(pk=run.pk).exclude(given_colour=colour).update(given_colour=colour):
+        said = {"colour": colour}
+        record(actor=actor, workspace=workspace, action="run.colour", target=f"{run.name} ({run.pk})", fields=said)
         publish(f"runs.{slug}", run=run.pk, status="marked")
 
 

@@ -133,3 +133,15 @@ def test_the_menu_of_a_row_and_the_runs_below_it(page: "Page", studio: Studio):
     page.locator("[data-note]", has_text="Tagged: 2").wait_for()
     found = {name: studio.ask("GET", f"{studio.ws}/runs/{run}").json["tags"] for name, run in runs.items()}
     assert {name for name, tags in found.items() if tags.get("team") == "vision"} == {"ant", "cat"}
+    # Both get a colour, which the table shows at once and the page of a run, too.
+    page.get_by_role("button", name="Colour…").press("Enter")
+    page.get_by_role("dialog", name="Colour of runs").get_by_role("button", name="Colour 8").press("Enter")
+    page.locator("td.first.dot-7", has_text="ant").wait_for()
+    page.locator("td.first.dot-7", has_text="cat").wait_for()
+    assert {studio.ask("GET", f"{studio.ws}/runs/{runs[name]}").json["colour"] for name in ("ant", "cat")} == {7}
+    # Who comes back finds the table where it was.
+    page.set_viewport_size({"width": 390, "height": 860})
+    page.locator("#table .scroll").evaluate("(one) => one.scrollTo({ left: 90, behavior: 'instant' })")
+    page.goto(f"/w/{studio.known['workspace']}/experiments")
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('#table .scroll')?.scrollLeft === 90")

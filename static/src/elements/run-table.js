@@ -4,6 +4,7 @@ Holds the selection (boxes, x, shift), does one thing to all selected runs, and 
 page again and replaces only the rows that say something else, so that focus, scroll and selection stay.
 What is loaded later is lent the words and the wire: importing them would load this bundle a second time under its other
 name, that of the file that was built. */
+import { dialog as held } from "../dialogs.js";
 import { ask, bytes } from "../wire.js";
 import { page } from "../series/settings.js";
 import { arrangeable } from "./arrange.js";
@@ -175,9 +176,9 @@ class RunTable extends HTMLElement {
     else if ("follow" in at.dataset) this.follow(at);
     else if ("undo" in at.dataset) this.undo();
     else if (asked) this.before(asked);
-    else if (deed) this.deed(deed, at.closest("dialog"));
+    else if (deed) this.deed(deed, at.closest("dialog"), at.dataset.colour ? { colour: JSON.parse(at.dataset.colour) } : {});
     else if (mark) this.mark(mark);
-    else if (pick) import("./column-picker.js").then(({ open }) => open(this, pick, { ask, say }));
+    else if (pick) import("./column-picker.js").then(({ open }) => open(held("pick"), this, pick, { ask, say }));
     else if ("eye" in at.dataset) eyes.see(this, at);
     else if ("head" in at.dataset) import("./head-menu.js").then(({ open }) => open(this, at, this.columns));
     else if ("below" in at.dataset) import("./run-nest.js").then(({ nest }) => nest(this, at));
@@ -235,7 +236,7 @@ class RunTable extends HTMLElement {
   }
 
   before(deed) {
-    const dialog = this.querySelector(`#bulk-${deed}`);
+    const dialog = held(`bulk-${deed}`);
     dialog.querySelector("[data-how]").textContent = say(`how_${deed}`, { count: this.chosen.size });
     dialog.showModal();
     if (deed === "delete") this.weigh(dialog.querySelector("[data-freed]"));
@@ -299,7 +300,7 @@ class RunTable extends HTMLElement {
   }
 
   list(text, refused) {
-    const dialog = this.querySelector("#bulk-refused");
+    const dialog = held("bulk-refused");
     dialog.querySelector("[data-how]").textContent = text;
     dialog.querySelector("[data-list]").replaceChildren(
       ...refused.map((one) => {

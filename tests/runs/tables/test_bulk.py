@@ -94,3 +94,33 @@ def test_archived_runs_are_in_a_list_of_their_own(filled, api, browser):
     assert shown == [["two"], ["one"]]
     assert do(api("carl"), "unarchive", [one]).json()["done"] == 1
     assert names(browser("rio").get("/w/lab/runs").content.decode()) == ["two", "one"]
+
+
+def test_runs_get_colours_that_every_page_shows(filled, api, browser):
+    runs = [filled(f"c{at}", loss=at) for at in range(8)]
+    before = [one["colour"] for one in api("rio").get("/api/v1/workspaces/lab/runs").json()["runs"]]
+    assert sorted(before) == list(range(8))
+    assert do(api("carl"), "colour", runs[:2], colour=6).json()["done"] == 2
+    told = {one["name"]: one["colour"] for one in api("rio").get("/api/v1/workspaces/lab/runs").json()["runs"]}
+    assert (told["c0"], told["c1"], told["c2"]) == (6, 6, 2)
+    assert browser("rio").get("/w/lab/runs").content.decode().count('class="first dot-6"') == 3
+    # The page of a run, the chips of a comparison, and groups say the same.
+    compared = f"/api/v1/workspaces/lab/compare?run={runs[0].id}&run={runs[3].id}"
+    assert [one["colour"] for one in api("rio").get(compared).json()["runs"]] == [6, 3]
+    asked = "/api/v1/workspaces/lab/runs/grouped?experiment=digits&group=status"
+    grouped = api("rio").get(asked).json()["groups"][0]["runs"]
+    assert {one["name"]: one["colour"] for one in grouped}["c1"] == 6
+    # Shuffled: as many different ones as there are. Taken back: those of their numbers.
+    assert do(api("carl"), "colour", runs, colour="shuffled").json()["done"] == 8
+    assert set(Run.objects.values_list("given_colour", flat=True)) == set(range(8))
+    assert do(api("carl"), "colour", runs, colour=None).json()["done"] == 8
+    assert [one["colour"] for one in api("rio").get("/api/v1/workspaces/lab/runs").json()["runs"]] == before
+
+
+def test_a_colour_that_there_is_not_and_who_may_not_give_one(filled, api):
+    run = filled("one")
+    for colour in (8, -1, True, "red", [1], 1.5):
+        assert do(api("carl"), "colour", [run], colour=colour).status_code == 422, colour
+    assert do(api("rio"), "colour", [run], colour=1).status_code == 403
+    assert do(api("mallory"), "colour", [run], colour=1).status_code == 404
+    assert Run.objects.get().given_colour is None

@@ -22,7 +22,7 @@ def test_the_usual_columns_and_the_colour_of_each_run(filled, browser):
     for at in range(9):
         filled(f"r{at}", loss=at, params={"lr": "0.1"})
     page = show(browser)
-    assert heads(page) == ["Run", "Status", "loss", "lr", "Compute", "Duration", "Created"]
+    assert heads(page) == ["Run", "Status", "loss", "lr", "Duration", "Created"]
     assert re.findall(r'<td class="first dot-(\d)">', page) == ["0", "7", "6", "5", "4", "3", "2", "1", "0"]
     found = browser("rio").get("/api/v1/workspaces/lab/runs").json()["runs"]
     assert [one["colour"] for one in found] == [0, 7, 6, 5, 4, 3, 2, 1, 0]
