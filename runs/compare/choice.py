@@ -13,7 +13,7 @@ DRAWN = ("parallel", "scatter", "box")
 #: Settings of the tabs, each once or (`_LISTS`) several times.
 _WORDS = {
     *("base", "tab", "only", "find", "stat", "from", "a", "b", "view", "name"),
-    *("sx", "sy", "slogx", "slogy", "colour", "group"),
+    *("sx", "sy", "slogx", "slogy", "colour", "surface", "group"),
     *("smooth", "x", "logx", "logy", "clip", "std", "charts"),
     *("zoom", "eyes", "order"),
 }

@@ -100,6 +100,7 @@ def _comparison() -> dict[str, str]:
         "cmp_max": _("highest"),
         "cmp_run": _("Run"),
         "cmp_colour": _("Colour"),
+        "cmp_contours": _("Contours"),
         "cmp_byrun": _("by run"),
         "cmp_byaxis": _("by the last axis"),
         "cmp_addaxis": _("Add an axis…"),

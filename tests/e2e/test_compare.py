@@ -109,6 +109,9 @@ def test_an_eye_hides_a_run_on_every_tab_and_in_a_report(page: "Page", studio: S
         marks = page.locator("compare-plot :is(circle, polyline)[data-run]")
         marks.nth(1).wait_for(state="attached")
         assert marks.count() == 2 and page.locator(f"compare-plot [data-run='{gone}']").count() == 0
+    page.get_by_label("Colour", exact=True).select_option("metrics.loss")
+    page.get_by_label("Contours").check()
+    page.locator("compare-plot [data-contours] rect").first.wait_for(state="attached")
     page.get_by_role("button", name="Save as report").click()
     page.fill("#save [name=title]", "Two of three")
     page.locator("#save button[type=submit]").click()

@@ -1,9 +1,11 @@
-// Scatter: a dot for each run, where two of its fields say.
+// Scatter: a dot for each run, where two of its fields say; between the dots contours of a third one.
 import { say, stroke } from "./host.js";
 import { choose, cut, find, scale, title, usual } from "./fields.js";
 import { el, gradient, text, theme } from "./svg.js";
 
 const HEIGHT = 440;
+/** Cells of a map of contours, and its bands from low to high. */
+const [ACROSS, DOWN, BANDS] = [64, 44, 8];
 const EDGE = { left: 70, right: 24, top: 18, bottom: 50 };
 
 export function draw(plot) {
@@ -15,21 +17,27 @@ export function draw(plot) {
   const tint = find(data, state.get("colour"));
   const [logx, logy] = [state.get("slogx") === "1", state.get("slogy") === "1"];
 
+  const shade = tint && scale(tint);
+  const mapped = shade && shade.kind !== "words" && state.get("surface") === "1";
   plot.controls.replaceChildren(
     plot.labelled("x", plot.changing(choose(data, x.id, "x"), "sx")),
     plot.check(say("cmp_log"), logx, (on) => state.set({ slogx: on ? "1" : "" }), "x"),
     plot.labelled("y", plot.changing(choose(data, y.id, "y"), "sy")),
     plot.check(say("cmp_log"), logy, (on) => state.set({ slogy: on ? "1" : "" }), "y"),
     plot.labelled(say("cmp_colour"), plot.changing(choose(data, tint?.id, say("cmp_colour"), () => true, say("cmp_byrun")), "colour")),
+    ...(shade && shade.kind !== "words" ? [plot.check(say("cmp_contours"), mapped, (on) => state.set({ surface: on ? "1" : "" }))] : []),
   );
 
   const [sx, sy] = [scale(x, { log: logx }), scale(y, { log: logy })];
-  const shade = tint && scale(tint);
   const ramp = gradient();
   const width = Math.max(plot.width, 320);
   const svg = el("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "group", "aria-label": say("cmp_scatter_label", { x: title(x), y: title(y), runs: data.runs.length }) });
   const place = frame(svg, { x, y, sx, sy, width, height: HEIGHT, edge: EDGE });
   const shown = [];
+  if (mapped) {
+    const dots = data.runs.map((_, at) => ({ x: sx.at(x.values[at]), y: sy.at(y.values[at]), value: shade.at(tint.values[at]) }));
+    svg.append(contours(dots.filter((dot) => dot.x !== null && dot.y !== null && dot.value !== null), place, ramp));
+  }
   data.runs.forEach((run, at) => {
     const [px, py] = [sx.at(x.values[at]), sy.at(y.values[at])];
     if (px === null || py === null) return;
@@ -43,6 +51,32 @@ export function draw(plot) {
   plot.place.replaceChildren(svg);
   plot.said(shown.length < data.runs.length ? say("cmp_without", { count: data.runs.length - shown.length }) : "", null);
   plot.table([x, y, ...(tint ? [tint] : [])], data.runs.map((_, at) => at));
+}
+
+/** What the runs around each place have, the nearer the more it counts, in bands as heights on a map. */
+function contours(dots, place, ramp) {
+  const band = (x, y) => {
+    let [sum, weights] = [0, 0];
+    for (const dot of dots) {
+      const weight = 1 / ((dot.x - x) ** 2 + (dot.y - y) ** 2 + 1e-9);
+      sum += dot.value * weight;
+      weights += weight;
+    }
+    return Math.min(BANDS - 1, Math.floor((sum / weights) * BANDS));
+  };
+  const map = el("g", { "data-contours": "", "aria-hidden": "true", "fill-opacity": 0.28, "shape-rendering": "crispEdges" });
+  for (let row = 0; dots.length && row < DOWN; row += 1) {
+    const [top, bottom] = [place.y((row + 1) / DOWN), place.y(row / DOWN)];
+    const bands = Array.from({ length: ACROSS }, (_, at) => band((at + 0.5) / ACROSS, (row + 0.5) / DOWN));
+    let from = 0;
+    for (let to = 1; to <= ACROSS; to += 1) {
+      if (bands[to] === bands[from]) continue;
+      const left = place.x(from / ACROSS);
+      map.append(el("rect", { x: left, y: top, width: place.x(to / ACROSS) - left, height: bottom - top, fill: ramp(bands[from] / (BANDS - 1)) }));
+      from = to;
+    }
+  }
+  return map;
 }
 
 function tinted(shade, value, ramp) {
