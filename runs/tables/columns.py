@@ -198,10 +198,20 @@ def _bad(message: str, meant: str | None = None) -> Invalid:
     return Invalid(said, code="bad_columns", hint="Such as: columns=status,metrics.loss,min(metrics.loss),params.lr")
 
 
+def fits(said: Any) -> bool:
+    """Whether a param, a tag or the summary of a metric can stand in a cell: pictures, tables and texts cannot."""
+    return not isinstance(said, dict) or said.get("kind", "list") in ("scalar", "list")
+
+
 def columns(rows: Iterable[Mapping[str, Any]], field: str, *, most: int) -> list[str]:
     """The keys of `field` (metrics or params) that the most rows use, by name; ties go to the shorter name."""
     # What was sampled of the machine would crowd out what was said of the model.
-    used = Counter(key for row in rows for key in (row.get(field) or {}) if not key.startswith(SYSTEM_PREFIX))
+    used = Counter(
+        key
+        for row in rows
+        for key, said in (row.get(field) or {}).items()
+        if not key.startswith(SYSTEM_PREFIX) and fits(said)
+    )
     best = sorted(used, key=lambda key: (-used[key], len(key), key))[:most]
     return sorted(best)
 

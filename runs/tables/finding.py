@@ -34,7 +34,7 @@ from runs.queries import last_sign
 from runs.queries import shown as shown_in_full
 from runs.search import Key, Ordering, condition, look, member, metric_key, run_keys, text_key
 from runs.search_sql import as_number, metric, metric_part, value_of
-from runs.tables.columns import PARTS, Column, usual
+from runs.tables.columns import PARTS, Column, fits, usual
 from runs.tables.forms import Asked
 from runs.tables.models import Mark
 from studio.kernel.actors import Actor
@@ -248,8 +248,7 @@ def known_keys(place: Place, *, actor: Actor) -> dict[str, list[str]]:
     for documents in rows.order_by("-pk").values_list(*counted)[:NEWEST]:
         for counts, document in zip(counted.values(), documents, strict=True):
             for key, said in document.items():
-                # What is no number is no column: pictures, tables, texts.
-                if not isinstance(said, dict) or said.get("kind", "list") in ("scalar", "list"):
+                if fits(said):
                     counts[key] = counts.get(key, 0) + 1
     return {
         kind: [key for key in sorted(counts, key=lambda one: (-counts[one], one)) if quoted_key(key)][:MOST_KEYS]

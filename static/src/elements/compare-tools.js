@@ -235,7 +235,7 @@ class TableSteps extends HTMLElement {
   /** Say how many rows are seen: those of the step, of runs that are not hidden (compare-eyes.js). */
   count() {
     const count = this.querySelectorAll("tbody tr:not([hidden], .unseen)").length;
-    this.querySelector("h2 em").textContent = count === 1 ? say("cmp_row") : say("cmp_rows", { count });
+    this.querySelector("h2 em").textContent = count === 1 ? say("cmp_seenrow") : say("cmp_seenrows", { count });
   }
 }
 

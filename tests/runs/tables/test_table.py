@@ -21,6 +21,9 @@ def show(browser, who="rio", at=EXPERIMENT, **asked) -> str:
 def test_the_usual_columns_and_the_colour_of_each_run(filled, browser):
     for at in range(9):
         filled(f"r{at}", loss=at, params={"lr": "0.1"})
+    # A table is no number, and no run has a compute target: neither gets a column.
+    for run in Run.objects.all():
+        Run.objects.filter(pk=run.pk).update(metrics=run.metrics | {"errors": {"kind": "table", "count": 3}})
     page = show(browser)
     assert heads(page) == ["Run", "Status", "loss", "lr", "Duration", "Created"]
     assert re.findall(r'<td class="first dot-(\d)">', page) == ["0", "7", "6", "5", "4", "3", "2", "1", "0"]
