@@ -1,4 +1,4 @@
-"""The door of nodes and of running code: signs of life, progress, results."""
+"""The door of nodes and of running code: signs of life, and what code asks of its run."""
 
 from typing import Any
 
@@ -11,9 +11,6 @@ from rest_framework.views import APIView
 from runs import queries, services
 from runs.shapes import ChildrenIn, EndIn, RunPatch
 from studio.kernel.api import actor_of, once, parse
-
-#: Of one report.
-MOST_STEPS = 40
 
 
 class AttemptIn(serializers.Serializer):
@@ -35,40 +32,6 @@ class RenewIn(serializers.Serializer):
     # Cleaned and never refused: what an agent prints must not cost its runs their leases.
     log = serializers.JSONField(required=False)
     environments = serializers.JSONField(required=False)
-
-
-class StepIn(serializers.Serializer):
-    name = serializers.CharField(max_length=40)
-    state = serializers.CharField(max_length=20)
-    note = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
-    seconds = serializers.FloatField(default=0, min_value=0)
-    #: Seconds since it was so: steps that are told together have times of their own.
-    ago = serializers.FloatField(default=0, min_value=0)
-
-
-class ProgressIn(serializers.Serializer):
-    state = serializers.CharField(max_length=20)
-    #: One, as nodes of the first versions tell it; else many, in their order.
-    step = StepIn(required=False, allow_null=True, default=None)
-    steps = serializers.ListField(child=StepIn(), default=list, max_length=MOST_STEPS)
-    warnings = serializers.ListField(child=serializers.CharField(allow_blank=True), default=list, max_length=100)
-
-
-class ResultIn(serializers.Serializer):
-    exit_code = serializers.IntegerField(allow_null=True, default=None, min_value=-(2**31), max_value=2**31 - 1)
-    signal = serializers.IntegerField(allow_null=True, default=None, min_value=0, max_value=1000)
-    reason = serializers.CharField(default="", allow_blank=True, allow_null=True)
-    message = serializers.CharField(default="", allow_blank=True, allow_null=True, trim_whitespace=False)
-    log_tail = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
-    steps = serializers.ListField(child=StepIn(), default=list, max_length=MOST_STEPS)
-
-    def to_internal_value(self, data: Any) -> Any:
-        # What a script prints may hold any character; only storing it asks for some to be replaced.
-        if isinstance(data, dict):
-            data = {
-                key: value.replace("\0", "\ufffd") if isinstance(value, str) else value for key, value in data.items()
-            }
-        return super().to_internal_value(data)
 
 
 def _keys(body: dict[str, Any]) -> list[tuple[str, int]]:
@@ -139,15 +102,6 @@ class EndOfChild(APIView):
         return Response(queries.run_out(ended))
 
 
-class Progress(APIView):
-    def post(self, request: Request, run: str) -> Response:
-        body = parse(ProgressIn, request.data)
-        one = body.pop("step")
-        body["steps"] += [one] if one else []
-        found = services.report_progress(run, actor=actor_of(request), **body)
-        return Response({"status": found.status, "desired": found.desired, "valid_for": found.valid_for})
-
-
 class RendezvousIn(serializers.Serializer):
     address = serializers.CharField(max_length=255)
     ports = serializers.ListField(
@@ -161,18 +115,3 @@ class Rendezvous(APIView):
     def post(self, request: Request, run: str) -> Response:
         body = parse(RendezvousIn, request.data)
         return Response(services.rendezvous(run, actor=actor_of(request), address=body["address"], ports=body["ports"]))
-
-
-class Result(APIView):
-    def post(self, request: Request, run: str) -> Response:
-        body = parse(ResultIn, request.data)
-        told = {key: value or "" for key, value in body.items() if key in {"reason", "message", "log_tail"}}
-        status = services.report_result(
-            run,
-            actor=actor_of(request),
-            exit_code=body["exit_code"],
-            signal=body["signal"],
-            steps=body["steps"],
-            **told,
-        )
-        return Response({"status": status})

@@ -11,9 +11,11 @@ from runs.services.claims import MOST_AT_ONCE
 from runs.snapshots.hot import answer_missing, take
 from studio.kernel import blobs, db, hot, live, packing
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Forbidden, Invalid, NotFound
+from studio.kernel.errors import Forbidden, NotFound
 
 LONGEST_POLL = 60
+#: Of one report.
+MOST_STEPS, MOST_WARNINGS = 40, 100
 #: Seconds between two looks of a long poll that no bell asked for.
 LOOK = 5.0
 
@@ -71,10 +73,7 @@ async def claim(request: hot.Request) -> hot.Response:
     lost Redis only makes it look by itself more often.
     """
     actor = await request.actor()
-    try:
-        asked = msgspec.json.decode(await request.body(limit=4096), type=_Claim)
-    except msgspec.DecodeError as error:
-        raise Invalid(f"The body is {{nonce, run?, attempt?, ticket?, most?}}: {error}") from None
+    asked = await request.decoded(_Claim, "{nonce, run?, attempt?, ticket?, most?}", limit=4096)
     wait = request.number("wait", 0, most=LONGEST_POLL) or 0
     if asked.run or not wait:
         found = await db.run(_claimed, asked, actor=actor, run_id=asked.run, ticket=asked.ticket)
@@ -114,3 +113,55 @@ async def _wait_for_work(
         bell.cancel()
         subscriber.take()
     raise hot.Gone
+
+
+class _Step(msgspec.Struct):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+    state: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
+    note: str = ""
+    seconds: Annotated[float, msgspec.Meta(ge=0)] = 0
+    #: Seconds since it was so: steps that are told together have times of their own.
+    ago: Annotated[float, msgspec.Meta(ge=0)] = 0
+
+
+_Steps = Annotated[list[_Step], msgspec.Meta(max_length=MOST_STEPS)]
+
+
+class _Progress(msgspec.Struct):
+    state: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
+    #: One, as nodes of the first versions tell it; else many, in their order.
+    step: _Step | None = None
+    steps: _Steps = []
+    warnings: Annotated[list[str], msgspec.Meta(max_length=MOST_WARNINGS)] = []
+
+
+async def progress(request: hot.Request, run: str) -> hot.Response:
+    """POST /agent/v1/runs/<run>/progress {state, steps?, warnings?} → {status, desired, valid_for}"""
+    actor = await request.actor()
+    told = await request.decoded(_Progress, "{state, steps?, warnings?}")
+    steps = _plain([*told.steps, *([told.step] if told.step else [])])
+    named = {"state": told.state, "steps": steps, "warnings": told.warnings}
+    found = await db.run(services.report_progress, run, actor=actor, **named)
+    return hot.json({"status": found.status, "desired": found.desired, "valid_for": found.valid_for})
+
+
+class _Result(msgspec.Struct):
+    exit_code: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)] | None = None
+    signal: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
+    reason: str | None = None
+    message: str | None = None
+    log_tail: str = ""
+    steps: _Steps = []
+
+
+async def result(request: hot.Request, run: str) -> hot.Response:
+    """POST /agent/v1/runs/<run>/result {exit_code, signal, reason?, message?, log_tail?, steps?} → {status}"""
+    actor = await request.actor()
+    told = await request.decoded(_Result, "{exit_code, signal, reason?, message?, log_tail?, steps?}")
+    named: dict[str, Any] = {"exit_code": told.exit_code, "signal": told.signal, "steps": _plain(told.steps)}
+    named |= {"reason": told.reason or "", "message": told.message or "", "log_tail": told.log_tail}
+    return hot.json({"status": await db.run(services.report_result, run, actor=actor, **named)})
+
+
+def _plain(steps: list[_Step]) -> list[dict[str, Any]]:
+    return [msgspec.structs.asdict(step) for step in steps]

@@ -14,6 +14,8 @@ hot_routes = [
     route("POST", f"{_BLOBS}/pack", hot.pack),
     route("POST", _BLOBS, hot.put_many),
     route("PUT", f"{_BLOBS}/<sha256>", hot.put),
+    route("POST", "/agent/v1/runs/<run>/progress", hot.progress),
+    route("POST", "/agent/v1/runs/<run>/result", hot.result),
 ]
 
 live_routes = [
@@ -41,8 +43,6 @@ agent_routes = [
     path("runs/<str:run>/children", agent_api.OwnChildren.as_view(), name="own_children"),
     path("runs/<str:run>/end", agent_api.EndOfChild.as_view(), name="child_end"),
     path("runs/<str:run>/rendezvous", agent_api.Rendezvous.as_view(), name="run_rendezvous"),
-    path("runs/<str:run>/progress", agent_api.Progress.as_view(), name="run_progress"),
-    path("runs/<str:run>/result", agent_api.Result.as_view(), name="run_result"),
 ]
 
 pages = [

@@ -1,4 +1,4 @@
-"""The raw door of uploads in parts, for people and for running code."""
+"""The raw door of files: what a run leaves, uploads in parts, and reading, for people and for running code."""
 
 import base64
 import hashlib
@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from django.utils.http import content_disposition_header
 
-from runs.artifacts import previews, queries, texts, uploading, zips
+from runs.artifacts import previews, queries, services, texts, uploading, zips
+from runs.artifacts.forms import MAX_BODY
 from runs.lines import asked as asking
 from studio.kernel import blobs, db, hot, packing, zipping
 from studio.kernel.actors import Actor
@@ -20,6 +21,18 @@ class _Asked(msgspec.Struct):
     size: int
     path: str = ""
     sha256: str = ""
+
+
+class _Files(msgspec.Struct):
+    # Entries are judged by kernel.manifests.
+    files: list[dict[str, Any]]
+
+
+async def add(request: hot.Request, run: str) -> hot.Response:
+    """POST /agent/v1/runs/<run>/artifacts {files: [{path, sha256}, …]}, whose bytes were sent before → {added}"""
+    actor = await request.actor()
+    told = await request.decoded(_Files, "{files: [{path, sha256}, …]}", limit=MAX_BODY)
+    return hot.json({"added": await db.run(services.add_artifacts, run, actor=actor, files=told.files)})
 
 
 async def begin(request: hot.Request, run: str, ws: str | None = None) -> hot.Response:

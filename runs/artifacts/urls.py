@@ -1,6 +1,6 @@
 from django.urls import path
 
-from runs.artifacts import agent_api, api, hot, previews
+from runs.artifacts import api, hot, previews
 from studio.kernel.hot import Handler, route
 
 _RUN = "workspaces/<str:ws>/runs/<str:run>"
@@ -12,10 +12,6 @@ api_routes = [
     path(f"{_RUN}/folder", api.Folder.as_view(), name="artifact_folder"),
     path(f"{_RUN}/rows/<path:path>", api.Rows.as_view(), name="artifact_rows"),
     path(f"{_RUN}/preview/<path:path>", api.Preview.as_view(), name="artifact_preview"),
-]
-
-agent_routes = [
-    path("runs/<str:run>/artifacts", agent_api.Artifacts.as_view(), name="run_artifacts"),
 ]
 
 _UPLOADS: list[tuple[str, str, Handler]] = [
@@ -30,8 +26,9 @@ hot_routes = [
     for where in ("/api/v1/workspaces/<ws>", "/agent/v1")
     for method, rest, door in _UPLOADS
 ]
-hot_routes.append(route("POST", "/api/v1/workspaces/<ws>/runs/<run>/artifacts/pack", hot.pack))
 hot_routes += [
+    route("POST", "/agent/v1/runs/<run>/artifacts", hot.add),
+    route("POST", "/api/v1/workspaces/<ws>/runs/<run>/artifacts/pack", hot.pack),
     route("GET", "/api/v1/workspaces/<ws>/runs/<run>/zip", hot.zip_folder),
     route("GET", "/api/v1/workspaces/<ws>/runs/<run>/text/lines/<path:path>", hot.read_lines),
     route("GET", "/api/v1/workspaces/<ws>/runs/<run>/text/search/<path:path>", hot.search),

@@ -2,14 +2,14 @@
 
 import hmac
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -17,7 +17,7 @@ from runs import using, waiting
 from runs.models import Attempt, Run, Status
 from runs.services import seats, secrets
 from runs.services.telling import tell
-from studio.kernel import crypto, tokens
+from studio.kernel import crypto, db, tokens
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Unauthenticated
 from studio.kernel.events import publish
@@ -29,7 +29,8 @@ from workspace.compute.placement import Place
 from workspace.compute.queries import nodes_of
 from workspace.datasets.models import DatasetVersion
 from workspace.environments import queries as environments
-from zaffre.protocol import DESIRED_RUN, HELD_STATES, QUEUED, LimitsSpec, RunSpec
+from workspace.models import Membership
+from zaffre.protocol import HELD_STATES, QUEUED, LimitsSpec, RunSpec
 
 MAX_NONCE = 64
 #: Runs that one claim gives.
@@ -37,6 +38,15 @@ MOST_AT_ONCE = 32
 #: Runs that one claim ends because they must not start: the node's other calls wait for its lock meanwhile.
 MOST_TURNED_AWAY = 100
 _OF_RUN = ("workspace", "experiment", "snapshot", "environment_version__environment", "submitted_by")
+#: Of a run that is to begin: its decision, its order to the node, and what watchers are told.
+_NEEDED = (
+    *("name", "config", "inputs", "desired", "attempt_no", "queued_at", "turn", "target_id", "parent_id"),
+    *(name for name in waiting.NEED if name != "pk"),
+    *("workspace__slug", "experiment__name", "snapshot__files", "environment_version__version"),
+    *("environment_version__spec", "environment_version__environment__name", "submitted_by__username"),
+    *("submitted_by__is_active", "submitted_by__is_superuser"),
+)
+_OF_NODE = ("name", "facts", "slots", "draining", "target_id", "target__workspace__slug")
 _OF_ATTEMPT = tuple(f"run__{name}" for name in _OF_RUN)
 #: What is asked of a node's live attempts: which this claim is about, and what they take of the node.
 _HELD = (
@@ -45,7 +55,6 @@ _HELD = (
 )
 
 
-@transaction.atomic
 def claim_runs(*, actor: Actor, nonce: str, run_id: str = "", ticket: str = "", most: int = 1) -> list[RunSpec]:
     """Give the node attempts of up to `most` runs that are to start next and have room on it, in the queue's order.
 
@@ -54,10 +63,63 @@ def claim_runs(*, actor: Actor, nonce: str, run_id: str = "", ticket: str = "", 
     one may have been lost on the way. Raises Conflict `taken` for a hint that is over or leads to nothing, Forbidden
     for anybody but a node.
     """
-    gangs = seats.line_up(actor.target_id or 0)
+    if actor.kind != "node":
+        raise Forbidden("Only nodes claim runs.")
+    nonce = nonce[:MAX_NONCE] or ulid()
+    seen = _look(actor, nonce, run_id)
+    if run_id and not (seen.ticket and ticket and hmac.compare_digest(seen.ticket, tokens.hash_secret(ticket))):
+        if not seen.held:
+            raise Conflict("This run is not to be claimed: it was taken, canceled or hinted at anew.", code="taken")
+        most = 0
+    if not (seen.held or seen.line):
+        return []
+    with transaction.atomic():
+        found = _claim(actor, nonce, seen, most=min(most, len(seen.line)))
+    if run_id and not found:
+        raise Conflict("This node has no room for what waits.", code="taken")
+    return found
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a claim sees before it locks anything: most of them find nothing, and are over with this."""
+
+    #: Attempts of the node that this claim may be about: a repeat, or a seat that was reserved.
+    held: bool
+    #: The runs that may start, in their order, no more than are given at once; whether any needs several nodes.
+    line: list[str]
+    gangs: bool
+    #: The hash of the ticket of the run that the hint was about, while it waits.
+    ticket: str | None
+
+
+def _look(actor: Actor, nonce: str, run_id: str) -> _Seen:
+    values = {"node": actor.node_id, "target": actor.target_id, "nonce": nonce, "run": run_id.replace("\0", "")}
+    return _Seen(*db.ask(_LOOK, {**values, "most": MOST_AT_ONCE})[0])
+
+
+# The state is spelt out as in the condition of the index `runs_waiting`: for a parameter the planner would not take it.
+_READY = """
+FROM runs_run WHERE target_id = %(target)s AND status = 'queued' AND desired = 'run'
+AND (not_before IS NULL OR not_before <= now())
+"""
+_LOOK = f"""
+SELECT
+    EXISTS (
+        SELECT FROM runs_attempt
+        WHERE node_id = %(node)s AND ended IS NULL AND (nonce = %(nonce)s OR (rank > 0 AND nonce = ''))
+    ),
+    ARRAY(SELECT id {_READY} ORDER BY priority DESC, turn, id LIMIT %(most)s),
+    EXISTS (SELECT {_READY} AND nodes > 1),
+    (SELECT ticket_hash {_READY} AND id = %(run)s)
+"""  # noqa: S608 - constants in another
+
+
+def _claim(actor: Actor, nonce: str, seen: _Seen, *, most: int) -> list[RunSpec]:
+    if seen.gangs:
+        seats.line_up(actor.target_id or 0)
     node = _lock_node(actor)
     authorize(node.target.workspace, actor=actor, action="node.claim")
-    nonce = nonce[:MAX_NONCE] or ulid()
     held = list(Attempt.objects.filter(node=node, ended__isnull=True).select_related("run").only(*_HELD).order_by("pk"))
     current = [one for one in held if one.no == one.run.attempt_no and one.run.status in HELD_STATES]
     if known := [one for one in current if one.nonce == nonce]:
@@ -65,29 +127,16 @@ def claim_runs(*, actor: Actor, nonce: str, run_id: str = "", ticket: str = "", 
     # One that was reserved for this node and that it has not taken up yet.
     if seat := next((one for one in current if one.rank and not one.nonce), None):
         return [_spec(_whole(_take(seat, nonce)))]
-    if run_id:
-        _require_ticket(node, run_id, ticket)
     most = most if node.draining is None else 0
     place = waiting.place_with(node, [one.run for one in held])
-    begun = [_begin(*one, node, nonce) for one in _pick(node, place, most, gangs=gangs)]
-    if run_id and not begun:
-        raise Conflict("This node has no room for what waits.", code="taken")
+    begun = [_begin(*one, node, nonce) for one in _pick(node, place, most, seen)]
     return [_spec(attempt) for attempt in begun]
 
 
-def _require_ticket(node: Node, run_id: str, ticket: str) -> None:
-    rows = Run.objects.filter(pk=run_id, target=node.target_id, status=QUEUED, desired=DESIRED_RUN)
-    kept = rows.values_list("ticket_hash", flat=True).first()
-    if not (kept and ticket and hmac.compare_digest(kept, tokens.hash_secret(ticket))):
-        raise Conflict("This run is not to be claimed: it was taken, canceled or hinted at anew.", code="taken")
-
-
 def _lock_node(actor: Actor) -> Node:
-    if actor.kind != "node":
-        raise Forbidden("Only nodes claim runs.")
     # The lock makes the claims of one node wait for each other, so that its slots are counted right.
-    rows = Node.objects.select_for_update(of=("self",)).select_related("target__workspace")
-    node = rows.filter(pk=actor.node_id, removed__isnull=True).first()
+    rows = Node.objects.select_for_update(of=("self",)).select_related("target__workspace").only(*_OF_NODE)
+    node = next(iter(rows.filter(pk=actor.node_id, removed__isnull=True)), None)
     if node is None:
         raise Unauthenticated("This node was removed.")
     return node
@@ -104,29 +153,33 @@ def _take(seat: Attempt, nonce: str) -> Attempt:
     return seat
 
 
-def _pick(node: Node, place: Place, most: int, *, gangs: bool) -> Iterator[tuple[Run, list[Node]]]:
+def _pick(node: Node, place: Place, most: int, seen: _Seen) -> Iterator[tuple[Run, list[Node]]]:
     """The waiting runs that have room on this node, each locked, with the other nodes that it takes.
 
-    No more once the node is full or kept free. Without `gangs` (see `seats.line_up`) runs on several nodes are left
-    out. The caller begins each before it asks for the next.
+    No more once the node is full or kept free. Runs on several nodes are left out where none was seen: their claims
+    go one after the other (`seats.line_up`). The caller begins each before it asks for the next.
     """
     ledger = using.ledger_of(node.target.workspace, locked=True)
-    rows = waiting.in_order(node.target_id).select_related(*_OF_RUN)
-    rows = rows if gangs else rows.filter(nodes=1)
+    role = Membership.objects.filter(workspace=OuterRef("workspace"), user=OuterRef("submitted_by")).values("role")
+    rows = waiting.in_order(node.target_id).select_related(*_OF_RUN).only(*_NEEDED)
+    rows = rows.annotate(submitter_role=Subquery(role[:1]))
+    rows = rows if seen.gangs else rows.filter(nodes=1)
     found = turned_away = 0
     while found < most and turned_away < MOST_TURNED_AWAY:
         if (fitting := waiting.fitting(place)) is None:
             return
         within = using.allowed(ledger, node.pk)
         # Rows that another node is claiming in this moment are skipped, not waited for.
-        run = rows.filter(fitting, within).select_for_update(skip_locked=True, of=("self",)).first()
+        fit = rows.filter(fitting, within).select_for_update(skip_locked=True, of=("self",))
+        run = next(iter(fit[:1]), None)
         if run is None:
             return
         if (refusal := _refusal(run)) is not None:
             _turn_away(run, *refusal)
             turned_away += 1
             continue
-        if waiting.is_kept(place, target_id=node.target_id, ahead_of=run, within=within):
+        first = seen.line[found : found + 1] == [run.pk]  # nothing that waits is before it
+        if not first and waiting.is_kept(place, target_id=node.target_id, ahead_of=run, within=within):
             return
         others = seats.others_for(run, node)
         if others is None or not using.permits(ledger, run, [node, *others]):
@@ -151,7 +204,11 @@ def _share(node: Node) -> int:
 def _refusal(run: Run) -> tuple[str, str, str] | None:
     """(final state, code, reason) of a run that must not start although it was accepted; None when it may."""
     user = run.submitted_by
-    if user is None or not user.is_active or not can(run.workspace, actor=user.as_actor(), action="run.submit"):
+    if (
+        user is None
+        or not user.is_active
+        or not can(run.workspace, actor=user.as_actor(), action="run.submit", role=run.submitter_role)
+    ):
         reason = "Whoever submitted this run may not run code in this workspace any more, so it was not started."
         return Status.CANCELED, "submitter_gone", reason
     wanted = {given["version_id"]: f"{given['dataset']}:{given['version']}" for given in run.inputs.values()}

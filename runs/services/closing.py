@@ -12,7 +12,21 @@ from runs.models import Run, Status
 from runs.services.children import close_children
 from runs.services.hints import hint
 from runs.services.telling import put_away, tell
+from studio.kernel import db
 from zaffre.protocol import DESIRED_RUN, FAILED, QUEUED
+
+#: What a report and an end are decided by, and what watchers are told of: not all that a run has logged.
+_BRIEFLY = (
+    *("status", "desired", "attempt_no", "retries_used", "max_retries", "nodes", "steps", "config", "reason_code"),
+    *("reason", "target_id", "parent_id", "exit_code", "signal", "log_tail"),
+    *("workspace__slug", "experiment__name"),
+)
+
+
+def lock_briefly(run_id: str) -> Run | None:
+    """The run, locked until the commit, with what its attempt's reports are judged by; None when it is gone."""
+    rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "experiment")
+    return next(iter(rows.only(*_BRIEFLY).filter(pk=run_id)), None)
 
 
 def again(run: Run, code: str, *, free: bool, pauses: int = 0, why: str = "", after: datetime | None = None) -> str:
@@ -49,7 +63,11 @@ def finish(run: Run, status: str, **changes: Any) -> str:
     Run.objects.filter(pk=run.pk).update(
         status=status, ended=Now(), steps=steps, started=F("started"), not_before=None, ticket_hash="", **changes
     )
-    close_children(run)
+    if db.ask(_BEGAN, [run.pk, run.pk]):
+        close_children(run)
     put_away(run)
     tell(run, status)
     return status
+
+
+_BEGAN = "SELECT FROM runs_run WHERE parent_id = %s AND config ->> 'code_of' = %s LIMIT 1"

@@ -10,7 +10,7 @@ from runs import forms, states
 from runs.fencing import refuse_late
 from runs.models import Attempt, Run
 from runs.queries import get_run
-from runs.services.closing import again, finish
+from runs.services.closing import again, finish, lock_briefly
 from runs.services.seats import (
     LOST,
     PREEMPTED,
@@ -101,22 +101,21 @@ def report_result(
     """
     if actor.kind != "run":
         raise Forbidden("This address takes the token of a run.")
-    rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "experiment")
-    run = rows.filter(pk=run_id).first()
-    if run is None or actor.run_id != run_id:
+    run = lock_briefly(run_id) if actor.run_id == run_id else None
+    if run is None:
         raise NotFound("This token belongs to another run.")
     refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
-    attempt = Attempt.objects.get(run=run, no=run.attempt_no, rank=actor.rank)
     code = forms.clean_text(reason, MAX_CODE) or (SCRIPT_FAILED if exit_code else "")
     facts = {"exit_code": exit_code, "signal": signal}
-    Attempt.objects.filter(pk=attempt.pk).update(ended=Now(), last_seen=Now(), reason_code=code, **facts)
+    attempts = Attempt.objects.filter(run=run, no=run.attempt_no, rank=actor.rank)
+    attempts.update(ended=Now(), last_seen=Now(), reason_code=code, **facts)
     if not actor.rank:  # how far a run is, its first node says
         run.steps = with_steps(run.steps, steps)
     if run.nodes > 1:
         tail = forms.clean_text(log_tail, MAX_TAIL)
-        return settle(run, attempt, message=forms.clean_text(message, MAX_REASON), log_tail=tail)
+        return settle(run, attempts.get(), message=forms.clean_text(message, MAX_REASON), log_tail=tail)
     canceling = run.desired == DESIRED_CANCEL
-    if code in states.RETRIED and not canceling and _may_again(run, attempt, code):
+    if code in states.RETRIED and not canceling and _may_again(run, attempts.get(), code):
         return again(run, code, free=code == PREEMPTED)
     timed_out = run.reason_code == TIMEOUT
     if not (canceling or timed_out) and (failed := _failed_and_may_again(run, code, exit_code)):

@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce, Now
 
 from runs.fencing import refuse_late
 from runs.models import Attempt, Run
+from runs.services.closing import lock_briefly
 from runs.services.ending import give_up
 from runs.services.seats import meeting_of
 from runs.services.telling import tell
@@ -148,7 +149,7 @@ def _heard(run: Run, *, rank: int, launched: bool) -> float:
     From the report that comes before the code starts (the node waits for our answer) a lost attempt costs a
     retry, and the lease is as long as that asks for: the code must not begin on the short one.
     """
-    rows = Attempt.objects.filter(run=run, no=run.attempt_no, rank=rank)
+    rows = Attempt.objects.filter(run=run.pk, no=run.attempt_no, rank=rank)
     begins: dict[str, Any] = {"launched": Coalesce("launched", Now())} if launched else {}
     started = launched or rows.filter(launched__isnull=False).exists()
     lease = lease_of(launched=started, retries_left=_may_be_retried(run))
@@ -173,9 +174,8 @@ def rendezvous(run_id: str, *, actor: Actor, address: str, ports: Sequence[int])
 def _locked(run_id: str, *, actor: Actor) -> Run:
     if actor.kind != "run":
         raise Forbidden("This address takes the token of a run.")
-    rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "experiment")
-    run = rows.filter(pk=run_id).first()
-    if run is None or actor.run_id != run_id:
+    run = lock_briefly(run_id) if actor.run_id == run_id else None
+    if run is None:
         raise NotFound("This token belongs to another run.")
     refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
     return run

@@ -43,17 +43,14 @@ _LOCK = 0x5EA7
 # --- reserving -----------------------------------------------------------------------------------------------------
 
 
-def line_up(target_id: int) -> bool:
-    """Whether runs wait on this target for several nodes; if so, claims of it go one after the other from here on.
+def line_up(target_id: int) -> None:
+    """Let the claims of a target where runs wait for several nodes go one after the other from here on.
 
     Each of them locks its own node and then others: two at once would wait for each other. Call it before a node is
     locked, in the transaction of the claim.
     """
-    if not waiting.in_order(target_id).filter(nodes__gt=1).exists():
-        return False
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, target_id])
-    return True
 
 
 def others_for(run: Run, lead: Node) -> list[Node] | None:

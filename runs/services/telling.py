@@ -6,6 +6,7 @@ import msgspec
 from django.db import transaction
 
 from runs.models import Run
+from studio.kernel import db
 from studio.kernel.bells import ring_soon
 from studio.kernel.jobs import enqueue_all
 
@@ -28,11 +29,22 @@ def put_away(run: Run) -> None:
 
     What is in one piece already is left as it is.
     """
+    ((in_pieces, measured),) = db.ask(_LEFT, {"run": run.pk})
     wanted = []
-    # A piece that is not the first.
-    if Run.objects.filter(pk=run.pk, logs__chunks__offset__gt=0).exists():
+    if in_pieces:
         wanted.append(("logs.compact_run", run.pk))
-    if run.metrics:
+    if measured:
         wanted.append(("metrics.merge_run", run.pk))
     if wanted:
         enqueue_all(wanted)
+
+
+#: A piece of a log that is not the first, and any point.
+_LEFT = """
+SELECT
+    EXISTS (
+        SELECT FROM logs_log log JOIN logs_logchunk piece ON piece.log_id = log.id
+        WHERE log.run_id = %(run)s AND piece."offset" > 0
+    ),
+    (SELECT metrics <> '{}' FROM runs_run WHERE id = %(run)s)
+"""

@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -27,6 +27,7 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Body = bytes | AsyncIterator[bytes]
+Told = TypeVar("Told")
 
 #: After a refusal we read this much more, so that the sender sees the answer and not a reset.
 LINGER = 1024 * 1024
@@ -152,6 +153,14 @@ class Request:
             raise Gone
         self._ended = not message.get("more_body", False)
         return bytes(message.get("body", b""))
+
+    async def decoded(self, kind: type[Told], words: str, *, limit: int = MAX_JSON_BODY) -> Told:
+        """The body as JSON of this shape, which `words` tell who sent another. Raises Invalid, and as `stream`."""
+        raw = await self.body(limit=limit)
+        try:
+            return msgspec.json.decode(raw, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Invalid(f"The body is {words}: {error}.") from None
 
 
 Handler = Callable[..., Awaitable[Response]]

@@ -95,6 +95,7 @@ WITHOUT_ACTOR = {
     "runs/tensorboards/services/telling.py:tell",
     "runs/services/closing.py:again",
     "runs/services/closing.py:finish",
+    "runs/services/closing.py:lock_briefly",
     "runs/services/seats.py:failed_attempts",
     "runs/services/seats.py:line_up",
     "runs/services/seats.py:meet",

@@ -13,6 +13,7 @@ from runs.artifacts import services
 from runs.artifacts.models import Artifact
 from runs.models import Run
 from studio.kernel import blobs, tokens
+from tests.kernel.asgi import DoorClient
 from tests.runs.telemetry import Running
 from workspace.audit.models import Entry
 from workspace.models import Workspace
@@ -33,7 +34,7 @@ def upload(lab: Workspace) -> Callable[[dict[str, bytes]], list[dict[str, object
 
 
 def code_of(running: Running) -> APIClient:
-    client = APIClient()
+    client = DoorClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {running.token}")
     return client
 

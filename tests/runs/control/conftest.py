@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from runs.models import Run
 from studio.kernel import blobs, credentials
 from tests.conftest import People
-from tests.kernel.asgi import Answer, Caller
+from tests.kernel.asgi import Answer, Caller, DoorClient
 from workspace.compute.services import create_enrolment, create_target
 from workspace.environments.services import install_curated
 from workspace.models import Workspace
@@ -107,7 +107,7 @@ class FakeNode:
 
 
 def bearer(token: str) -> APIClient:
-    client = APIClient()
+    client = DoorClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
     return client
 
