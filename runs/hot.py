@@ -1,4 +1,6 @@
-"""The raw door of nodes and running code: the long poll for work, and the bytes that a run needs or leaves."""
+"""The raw door of runs: submitting one; for nodes and running code the long poll for work, what they tell of their
+runs, and the bytes that a run needs or leaves.
+"""
 
 import asyncio
 import time
@@ -6,12 +8,14 @@ from typing import Annotated, Any
 
 import msgspec
 
-from runs import content, services
+from runs import content, queries, services
 from runs.services.claims import MOST_AT_ONCE
 from runs.snapshots.hot import answer_missing, take
 from studio.kernel import blobs, db, hot, live, packing
 from studio.kernel.actors import Actor
+from studio.kernel.api import MOST_JSON, made_once
 from studio.kernel.errors import Forbidden, NotFound
+from zaffre.protocol import IDEMPOTENCY_HEADER
 
 LONGEST_POLL = 60
 #: Of one report.
@@ -113,6 +117,36 @@ async def _wait_for_work(
         bell.cancel()
         subscriber.take()
     raise hot.Gone
+
+
+class _Submission(msgspec.Struct):
+    experiment: str
+    files: list[dict[str, Any]]
+    config: dict[str, Any]
+    git: dict[str, Any] = {}
+    tags: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    name: str = ""
+    parent: str = ""
+
+
+async def submit(request: hot.Request, ws: str) -> hot.Response:
+    """POST /api/v1/workspaces/<ws>/submissions {experiment, files: [{path, sha256, size, mode}, …], config, git?, …}
+
+    Code and run in one → 201, the run as `queries.run_out` shows it, and warnings. 422 `blobs_missing` when bytes of
+    the files are to be sent first. With an Idempotency-Key as at all doors where something is made.
+    """
+    actor = await request.actor()
+    raw = await request.body(limit=MOST_JSON)
+    told = hot.decoded(raw, _Submission, "{experiment, files: [{path, sha256, size, mode}, …], config, …}")
+    key = request.headers.get(IDEMPOTENCY_HEADER.lower(), "")
+
+    def make() -> tuple[dict[str, Any], int]:
+        run = services.submit_run(ws, actor=actor, **msgspec.structs.asdict(told))
+        return queries.run_as_submitted(run), 201
+
+    asked = b"\0".join((request.scope["path"].encode(), raw))
+    return hot.json(*await db.run(made_once, key, asked, make, actor=actor))
 
 
 class _Step(msgspec.Struct):

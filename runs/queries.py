@@ -294,6 +294,18 @@ def run_in_full(run: Run) -> dict[str, Any]:
     return shown
 
 
+def run_as_submitted(run: Run) -> dict[str, Any]:
+    """`run_out` of a run as `submit_run` returns it, with what to warn of: of what was just written nothing is read.
+
+    Why it waits is asked only where no node may ever take it.
+    """
+    shown = run_out(run)
+    asks = waiting.need_of_run(run)
+    if asks.counted or asks.labels or asks.nodes > 1:
+        shown["queue"] = waiting.why(run, now=None)
+    return {**shown, "warnings": waiting.warnings_of(shown)}
+
+
 def _reachable(run: Run) -> bool | None:
     heard = getattr(run, "heard", None)
     if run.status not in HELD_STATES or heard is None:

@@ -8,6 +8,7 @@ _RUNS = "workspaces/<str:ws>/runs"
 _PAGE = "w/<str:ws>/runs/<str:run>"
 
 hot_routes = [
+    route("POST", "/api/v1/workspaces/<ws>/submissions", hot.submit),
     route("POST", "/agent/v1/nodes/claim", hot.claim),
     route("GET", f"{_BLOBS}/<sha256>", hot.get_blob),
     route("POST", f"{_BLOBS}/missing", hot.missing),

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from studio.kernel import events
 from studio.kernel.actors import ANONYMOUS, Actor
+from tests.kernel.asgi import DoorClient
 from workspace.accounts.models import User
 from workspace.models import Membership, Role, Workspace
 
@@ -70,7 +71,7 @@ def api(people: People) -> Callable[[str | None], APIClient]:
     """`api("olga").get("/api/v1/…")`: the JSON door with olga's session; `api(None)` is a visitor."""
 
     def enter(name: str | None) -> APIClient:
-        client = APIClient()
+        client = DoorClient()
         if name:
             client.force_login(getattr(people, name))
         return client

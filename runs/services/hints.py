@@ -23,11 +23,22 @@ AGAIN = 20
 def hint(run_id: str, *, target_id: int, attempt: int) -> None:
     """Tell the nodes of the target that this run waits for its attempt number `attempt`.
 
-    The ticket in the message works once and ends when the next hint is given; without it nobody can claim
-    the run by name. Call it in the transaction that queued the run.
+    Call it in the transaction that queued the run.
     """
+    ticket, kept = new_ticket()
+    Run.objects.filter(pk=run_id).update(ticket_hash=kept, hinted_at=Now())
+    send(run_id, ticket, target_id=target_id, attempt=attempt)
+
+
+def new_ticket() -> tuple[str, str]:
+    """(a ticket, what the run's row keeps of it). It works once and ends when the next hint is given; without it
+    nobody can claim the run by name."""
     ticket = secrets.token_urlsafe(24)
-    Run.objects.filter(pk=run_id).update(ticket_hash=hash_secret(ticket), hinted_at=Now())
+    return ticket, hash_secret(ticket)
+
+
+def send(run_id: str, ticket: str, *, target_id: int, attempt: int) -> None:
+    """`hint` for a run whose row has the ticket already."""
     hint_pool(target_id, WAKE_TASK, run_id, attempt, ticket)
     publish(f"pool.{target_id}", run=run_id)
 

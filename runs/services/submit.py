@@ -1,6 +1,6 @@
 """Submitting a run: everything that can be wrong is refused here, before anybody waits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -11,10 +11,12 @@ from runs.config import parse_config, require_script, secret_names
 from runs.models import Experiment, Run, Status
 from runs.origins import keeping as origins
 from runs.queries import get_run_briefly
-from runs.services.hints import hint
+from runs.services.hints import new_ticket, send
 from runs.services.telling import tell
 from runs.services.turning import next_turn
 from runs.snapshots import queries as snapshots
+from runs.snapshots.models import Snapshot
+from runs.snapshots.services import CREATE, keep
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.ids import pet_name, ulid
@@ -30,14 +32,15 @@ from workspace.secrets import queries as secrets
 from zaffre.protocol import RunConfigBody
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def submit_run(
     slug: str,
     *,
     actor: Actor,
     experiment: str,
     config: Mapping[str, Any],
-    snapshot: str | None,
+    snapshot: str | None = None,
+    files: Sequence[Mapping[str, Any]] | None = None,
     git: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     properties: Mapping[str, str] | None = None,
@@ -45,6 +48,9 @@ def submit_run(
     parent: str = "",
 ) -> Run:
     """Queue a run of `snapshot` as `config` says; the experiment is made on its first use.
+
+    In the place of a snapshot its list of `files` will do: the snapshot of these is made where there is none, as
+    `runs.snapshots.services.create_snapshot` does, whose errors are raised, too.
 
     `parent` is the id of the run that it is a part of. Raises NotFound when there is none, and Invalid that names
     the nearest script, target, environment or dataset when one of these is not there.
@@ -54,15 +60,15 @@ def submit_run(
     target = compute.resolve(workspace, checked["target"])
     compute.require_use(target, actor=actor)
     environment = environments.resolve(workspace, checked["environment"])
-    if not snapshot:
-        raise Invalid("A submitted run needs the snapshot of its code.", field="snapshot")
-    code = snapshots.resolve(workspace, snapshot)
+    code = _code(workspace, snapshot, files, actor=actor)
     require_script(checked, [entry["path"] for entry in code.files])
     if names := secret_names(checked):
         authorize(workspace, actor=actor, action="secret.use")
         secrets.resolve(workspace, names)
     asked = _asked(checked, environment.spec)
     group, number = open_experiment(workspace, experiment)
+    ticket, ticket_hash = new_ticket()
+    moment = timezone.now()
     run = Run.objects.create(
         id=ulid(),
         workspace=workspace,
@@ -82,13 +88,26 @@ def submit_run(
         **asked,
         turn=next_turn(target.pk, priority=asked["priority"], user_id=actor.user_id),
         submitted_by_id=actor.user_id,
-        queued_at=timezone.now(),
+        queued_at=moment,
+        ticket_hash=ticket_hash,
+        hinted_at=moment,
     )
     origins.remember(run, git=git or {})
     record(actor=actor, workspace=workspace, action="run.submit", target=run.pk, fields={"experiment": group.name})
-    hint(run.pk, target_id=target.pk, attempt=1)
+    send(run.pk, ticket, target_id=target.pk, attempt=1)
     tell(run, Status.QUEUED)
     return run
+
+
+def _code(
+    workspace: Workspace, snapshot: str | None, files: Sequence[Mapping[str, Any]] | None, *, actor: Actor
+) -> Snapshot:
+    if files is not None:
+        authorize(workspace, actor=actor, action=CREATE)
+        return keep(workspace, actor=actor, files=files)
+    if not snapshot:
+        raise Invalid("A submitted run needs the snapshot of its code.", field="snapshot")
+    return snapshots.resolve(workspace, snapshot)
 
 
 def require_submit(slug: str, *, actor: Actor) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, BinaryIO
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, ManyToOneRel, Model, OuterRef
+from django.db.models import BooleanField, Case, Exists, ManyToOneRel, Model, OuterRef, When
 from django.db.models.deletion import RestrictedError
 from django.db.models.functions import Coalesce, Now
 
@@ -17,6 +17,7 @@ from studio.kernel.errors import Forbidden, Invalid, TooLarge
 from studio.kernel.ids import ulid
 from workspace.access import get_workspace
 from workspace.audit.services import record
+from workspace.models import Workspace
 from zaffre.protocol import MAX_SNAPSHOT_BYTES, MAX_SNAPSHOT_FILES, FileEntry
 
 CREATE = "snapshot.create"
@@ -31,17 +32,20 @@ def create_snapshot(slug: str, *, actor: Actor, files: Sequence[Mapping[str, Any
     Raises TooLarge over the limits, by the announced sizes before any content is asked for, and names the
     biggest files; Invalid for unsafe or doubled paths and for blobs that the workspace does not hold.
     """
-    workspace = get_workspace(slug, actor=actor, action=CREATE)
+    return keep(get_workspace(slug, actor=actor, action=CREATE), actor=actor, files=files)
+
+
+def keep(workspace: Workspace, *, actor: Actor, files: Sequence[Mapping[str, Any]]) -> Snapshot:
+    """`create_snapshot` in a workspace that the caller has opened for it, in the caller's transaction."""
     refuse_announced(files)
-    manifest = manifests.check(
-        [_plain(item) for item in files],
-        workspace_id=workspace.pk,
-        max_files=MAX_SNAPSHOT_FILES,
-        max_bytes=MAX_SNAPSHOT_BYTES,
-    )
-    if not manifest:
+    entries = manifests.clean([_plain(item) for item in files], max_files=MAX_SNAPSHOT_FILES)
+    if not entries:
         raise Invalid("A snapshot has at least one file.", field="files")
-    digest = manifests.digest(manifest)
+    digest = manifests.digest(entries)
+    known = _known(workspace, digest)
+    if known is not None:
+        return known
+    manifest = manifests.sized(entries, workspace_id=workspace.pk, max_bytes=MAX_SNAPSHOT_BYTES)
     snapshot, made = Snapshot.objects.get_or_create(
         workspace=workspace,
         digest=digest,
@@ -53,11 +57,26 @@ def create_snapshot(slug: str, *, actor: Actor, files: Sequence[Mapping[str, Any
         },
     )
     snapshot.unchanged = not made
-    if not made:
-        Snapshot.objects.filter(pk=snapshot.pk).update(sent_again=Now())
     if made:
         facts = {"files": snapshot.file_count, "bytes": snapshot.size}
         record(actor=actor, workspace=workspace, action=CREATE, target=snapshot.pk, fields=facts)
+    return snapshot
+
+
+def _known(workspace: Workspace, digest: str) -> Snapshot | None:
+    """The snapshot of this tree, which keeps its files in the store: nobody asks again whether they are held.
+
+    Raises Invalid `blobs_missing` when some were lost there all the same: whoever sends them again repairs it.
+    """
+    rows = Snapshot.objects.filter(workspace=workspace, digest=digest)
+    lately = Case(When(sent_again__gt=Now() - UNUSED / 24, then=True), default=False, output_field=BooleanField())
+    snapshot = next(iter(rows.annotate(lately=lately)), None)
+    if snapshot is None:
+        return None
+    manifests.refuse_absent([one["path"] for one in snapshot.files if not blobs.is_there(one["sha256"])])
+    if not snapshot.lately and not rows.update(sent_again=Now()):
+        return None  # it was forgotten at this moment
+    snapshot.unchanged = True
     return snapshot
 
 

@@ -139,39 +139,45 @@ def _named(status: int, code: str, message: str) -> ZaffreError:
 def once(request: Request, make: Callable[[], tuple[dict[str, Any], int]]) -> Response:
     """Answer a POST that creates something; a repeat with the same Idempotency-Key gets the first answer.
 
-    Raises Invalid when the key comes back with another body. Kept 24 hours.
+    Raises as `made_once`.
     """
+    canonical = json.dumps([request.path, request.data], sort_keys=True, default=str)
     key = request.headers.get(IDEMPOTENCY_HEADER, "")
+    body, status = made_once(key, canonical.encode(), make, actor=actor_of(request))
+    return Response(body, status=status)
+
+
+def made_once(key: str, asked: bytes, make: Callable[[], tuple[Any, int]], *, actor: Actor) -> tuple[Any, int]:
+    """(body, status) that `make` returns; for a key that the actor sent before, with the same `asked`, those of then.
+
+    Raises Invalid when the key comes back with another body. Kept 24 hours. Nobody looks first whether the key is
+    known, because it seldom is: of twins, and of a repeat, the second one is rolled back whole.
+    """
     if not key:
-        body, status = make()
-        return Response(body, status=status)
+        return make()
     if len(key) > 200:
         raise Invalid(f"{IDEMPOTENCY_HEADER} has at most 200 characters.")
-    actor = actor_of(request)
     owner = f"{actor.kind}:{actor.user_id or actor.run_id or actor.node_id}"
-    canonical = json.dumps([request.path, request.data], sort_keys=True, default=str)
-    fingerprint = hashlib.sha256(canonical.encode()).hexdigest()
-    earlier = IdempotencyKey.objects.filter(owner=owner, key=key).first()
-    if earlier is None:
-        try:
-            with transaction.atomic():
-                body, status = make()
-                # Through JSON once, so that a repeat is byte for byte the first answer.
-                body = json.loads(json.dumps(body, default=str))
-                IdempotencyKey.objects.create(owner=owner, key=key, fingerprint=fingerprint, status=status, body=body)
-            return Response(body, status=status)
-        except (IntegrityError, ZaffreError):
-            # Twins at the same moment: the other one committed, ours was rolled back whole or found it done.
-            earlier = IdempotencyKey.objects.filter(owner=owner, key=key).first()
-            if earlier is None:
-                raise
+    fingerprint = hashlib.sha256(asked).hexdigest()
+    try:
+        with transaction.atomic():
+            body, status = make()
+            # Through JSON once, so that a repeat is byte for byte the first answer.
+            body = json.loads(json.dumps(body, default=str))
+            kept = IdempotencyKey(owner=owner, key=key, fingerprint=fingerprint, status=status, body=body)
+            kept.save(force_insert=True)
+        return body, status
+    except (IntegrityError, ZaffreError):
+        earlier = IdempotencyKey.objects.filter(owner=owner, key=key).first()
+        if earlier is None:
+            raise
     if earlier.fingerprint != fingerprint:
         raise Invalid(
             "This Idempotency-Key was used with another body.",
             code="key_reused",
             hint="Use a new key for a new request.",
         )
-    return Response(earlier.body, status=earlier.status)
+    return earlier.body, earlier.status
 
 
 class BoundedJSON(BaseParser):

@@ -229,6 +229,11 @@ def missing(sha256s: Iterable[str], *, workspace_id: int) -> list[str]:
     return [sha256 for sha256 in asked if sha256 not in held]
 
 
+def is_there(sha256: str) -> bool:
+    """Whether the file lies in the store: one that rows name may have been lost, or set aside as damaged."""
+    return _path(sha256).exists()
+
+
 def sizes(sha256s: Iterable[str], *, workspace_id: int) -> dict[str, int]:
     """Return the size in bytes of each hash that this workspace holds, for a list that will name them."""
     rows = BlobRef.objects.filter(workspace_id=workspace_id, sha256__in=list(sha256s))

@@ -155,12 +155,16 @@ class Request:
         return bytes(message.get("body", b""))
 
     async def decoded(self, kind: type[Told], words: str, *, limit: int = MAX_JSON_BODY) -> Told:
-        """The body as JSON of this shape, which `words` tell who sent another. Raises Invalid, and as `stream`."""
-        raw = await self.body(limit=limit)
-        try:
-            return msgspec.json.decode(raw, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Invalid(f"The body is {words}: {error}.") from None
+        """The body, `decoded`. Raises as it, and as `stream`."""
+        return decoded(await self.body(limit=limit), kind, words)
+
+
+def decoded(raw: bytes, kind: type[Told], words: str) -> Told:
+    """A body as JSON of this shape, which `words` tell who sent another. Raises Invalid."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"The body is {words}: {error}.") from None
 
 
 Handler = Callable[..., Awaitable[Response]]

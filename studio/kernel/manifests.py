@@ -13,8 +13,15 @@ from zaffre.protocol import SHA256_RE, FileEntry
 def check(files: Iterable[Mapping[str, Any]], *, workspace_id: int, max_files: int, max_bytes: int) -> list[FileEntry]:
     """Return the manifest in canonical order, with sizes as stored.
 
-    Raises Invalid for unsafe or doubled paths and for blobs that this workspace does not hold,
-    TooLarge over a limit (naming the biggest files).
+    Raises as `clean` and `sized`.
+    """
+    return sized(clean(files, max_files=max_files), workspace_id=workspace_id, max_bytes=max_bytes)
+
+
+def clean(files: Iterable[Mapping[str, Any]], *, max_files: int) -> list[FileEntry]:
+    """Return the entries in canonical order, without sizes; enough for `digest`, and without a look at the database.
+
+    Raises Invalid for unsafe or doubled paths, TooLarge for too many files.
     """
     entries: dict[str, FileEntry] = {}
     for item in files:
@@ -32,8 +39,31 @@ def check(files: Iterable[Mapping[str, Any]], *, workspace_id: int, max_files: i
             parent = parent.rpartition("/")[0]
     if len(entries) > max_files:
         raise TooLarge(f"{len(entries)} files, and at most {max_files} are allowed.", code="too_many_files")
-    known = blobs.sizes({entry["sha256"] for entry in entries.values()}, workspace_id=workspace_id)
-    absent = [path for path, entry in entries.items() if entry["sha256"] not in known]
+    return [entries[path] for path in sorted(entries)]
+
+
+def sized(entries: list[FileEntry], *, workspace_id: int, max_bytes: int) -> list[FileEntry]:
+    """Give each of the `clean` entries its size as stored, and return them.
+
+    Raises Invalid for blobs that this workspace does not hold, TooLarge over the limit (naming the biggest files).
+    """
+    known = blobs.sizes({entry["sha256"] for entry in entries}, workspace_id=workspace_id)
+    refuse_absent([entry["path"] for entry in entries if entry["sha256"] not in known])
+    for entry in entries:
+        entry["size"] = known[entry["sha256"]]
+    total = total_size(entries)
+    if total > max_bytes:
+        biggest = sorted(entries, key=lambda entry: -entry["size"])[:10]
+        raise TooLarge(
+            f"The files are {total} bytes together, and at most {max_bytes} are allowed.",
+            hint="Leave big files out with .zaffreignore, and give data as a dataset.",
+            biggest=[{"path": entry["path"], "size": entry["size"]} for entry in biggest],
+        )
+    return entries
+
+
+def refuse_absent(absent: list[str]) -> None:
+    """Raise Invalid `blobs_missing` if there are such paths, whose contents are not held."""
     if absent:
         raise Invalid(
             f"The contents of {len(absent)} file(s) were not uploaded, {absent[0]} first.",
@@ -41,17 +71,6 @@ def check(files: Iterable[Mapping[str, Any]], *, workspace_id: int, max_files: i
             hint="Ask blobs/missing, upload what it names, then send the manifest again.",
             paths=absent[:50],
         )
-    for entry in entries.values():
-        entry["size"] = known[entry["sha256"]]
-    total = sum(entry["size"] for entry in entries.values())
-    if total > max_bytes:
-        biggest = sorted(entries.values(), key=lambda entry: -entry["size"])[:10]
-        raise TooLarge(
-            f"The files are {total} bytes together, and at most {max_bytes} are allowed.",
-            hint="Leave big files out with .zaffreignore, and give data as a dataset.",
-            biggest=[{"path": entry["path"], "size": entry["size"]} for entry in biggest],
-        )
-    return [entries[path] for path in sorted(entries)]
 
 
 def _mode(told: object) -> int:

@@ -51,6 +51,8 @@ class FakeStudio:
         self.calls: list[Call] = []
         self.answers: dict[str, list[Reply]] = {}
         self.blobs: dict[str, bytes] = {}
+        #: The submissions that were taken: those before them lacked bytes.
+        self.submitted: list[Call] = []
         self.runs: dict[str, dict[str, Any]] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.artifacts: dict[str, str] = {}
@@ -189,6 +191,12 @@ class FakeStudio:
         kept = {key: body[key] for key in ("experiment", "config", "git", "tags", "snapshot") if key in body}
         status = "running" if body.get("kind") == "interactive" else "queued"
         return Reply(201, self.new_run(**kept, status=status, kind=body.get("kind", "script")))
+
+    def submit_code(self, call: Call) -> Any:
+        if any(one["sha256"] not in self.blobs for one in call.json["files"]):
+            return _refuse(422, "blobs_missing", "The contents of some files were not uploaded.")
+        self.submitted.append(call)
+        return self.submit(call)
 
     def list_runs(self, call: Call) -> Any:
         return {"runs": list(self.runs.values()), "next": None}
@@ -365,6 +373,7 @@ _ROUTES: list[tuple[str, str, Route]] = [
     ("POST", f"{_RUN}/artifacts/pack", FakeStudio.pack),
     ("POST", f"{W}/snapshots", FakeStudio.make_snapshot),
     ("POST", f"{W}/runs", FakeStudio.submit),
+    ("POST", f"{W}/submissions", FakeStudio.submit_code),
     ("GET", f"{W}/runs", FakeStudio.list_runs),
     ("GET", f"{_RUN}/metrics", FakeStudio.summary),
     ("GET", f"{_RUN}/series", FakeStudio.series),

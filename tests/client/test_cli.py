@@ -48,7 +48,7 @@ def test_submit_sends_the_folder_and_everything_that_was_said(studio, zaffre, wo
     done = zaffre(*SUBMIT, *words, *more, "--json", "--", "train.py", "--epochs", "3", "--json")
     assert done.returncode == 0, done.stderr
     assert one_document(done)["id"] == RUN
-    (call,) = studio.asked("POST", f"{W}/runs")
+    (call,) = studio.submitted
     assert call.json["config"] == {
         "script": "train.py",
         "command": None,
@@ -61,7 +61,8 @@ def test_submit_sends_the_folder_and_everything_that_was_said(studio, zaffre, wo
         "max_retries": 2,
         "secrets": [],
     }
-    assert (call.json["tags"], call.json["name"], call.json["snapshot"]) == ({"who": "olga"}, "try", "SNAP")
+    assert (call.json["tags"], call.json["name"]) == ({"who": "olga"}, "try")
+    assert "train.py" in [one["path"] for one in call.json["files"]]
     assert b"print('hello')\n" in studio.blobs.values()
 
 

@@ -62,7 +62,7 @@ def test_submit_names_secrets(studio, zaffre, home):
     (home / "work" / "train.py").write_text("print(1)\n")
     words = ["--secret", "db", "--secret", "WANDB_API_KEY=wandb", "--json", "--", "train.py"]
     assert zaffre("run", "submit", "--experiment", "first", *words).returncode == 0
-    sent = studio.asked("POST", f"{W}/runs")[0].json
+    sent = studio.submitted[0].json
     assert sent["config"]["secrets"] == ["db", "WANDB_API_KEY=wandb"]
 
 

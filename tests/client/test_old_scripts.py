@@ -142,7 +142,7 @@ def test_an_output_is_a_folder_of_the_run(studio, space, code):
     unnamed = OutputFileDatasetConfig().as_mount()
     config = ScriptRunConfig(str(code), "train.py", arguments=["--out", out, "--more", unnamed])
     Experiment(space, "first").submit(config)
-    body = studio.asked("POST", f"{W}/runs")[0].json["config"]
+    body = studio.submitted[0].json["config"]
     assert body["arguments"][:2] == ["--out", "OutputFileDatasetConfig:prepared"]
     assert body["arguments"][3] == f"OutputFileDatasetConfig:{unnamed.name}" and unnamed.name.startswith("output_")
     assert out.path == "outputs/prepared"

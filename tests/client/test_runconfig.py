@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from tests.client.studio import RUN, W
+from tests.client.studio import RUN
 from zaffre.core import Dataset, Environment, Experiment, RunConfiguration, ScriptRunConfig
 from zaffre.core.conda_dependencies import CondaDependencies
 from zaffre.core.runconfig import (
@@ -88,7 +88,7 @@ def old(code):
 
 
 def sent(studio) -> dict:
-    return studio.asked("POST", f"{W}/runs")[-1].json["config"]
+    return studio.submitted[-1].json["config"]
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_one_configuration_serves_several_scripts(studio, space, code):
     command = ScriptRunConfig(".", run_config=shared, command="echo 'a b'")
     for config in (first, second, command):
         Experiment(space, "e").submit(config)
-    bodies = [call.json["config"] for call in studio.asked("POST", f"{W}/runs")]
+    bodies = [call.json["config"] for call in studio.submitted]
     assert [(one["script"], one["arguments"], one["command"]) for one in bodies] == [
         ("train.py", ["1"], None),
         ("other.py", [], None),
@@ -280,7 +280,7 @@ def test_what_cannot_be_meant_is_told_before_anything_is_sent(studio, space, att
         setattr(config, name, value)
     with pytest.raises(UserErrorException):
         config.as_body(space)
-    assert studio.asked("POST", f"{W}/runs") == []
+    assert studio.submitted == []
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_the_command_begins_with_a_saved_configuration(studio, zaffre, old):
     assert done.returncode == 0, done.stderr
     assert sent(studio) == {**first, "max_user_retries": 2}
     assert first["resources"] == {"memory_gb": 2.5}
-    assert studio.asked("POST", f"{W}/runs")[-1].json["tags"] == {"who": "olga"}
+    assert studio.submitted[-1].json["tags"] == {"who": "olga"}
 
 
 def test_the_command_of_then(studio, zaffre, code, tmp_path):

@@ -46,7 +46,7 @@ def test_the_folder_is_read_at_submit_and_not_before(studio, space, code):
     config = ScriptRunConfig(str(code), "late.py", arguments=[1, 0.5, "x"], compute_target="local")
     (code / "late.py").write_text("late")
     Experiment(space, "e").submit(config, tags={"a": 1})
-    told = studio.asked("POST", f"{W}/runs")[0].json
+    told = studio.submitted[0].json
     assert told["config"]["arguments"] == ["1", "0.5", "x"]
     assert told["tags"] == {"a": "1"}
     assert b"late" in studio.blobs.values()
@@ -73,7 +73,7 @@ def test_a_dataset_is_no_argument_but_an_input(studio, space, code):
         Experiment(space, "e").submit(ScriptRunConfig(".", "train.py", arguments=[data]))
     given = {"a": data.as_named_input("a").as_mount(), "b": "numbers"}
     Experiment(space, "e").submit(ScriptRunConfig(".", "train.py", inputs=given))
-    assert studio.asked("POST", f"{W}/runs")[0].json["config"]["inputs"] == {
+    assert studio.submitted[0].json["config"]["inputs"] == {
         "a": {"dataset": "numbers:1", "mode": "mount"},
         "b": {"dataset": "numbers", "mode": "download"},
     }
@@ -177,7 +177,7 @@ def test_an_environment_is_registered_when_it_is_used(studio, space, code, monke
     monkeypatch.setattr(space.client, "post", post)
     config = ScriptRunConfig(".", "train.py", environment=environment, environment_variables={"B": "2"})
     Experiment(space, "e").submit(config)
-    body = studio.asked("POST", f"{W}/runs")[0].json["config"]
+    body = studio.submitted[0].json["config"]
     assert (body["environment"], body["environment_variables"]) == ("e:4", {"A": "1", "B": "2"})
     assert told[0]["spec"] == environment.spec
 

@@ -172,6 +172,9 @@ class DoorClient(APIClient):
             return super().generic(method, path, data, content_type, *args, **extra)
         sent = {**self._credentials, **extra}
         headers = {key[5:].lower().replace("_", "-"): text for key, text in sent.items() if key.startswith("HTTP_")}
+        headers |= extra.get("headers") or {}
+        if self.cookies:
+            headers["cookie"] = "; ".join(f"{name}={one.value}" for name, one in self.cookies.items())
         raw = data if isinstance(data, bytes) else str(data).encode()
         caller = Caller(application, headers)
         answer = asyncio.run(caller.call(method, path, raw, content_type=content_type))

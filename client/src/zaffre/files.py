@@ -54,9 +54,7 @@ def send(client: Client, blobs: str, files: Sequence[LocalFile], *, uploads: str
     that takes large files in parts. Raises Refused, Unreachable, and
     SnapshotException when a file changes meanwhile.
     """
-    with Bar("Reading  ", sum(file.size for file in files)) as bar:
-        for file in files:
-            _hash(file, bar)
+    manifest = hashed(files)
     by_hash: Dict[str, LocalFile] = {file.sha256: file for file in files}
     lacking: List[LocalFile] = []
     asked = list(by_hash)
@@ -72,6 +70,14 @@ def send(client: Client, blobs: str, files: Sequence[LocalFile], *, uploads: str
         for file in lacking:
             if uploads and file.size >= UPLOAD_FROM_BYTES:
                 _upload_in_parts(client, uploads, file, bar)
+    return manifest
+
+
+def hashed(files: Sequence[LocalFile]) -> List[FileEntry]:
+    """Hash `files` and return the manifest. Raises UserErrorException for one that cannot be read."""
+    with Bar("Reading  ", sum(file.size for file in files)) as bar:
+        for file in files:
+            _hash(file, bar)
     return [file.entry() for file in files]
 
 

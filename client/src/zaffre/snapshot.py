@@ -83,9 +83,17 @@ def check(listing: Listing) -> None:
 
 
 def make_snapshot(client: Client, workspace: str, folder: Path, *, script: Optional[str] = None) -> Dict[str, Any]:
-    """Send `folder` and return the studio's {id, digest, file_count, size}.
+    """Send `folder` and return the studio's {id, digest, file_count, size}. Raises as `list_code`, Refused."""
+    address = workspace_path(workspace)
+    files = send(client, f"{address}/blobs", list_code(folder, script=script).files)
+    made = client.post(f"{address}/snapshots", {"files": files})
+    return dict(made)
 
-    With `script` its presence is checked before anything is sent. Raises SnapshotException, UserErrorException.
+
+def list_code(folder: Path, *, script: Optional[str] = None) -> Listing:
+    """The files of `folder` that would be sent, none of them read yet; `script` is one of them, if it is named.
+
+    Raises SnapshotException when they are none, too many or too large, UserErrorException without the script.
     """
     listing = list_folder(folder)
     if script is not None:
@@ -93,10 +101,7 @@ def make_snapshot(client: Client, workspace: str, folder: Path, *, script: Optio
     check(listing)
     if not listing.files:
         raise SnapshotException(f"{listing.root} holds no file to send.")
-    address = workspace_path(workspace)
-    files = send(client, f"{address}/blobs", listing.files)
-    made = client.post(f"{address}/snapshots", {"files": files})
-    return dict(made)
+    return listing
 
 
 def require_script(listing: Listing, script: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zaffre.core.run import Run
     from zaffre.core.script_run_config import ScriptRunConfig
     from zaffre.core.workspace import Workspace
+    from zaffre.files import LocalFile
 
 Wanted = Union[str, Mapping[str, str], None]
 #: ?archived= of the list, by what `view_type` says.
@@ -150,13 +151,16 @@ class Experiment:
     ) -> "Run":
         """Send the code as it is now, and queue a run of it, below the run `parent` if one is named.
 
+        Code that the studio has already takes one call: only what it lacks is sent before a second one.
+
         Raises UserErrorException when the script is missing or the folder too large, Refused for an unknown
         target, environment or dataset. Warns of a run that no node of the target can take as it is.
         """
         from zaffre.core.run import Run
         from zaffre.core.script_run_config import ScriptRunConfig
+        from zaffre.files import hashed
         from zaffre.gitinfo import git_facts
-        from zaffre.snapshot import make_snapshot
+        from zaffre.snapshot import list_code
 
         if not isinstance(config, ScriptRunConfig):
             raise UserErrorException(f"A ScriptRunConfig is submitted, not a {type(config).__name__}.")
@@ -165,10 +169,10 @@ class Experiment:
         if told := effective.ignored():
             warnings.warn(" ".join(told), UserWarning, stacklevel=2)
         run_config = effective.as_body(space)
-        snapshot = make_snapshot(space.client, space.name, folder, script=run_config.get("script"))
+        code = list_code(folder, script=run_config.get("script")).files
         body: Dict[str, Any] = {
             "experiment": self.name,
-            "snapshot": snapshot["id"],
+            "files": hashed(code),
             "config": run_config,
             "git": git_facts(folder),
             "tags": _texts({**effective.tags, **(tags or {})}),
@@ -178,10 +182,24 @@ class Experiment:
             body["name"] = display_name
         if parent:
             body["parent"] = parent
-        answer = space.client.post(f"{space.path}/runs", body)
+        answer = self._send(body, code)
         for text in answer.get("warnings") or []:
             warnings.warn(str(text), stacklevel=2)
         return Run.from_json(self, answer)
+
+    def _send(self, body: Dict[str, Any], code: "List[LocalFile]") -> Dict[str, Any]:
+        """Submit, and once more after the bytes were sent that the studio lacked."""
+        from zaffre.errors import Refused
+        from zaffre.files import send
+
+        client, path = self.workspace.client, self.workspace.path
+        try:
+            return dict(client.post(f"{path}/submissions", body))
+        except Refused as refused:
+            if refused.code != "blobs_missing":
+                raise
+        files = send(client, f"{path}/blobs", code)
+        return dict(client.post(f"{path}/submissions", {**body, "files": files}))
 
     def start_logging(
         self,
