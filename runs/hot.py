@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from runs import content, queries, services
+from runs.origins.known import origin_out
 from runs.services.claims import MOST_AT_ONCE
 from runs.snapshots.hot import answer_missing, take
 from studio.kernel import blobs, db, hot, live, packing
@@ -143,7 +144,7 @@ async def submit(request: hot.Request, ws: str) -> hot.Response:
 
     def make() -> tuple[dict[str, Any], int]:
         run = services.submit_run(ws, actor=actor, **msgspec.structs.asdict(told))
-        return queries.run_as_submitted(run), 201
+        return queries.run_as_submitted(run) | origin_out(run), 201
 
     asked = b"\0".join((request.scope["path"].encode(), raw))
     return hot.json(*await db.run(made_once, key, asked, make, actor=actor))
@@ -174,7 +175,7 @@ async def progress(request: hot.Request, run: str) -> hot.Response:
     actor = await request.actor()
     told = await request.decoded(_Progress, "{state, steps?, warnings?}")
     steps = _plain([*told.steps, *([told.step] if told.step else [])])
-    named = {"state": told.state, "steps": steps, "warnings": told.warnings}
+    named: dict[str, Any] = {"state": told.state, "steps": steps, "warnings": told.warnings}
     found = await db.run(services.report_progress, run, actor=actor, **named)
     return hot.json({"status": found.status, "desired": found.desired, "valid_for": found.valid_for})
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from runs.models import Run
 from runs.origins.models import Likeness, Patch
+from studio.kernel import db
 from zaffre.protocol import COMPLETED
 
 
@@ -29,9 +30,21 @@ def alike(run: Run) -> Run | None:
 
 def origin_out(run: Run) -> dict[str, Any]:
     """What doors add to a run: the identical run that completed before it, if any, and whether changes are kept."""
-    same = alike(run)
-    told = {"id": same.pk, "name": same.name, "ended": same.ended} if same else None
-    return {"same_as": told, "patch": Patch.objects.filter(run=run).exists()}
+    ((id_, name, ended, patch),) = db.ask(_ORIGIN, {"run": run.pk})
+    return {"same_as": {"id": id_, "name": name, "ended": ended} if id_ else None, "patch": patch}
+
+
+#: `alike`, in the one statement of each submission.
+_ORIGIN = """
+SELECT same.id, same.name, same.ended, EXISTS (SELECT FROM origins_patch WHERE run_id = %(run)s)
+FROM (VALUES (1)) one LEFT JOIN LATERAL (
+    SELECT run.id, run.name, run.ended
+    FROM origins_likeness own JOIN origins_likeness other USING (workspace_id, digest)
+    JOIN runs_run run ON run.id = other.run_id
+    WHERE own.run_id = %(run)s AND run.status = 'completed' AND run.deleted IS NULL AND run.id < %(run)s
+    ORDER BY run.id DESC LIMIT 1
+) same ON true
+"""
 
 
 def git_of(run: Run) -> dict[str, Any]:

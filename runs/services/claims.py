@@ -207,7 +207,7 @@ def _refusal(run: Run) -> tuple[str, str, str] | None:
     if (
         user is None
         or not user.is_active
-        or not can(run.workspace, actor=user.as_actor(), action="run.submit", role=run.submitter_role)
+        or not can(run.workspace, actor=user.as_actor(), action="run.submit", role=getattr(run, "submitter_role", None))
     ):
         reason = "Whoever submitted this run may not run code in this workspace any more, so it was not started."
         return Status.CANCELED, "submitter_gone", reason

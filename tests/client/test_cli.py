@@ -99,7 +99,7 @@ def test_follow_streams_the_log_once_and_ends_with_the_run(studio, zaffre, work,
 def test_a_warning_of_the_run_is_told_once(studio, zaffre, work, follow):
     # One that is known at once, and one that its node finds.
     first = studio.new_run(warnings=["Python 3.6 is replaced."])
-    studio.next(f"POST {W}/runs", Reply(201, dict(first)))
+    studio.next(f"POST {W}/submissions", Reply(201, dict(first)))
 
     def carry_out():
         studio.wait(lambda: studio.asked("GET", f"{W}/runs/{RUN}"), "it is followed")

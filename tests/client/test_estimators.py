@@ -5,7 +5,6 @@ import warnings
 
 import pytest
 
-from tests.client.studio import W
 from zaffre.core import Dataset, Datastore, Environment, Experiment
 from zaffre.core.compute import AksCompute
 from zaffre.core.runconfig import MpiConfiguration
@@ -22,7 +21,7 @@ def code(home):
 
 
 def sent(studio) -> dict:
-    return studio.asked("POST", f"{W}/runs")[-1].json["config"]
+    return studio.submitted[-1].json["config"]
 
 
 def test_an_estimator_is_submitted_with_its_words_inputs_and_processes(studio, space, code):
