@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from runs.models import Run
-from runs.origins.models import Likeness, Patch
+from runs.origins.models import Patch
 from studio.kernel import db
-from zaffre.protocol import COMPLETED
 
 
 def patches(runs: Sequence[Any]) -> list[tuple[Any, str]]:
@@ -15,26 +14,13 @@ def patches(runs: Sequence[Any]) -> list[tuple[Any, str]]:
     return [(one, found[one.id]) for one in runs if found.get(one.id)]
 
 
-def alike(run: Run) -> Run | None:
-    """The newest run, of the same workspace, that completed the same work before this one."""
-    same = Likeness.objects.filter(run=run).values("workspace_id", "digest")[:1]
-    rows = Run.objects.filter(
-        likeness__workspace_id=same.values("workspace_id"),
-        likeness__digest=same.values("digest"),
-        status=COMPLETED,
-        deleted__isnull=True,
-        pk__lt=run.pk,
-    )
-    return rows.only("id", "name", "ended", "metrics").order_by("-pk").first()
-
-
 def origin_out(run: Run) -> dict[str, Any]:
-    """What doors add to a run: the identical run that completed before it, if any, and whether changes are kept."""
+    """What doors add to a run: the newest run of its workspace that completed the same work before it, if any, and
+    whether changes are kept."""
     ((id_, name, ended, patch),) = db.ask(_ORIGIN, {"run": run.pk})
     return {"same_as": {"id": id_, "name": name, "ended": ended} if id_ else None, "patch": patch}
 
 
-#: `alike`, in the one statement of each submission.
 _ORIGIN = """
 SELECT same.id, same.name, same.ended, EXISTS (SELECT FROM origins_patch WHERE run_id = %(run)s)
 FROM (VALUES (1)) one LEFT JOIN LATERAL (
