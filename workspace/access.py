@@ -113,13 +113,13 @@ def can(workspace: Workspace, *, actor: Actor, action: str, role: str | None = N
     return True
 
 
-def authorize(workspace: Workspace, *, actor: Actor, action: str) -> None:
-    """Return quietly when `actor` may do `action`.
+def authorize(workspace: Workspace, *, actor: Actor, action: str, role: str | None = None) -> None:
+    """Return quietly when `actor` may do `action`. `role` as for `can`.
 
     Raises Unauthenticated for nobody, NotFound for a stranger, Forbidden for a member whose role
     does not suffice or a token that is for something else.
     """
-    _judge(workspace, role_of(workspace, actor=actor), actor=actor, action=action)
+    _judge(workspace, role or role_of(workspace, actor=actor), actor=actor, action=action)
 
 
 def _judge(workspace: Workspace, role: str | None, *, actor: Actor, action: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from runs import forms
@@ -49,9 +50,7 @@ def submit_run(
 ) -> Run:
     """Queue a run of `snapshot` as `config` says; the experiment is made on its first use.
 
-    In the place of a snapshot its list of `files` will do: the snapshot of these is made where there is none, as
-    `runs.snapshots.services.create_snapshot` does, whose errors are raised, too.
-
+    In the place of a snapshot its list of `files` will do, as `runs.snapshots.services.create_snapshot` takes it.
     `parent` is the id of the run that it is a part of. Raises NotFound when there is none, and Invalid that names
     the nearest script, target, environment or dataset when one of these is not there.
     """
@@ -62,13 +61,10 @@ def submit_run(
     environment = environments.resolve(workspace, checked["environment"])
     code = _code(workspace, snapshot, files, actor=actor)
     require_script(checked, [entry["path"] for entry in code.files])
-    if names := secret_names(checked):
-        authorize(workspace, actor=actor, action="secret.use")
-        secrets.resolve(workspace, names)
+    _require_secrets(workspace, checked, actor=actor)
     asked = _asked(checked, environment.spec)
     group, number = open_experiment(workspace, experiment)
     ticket, ticket_hash = new_ticket()
-    moment = timezone.now()
     run = Run.objects.create(
         id=ulid(),
         workspace=workspace,
@@ -88,9 +84,9 @@ def submit_run(
         **asked,
         turn=next_turn(target.pk, priority=asked["priority"], user_id=actor.user_id),
         submitted_by_id=actor.user_id,
-        queued_at=moment,
+        queued_at=timezone.now(),
         ticket_hash=ticket_hash,
-        hinted_at=moment,
+        hinted_at=Now(),
     )
     origins.remember(run, git=git or {})
     record(actor=actor, workspace=workspace, action="run.submit", target=run.pk, fields={"experiment": group.name})
@@ -99,11 +95,17 @@ def submit_run(
     return run
 
 
+def _require_secrets(workspace: Workspace, config: RunConfigBody, *, actor: Actor) -> None:
+    if names := secret_names(config):
+        authorize(workspace, actor=actor, action="secret.use")
+        secrets.resolve(workspace, names)
+
+
 def _code(
     workspace: Workspace, snapshot: str | None, files: Sequence[Mapping[str, Any]] | None, *, actor: Actor
 ) -> Snapshot:
     if files is not None:
-        authorize(workspace, actor=actor, action=CREATE)
+        authorize(workspace, actor=actor, action=CREATE, role=getattr(workspace, "own_role", None))
         return keep(workspace, actor=actor, files=files)
     if not snapshot:
         raise Invalid("A submitted run needs the snapshot of its code.", field="snapshot")

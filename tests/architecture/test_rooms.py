@@ -83,8 +83,11 @@ WITHOUT_ACTOR = {
     "workspace/compute/services/scaling.py:views_of",
     # What nobody looks at any more.
     "workspace/compute/services/happenings.py:forget_old",
+    "runs/queries.py:run_as_submitted",
     "runs/services/beginning.py:begin_all",
     "runs/services/hints.py:hint",
+    "runs/services/hints.py:new_ticket",
+    "runs/services/hints.py:send",
     "runs/services/telling.py:put_away",
     "runs/services/telling.py:tell",
     "runs/services/secrets.py:refusal",
