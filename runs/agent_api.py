@@ -105,7 +105,7 @@ class EndOfChild(APIView):
 class RendezvousIn(serializers.Serializer):
     address = serializers.CharField(max_length=255)
     ports = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=65535), min_length=1, max_length=256
+        child=serializers.IntegerField(min_value=1, max_value=65535), min_length=1, max_length=257
     )
 
 

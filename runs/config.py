@@ -204,12 +204,6 @@ def _distribution(value: object, nodes: int) -> DistributionSpec:
         if backend not in BACKENDS:
             raise Invalid(f"The backend of a distribution is one of {', '.join(BACKENDS)}.", field=field)
         found["backend"] = backend
-    if kind == "mpi" and nodes > 1:
-        raise Invalid(
-            "MPI starts its processes on one node here: mpirun would have to reach the others by ssh.",
-            hint="Ask for one node with more processes, or take the kind multiprocess or pytorch.",
-            field=field,
-        )
     if servers := _whole(value.get("parameter_servers"), "distribution", most=MAX_NODES, least=0):
         if kind != "tensorflow" or servers >= nodes:
             raise Invalid("Parameter servers are of TensorFlow, and fewer than its nodes.", field=field)

@@ -17,6 +17,7 @@ from runs.models import Attempt, Run, Status
 from runs.services.closing import again, finish
 from runs.services.telling import tell
 from studio.kernel.actors import SYSTEM, Actor
+from studio.kernel.crypto import shared_secret
 from studio.kernel.jobs import hint_pool
 from workspace.audit.services import record
 from workspace.compute.models import Node
@@ -74,7 +75,9 @@ def others_for(run: Run, lead: Node) -> list[Node] | None:
 
 
 def meet(run: Run, *, rank: int, address: str, ports: Sequence[int]) -> dict[str, Any]:
-    """{ready, seats}: a seat tells where it is reached; ready when all have, which begins the code on every node.
+    """{ready, seats, secret}: a seat tells where it is reached; ready when all have, which begins the code everywhere.
+
+    By the `secret` the nodes of this attempt know each other.
 
     The run's row is locked. What was told when all were there stays: code may have begun with it.
     """
@@ -88,7 +91,10 @@ def meet(run: Run, *, rank: int, address: str, ports: Sequence[int]) -> dict[str
             Attempt.objects.filter(run=run, no=run.attempt_no, ended__isnull=True).update(launched=Now())
             tell(run, run.status)
     ready = _all_met(run, rows)
-    return {"ready": ready, "seats": [{"rank": row.rank, **(row.meeting or {})} for row in rows] if ready else []}
+    if not ready:
+        return {"ready": False, "seats": []}
+    secret = shared_secret(bound_to=f"attempt:{run.pk}:{run.attempt_no}")
+    return {"ready": True, "seats": [{"rank": row.rank, **(row.meeting or {})} for row in rows], "secret": secret}
 
 
 def _all_met(run: Run, rows: Sequence[Attempt]) -> bool:

@@ -18,6 +18,12 @@ def _key() -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=b"zaffre sealed values").derive(settings.SECRET_KEY.encode())
 
 
+def shared_secret(*, bound_to: str) -> str:
+    """The secret of those who may know of `bound_to`: always the same, and kept nowhere."""
+    info = b"zaffre shared secrets\0" + bound_to.encode()
+    return HKDF(SHA256(), 32, salt=None, info=info).derive(settings.SECRET_KEY.encode()).hex()
+
+
 def seal(value: str, *, bound_to: str) -> str:
     """Encrypt `value`; it opens only with the same `bound_to` (name the row, so that it cannot be moved)."""
     nonce = os.urandom(NONCE_BYTES)

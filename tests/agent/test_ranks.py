@@ -140,7 +140,7 @@ def test_a_node_without_mpirun_says_so(studio, bring_agent):
     run = studio.submit({"train.py": "print(1)"}, distribution={"kind": "mpi", "processes_per_node": 2})
     studio.wait_final(run)
     assert (run.status, run.result["reason"]) == ("failed", "launch_failed")
-    assert "mpirun is not installed on this node" in run.result["message"]
+    assert "mpirun is not on this node's PATH" in run.result["message"]
 
 
 def test_variables_in_the_words_of_the_frameworks():

@@ -241,6 +241,7 @@ def test_data_of_a_configuration_is_an_input(space):
     ("given", "nodes", "distribution"),
     [
         (MpiConfiguration(process_count_per_node=4), None, {"kind": "mpi", "processes_per_node": 4}),
+        (MpiConfiguration(node_count=2), 2, {"kind": "mpi", "processes_per_node": 1}),
         (
             PyTorchConfiguration("Gloo", process_count=4, node_count="2"),
             2,

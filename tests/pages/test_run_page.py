@@ -171,7 +171,7 @@ def test_the_form_is_spelled_as_a_command_and_as_code(carl, browser):
         ({"memory": "much"}, "memory", "a number"),
         ({"labels": "zone"}, "labels", "name=value"),
         ({"priority": "101"}, "priority", "100"),
-        ({"distribution": "mpi", "nodes": "2"}, "distribution", "one node"),
+        ({"distribution": "mpi", "processes": "999"}, "distribution", "256"),
         ({"watched": "/etc"}, "watched", "own"),
         ({"secrets": "none"}, "secrets", "none"),
         ({"user_retries": "99"}, "user_retries", "0 to 20"),

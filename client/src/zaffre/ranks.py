@@ -4,8 +4,8 @@ It belongs to the run, as its first process: below the run's supervisor, in the 
 library alone. Each process writes into a file of its own, the first one of the node also to the output of the run.
 The first that fails ends the others, and is written down for the node.
 
-PLAN is a JSON file: {argv, env: [{…} for each process], ranks: [rank of each], folder, failed, hide: [variables whose
-values are not written], mpi: words that launch the processes instead of us, or null}.
+PLAN is a JSON file: {argv, cwd, env: [{…} for each process], ranks: [rank of each], size: of all nodes, folder, failed,
+hide: [variables whose values are not written], mpi: what `mpi` launches them by instead of us, or null}.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def main(place: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     if plan.get("mpi"):
-        return _by_mpi(plan, place)
+        from zaffre.mpi import launch  # for other runs it need not be read
+
+        return launch(plan, place)
     found: List[Process] = []
     try:
         for at, rank in enumerate(plan["ranks"]):
@@ -145,8 +147,8 @@ def _tell(plan: Dict[str, Any], failed: Process) -> None:
     _fail(plan, failed.rank, code, list(failed.last))
     if not failed.aloud:
         _out(b"".join(failed.last))
-    if len(plan["ranks"]) > 1:
-        _out(f"\nRank {failed.rank} {ended}; the other processes of this node are ended.\n".encode())
+    if plan["size"] > 1:
+        _out(f"\nRank {failed.rank} {ended}; the other processes are ended.\n".encode())
 
 
 def _fail(plan: Dict[str, Any], rank: int, code: int, last: List[bytes]) -> None:
@@ -175,28 +177,50 @@ def _code(code: int) -> int:
 # --- by mpirun -------------------------------------------------------------------------------------------------------
 
 
-def _by_mpi(plan: Dict[str, Any], place: str) -> int:
-    """mpirun starts this module once for each rank; that one finds out which it is, and runs the code."""
-    words = [*plan["mpi"], sys.executable, __file__, place, "rank"]
-    try:
-        child = subprocess.Popen(words, stdin=subprocess.DEVNULL)
-    except OSError as error:
-        _out(f"{words[0]} cannot be started: {error.strerror or error}\n".encode())
-        return 127
-    return _code(child.wait())
-
-
 def one_of_mpi(place: str) -> int:
-    """The code of one rank of MPI."""
+    """The code of one rank of MPI: started by mpirun or a daemon of it, and asked to end through us."""
     plan = json.loads(Path(place).read_text(encoding="utf-8"))
     rank = next((int(os.environ[name]) for name in _RANK_VARIABLES if os.environ.get(name, "").isdigit()), 0)
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    mark, stopping = Path(plan["mpi"]["folder"], f"rank-{rank}"), Path(plan["mpi"]["folder"], "stopping")
+    asked = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    mark.write_text(str(os.getpid()), encoding="utf-8")
     try:
-        process = Process(plan, rank, plan["env"][min(rank, len(plan["env"]) - 1)], aloud=rank == 0)
-    except OSError:
-        _fail(plan, rank, 127, [])
+        code = 0 if stopping.exists() else _rank(plan, rank, asked)
+    finally:
+        mark.unlink()
+    if stopping.exists():
+        # All are asked to end. mpirun would kill the others as soon as one has gone: it is ended when all have.
+        parent = os.getppid()
+        while os.getppid() == parent:
+            time.sleep(0.1)
+    return code
+
+
+def _rank(plan: Dict[str, Any], rank: int, asked: threading.Event) -> int:
+    env = {**plan["env"][rank - plan["ranks"][0]], **_ranked(rank)}
+    os.chdir(plan["cwd"])
+    try:
+        process = Process(plan, rank, env, aloud=rank == 0)
+    except OSError as error:
+        _fail(plan, rank, 127, [str(error).encode()])
         return 127
-    return _wait(plan, [process])
+    passed = False
+    while process.child.poll() is None:
+        if asked.is_set() and not passed:
+            passed = True
+            process.signal(signal.SIGTERM)
+        time.sleep(0.02)
+    process.drain()
+    code = process.child.returncode
+    if code != 0 and not asked.is_set():
+        _tell(plan, process)
+    return _code(code)
+
+
+def _ranked(rank: int) -> Dict[str, str]:
+    """What mpirun alone knows, in the words of other frameworks."""
+    return {"RANK": str(rank), "LOCAL_RANK": os.environ.get("OMPI_COMM_WORLD_LOCAL_RANK", "0")}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Runs on several nodes: all seats at once or none, one end for all, and who may still write."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -57,7 +58,6 @@ def silence(run, **which) -> None:
         {"distribution": {"kind": "pigeons"}},
         {"distribution": {"kind": "pytorch", "backend": "mpi"}},
         {"distribution": {"kind": "pytorch", "processes_per_node": 0}},
-        {"node_count": 2, "distribution": {"kind": "mpi"}},
         {"node_count": 2, "distribution": {"kind": "tensorflow", "parameter_servers": 2}},
         {"distribution": "pytorch"},
     ],
@@ -101,8 +101,23 @@ def test_code_begins_when_all_are_ready_and_each_knows_the_others(carl, both):
     assert (told["ready"], told["seats"]) == (True, seats)
     again = first.post("rendezvous", address="10.9.9.9", ports=[9]).json()
     assert again["seats"] == seats, "what the others may have begun with stays"
+    assert again["secret"] == told["secret"], "by which they know each other"
     assert Attempt.objects.filter(run=run, launched__isnull=False).count() == 2
     assert first.post("rendezvous", address="x", ports=[]).status_code == 422
+
+
+def test_each_attempt_has_a_secret_of_its_own_that_nobody_else_is_told(carl, both):
+    secrets = []
+    for _ in range(2):
+        run = carl.submit(**TWO)
+        first, second = claimed(both)
+        met(first, second)
+        secrets.append(first.post("rendezvous", address="10.0.0.0", ports=[4000]).json()["secret"])
+        assert secrets[-1] not in json.dumps(carl.look(run))
+        first.end()
+        second.end()
+    assert len(set(secrets)) == 2
+    assert all(len(secret) == 64 for secret in secrets)
 
 
 def test_the_run_is_complete_when_the_last_of_its_nodes_is(carl, both):

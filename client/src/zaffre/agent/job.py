@@ -93,6 +93,8 @@ class Job:
     pump: Optional[LogPump] = None
     #: [{rank, address, ports}] of all nodes of the run, once they have met.
     meeting: List[Dict[str, Any]] = field(default_factory=list)
+    #: What only the nodes of this attempt know.
+    meeting_secret: str = ""
     stop_reason: Optional[str] = None
     dropped: threading.Event = field(default_factory=threading.Event)
     #: The agent goes away: what is not told yet stays on disk for the next one.

@@ -14,6 +14,10 @@ from zaffre.agent.seats import distribution_of, processes_of, rank_of
 if TYPE_CHECKING:
     from zaffre.agent.job import Job
 
+_NO_MPI = (
+    "The run asks for MPI, and {name} is not on this node's PATH. Install Open MPI 4 on every node of the target"
+    " (Debian, Ubuntu: openmpi-bin), or take an environment that brings it. Several nodes need the same version."
+)
 #: Of the failed process that a reason shows.
 _SHOWN_LINES = 20
 
@@ -30,18 +34,21 @@ def command_of(job: Job, argv: List[str], path: str) -> List[str]:
     if job.container is not None:
         raise StepFailed(
             "launch_failed",
-            "The run asks for several processes in an environment that is an image; they are started in environments"
-            " of packages only. Take one of these, or one process on one node.",
+            f"The run has a distribution ({kind}), and its environment is an image. The processes of a distribution are"
+            " started in environments of packages only: take one of these, or submit the run without the distribution"
+            " (distributed_job_config), as one process on one node.",
         )
     count, first = processes_of(spec), rank_of(spec) * processes_of(spec)
     plan: Dict[str, Any] = {
         "argv": argv,
+        "cwd": str(job.place.work),
         "ranks": [first + local for local in range(count)],
+        "size": count * len(job.meeting),
         "env": [variables(spec, job.meeting, local) for local in range(count)],
         "folder": str(job.place.work / USER_LOGS),
         "failed": str(_failed(job)),
         "hide": [str(one).partition("=")[0] for one in (spec.get("config") or {}).get("secrets") or []],
-        "mpi": _mpirun(count, path) if kind == "mpi" else None,
+        "mpi": _mpi(job, path) if kind == "mpi" else None,
     }
     place = job.place.home / ".zaffre-ranks.json"
     write_json(place, plan)
@@ -54,15 +61,24 @@ def _failed(job: Job) -> Any:
     return job.place.home / ".zaffre-ranks-failed.json"
 
 
-def _mpirun(count: int, path: str) -> List[str]:
-    found = shutil.which("mpirun", path=path) or shutil.which("mpiexec", path=path)
+def _mpi(job: Job, path: str) -> Dict[str, Any]:
+    """What `zaffre.mpi` starts this node's ranks by. Raises StepFailed when this node has no MPI."""
+    rank = rank_of(job.spec)
+    names = ("mpirun", "mpiexec") if rank == 0 else ("orted",)
+    found = next(filter(None, (shutil.which(name, path=path) for name in names)), None)
     if found is None:
-        raise StepFailed(
-            "launch_failed",
-            "The run asks for MPI, and mpirun is not installed on this node (Debian: openmpi-bin; or a package of the"
-            " environment that brings it).",
-        )
-    return [found, "--allow-run-as-root", "--oversubscribe", "-n", str(count)]
+        raise StepFailed("launch_failed", _NO_MPI.format(name=names[0]))
+    return {
+        "program": found,
+        "processes": processes_of(job.spec),
+        "rank": rank,
+        "addresses": [str(one["address"]) for one in job.meeting],
+        # The last port of the first node is not a process's.
+        "port": int(job.meeting[0]["ports"][-1]),
+        "secret": job.meeting_secret,
+        "run": f"{job.run}.{job.attempt}",
+        "folder": str(job.place.home / ".zaffre-mpi"),
+    }
 
 
 def variables(spec: Mapping[str, Any], meeting: Sequence[Mapping[str, Any]], local: int) -> Dict[str, str]:

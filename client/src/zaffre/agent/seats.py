@@ -38,7 +38,8 @@ def processes_of(spec: Mapping[str, Any]) -> int:
 def meet(job: Job) -> List[Dict[str, Any]]:
     """[{rank, address, ports}] of all nodes, when all have told theirs. Raises Dropped or Ended as `job.check`."""
     seat, count = seat_of(job.spec), processes_of(job.spec)
-    own = {"address": "127.0.0.1", "ports": _free_ports(count)}
+    # With MPI one more, for what starts the processes.
+    own = {"address": "127.0.0.1", "ports": _free_ports(count + (distribution_of(job.spec).get("kind") == "mpi"))}
     if seat["node_count"] == 1:
         return [{"rank": 0, **own}]
     own["address"] = address_towards(job.door.url) or "127.0.0.1"
@@ -47,6 +48,7 @@ def meet(job: Job) -> List[Dict[str, Any]]:
         told = job.ask("POST", "/rendezvous", own).json()
         job.desire(told.get("desired"))
         if told.get("ready"):
+            job.meeting_secret = str(told.get("secret") or "")
             found: List[Dict[str, Any]] = told["seats"]
             return sorted(found, key=lambda one: int(one["rank"]))
         job.stopping.wait(ASK_SECONDS)
