@@ -26,7 +26,7 @@ class Group:
 #: Pages of one target, of its nodes and of what all of them are used for; those of one environment.
 COMPUTE = (
     *("target", "target_nodes", "node", "target_runs", "target_queue", "target_details", "target_new"),
-    *("machine", "machine_attach", "usage", "pool_new"),
+    *("machine", "machine_attach", "usage", "pool_new", "target_hosts"),
 )
 ENVIRONMENTS = (
     *("environment", "environment_register", "environment_packages", "environment_builds", "environment_build"),

@@ -22,7 +22,7 @@ from workspace.attached.models import Host
 from workspace.attached.places import Trouble, fingerprint
 from workspace.attached.pool import Pool
 from workspace.audit.models import Entry
-from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node
+from workspace.compute.models import ComputeTarget, Enrolment, Node
 from workspace.compute.services.machines import Manager
 from workspace.compute.services.pool import add_node
 from workspace.secrets.models import Secret
@@ -274,7 +274,10 @@ def test_a_machine_that_cannot_be_reached_gives_way_to_another_one(api, browser,
     assert (host("a.local").state, host("a.local").code, host("a.local").node) == ("unreachable", "no_route", "")
     page = browser("rio").get("/w/lab/compute/few/hosts").content.decode()
     assert "There is no way to the machine" in page
-    assert Happening.objects.get(code="host_failed").text == "a.local: There is no way to the machine."
+    [failed] = [one for one in api("rio").get(f"{URL}/few/happenings").json()["happenings"] if one["why"]]
+    assert (failed["code"], failed["text"]) == ("host_failed", "a.local: There is no way to the machine.")
+    page = browser("rio").get("/w/lab/compute/few", headers={"Accept-Language": "ja"}).content.decode()
+    assert "a.local: " in page and "There is no way" not in page
     assert host("a.local").retry_at > timezone.now()
 
 
@@ -284,10 +287,11 @@ def test_a_node_for_which_there_is_no_machine_says_why(api, boxes, pool):
     boxes["a.local"].trouble = Trouble("denied")
     node = add_node(ComputeTarget.objects.get(name="few"))
     until(lambda: host("a.local").blocked, pool)
-    until(lambda: "did not let us in" in pool.list()[node.pk].reason, pool)
+    until(lambda: pool.list()[node.pk].why.get("hosts") == [["a.local", "denied"]], pool)
     Node.objects.filter(pk=node.pk).update(handle={"starts": 4, "at": time.time()})
     until(lambda: Node.objects.get(pk=node.pk).state == "unusable", pool)
-    assert "a.local: The machine did not let us in." in Node.objects.get(pk=node.pk).note
+    [told] = api("olga").get(f"{URL}/few").json()["nodes"]
+    assert told["note"].startswith("No machine of the pool is free.\na.local: The machine did not let us in.")
     assert host("a.local").node == "", "it does not hold the machine"
     again = api("olga").post(f"{URL}/few/hosts/{host('a.local').pk}/again")
     assert again.status_code == 200 and not host("a.local").blocked

@@ -12,3 +12,6 @@ class AttachedConfig(AppConfig):
     def ready(self) -> None:
         # Imported when it is asked for: it needs the models, and SSH.
         add_provider("ssh", lambda: import_module("workspace.attached.pool").Pool())
+        words = import_module("workspace.attached.words")
+        for code in (words.NO_HOST, words.HOST_FAILED):
+            import_module("workspace.compute.words").add_sentence(code, words.of_hosts)

@@ -52,7 +52,9 @@ class Pool:
                 self._begin(host.node, None)
         self._tend(hosts)
         return {
-            node: Machine(node, alive=one.alive, handle=one.handle, reason=one.reason, preparing=one.preparing)
+            node: Machine(
+                node, alive=one.alive, handle=one.handle, reason=one.reason, why=one.why, preparing=one.preparing
+            )
             for node, one in self._tenders.items()
         }
 

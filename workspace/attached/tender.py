@@ -18,6 +18,7 @@ from workspace.attached import hosting, services, states
 from workspace.attached.machine import PATIENCE, Machine
 from workspace.attached.models import Host
 from workspace.attached.places import Trouble
+from workspace.compute import providers
 from workspace.compute.providers import Order
 
 log = logging.getLogger(__name__)
@@ -39,11 +40,16 @@ class Tender:
         self.node, self.order = node, order
         self.alive, self.preparing = True, order is not None
         self.reason = self.said = ""
+        self.why: dict[str, Any] = {}
         self.handle: dict[str, Any] = {}
         self._host: Host | None = None
         self._works = False
         self._begun: float | None = None
         self._left, self._kill = asyncio.Event(), False
+
+    def shown(self) -> providers.Machine:
+        told: dict[str, Any] = {"reason": self.reason, "why": self.why, "preparing": self.preparing}
+        return providers.Machine(self.node, alive=self.alive, handle=self.handle, **told)
 
     def leave(self, *, kill: bool = False) -> None:
         """End the agent; `kill` gives its runs no grace, and lets a machine go that cannot be reached."""
@@ -83,7 +89,7 @@ class Tender:
         new = self.order is not None
         self._host = await db.run(services.take_host, self.node, actor=SYSTEM, new=new)
         if self._host is None:
-            self.reason = await db.run(services.why_no_host, self.node, actor=SYSTEM) if new else ""
+            self.why = await db.run(services.why_no_host, self.node, actor=SYSTEM) if new else {}
             return False
         self.handle = {"host": self._host.address}
         return True

@@ -1,6 +1,20 @@
 """Why a machine is not ready, and what to do about it, in the page's language."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.utils.translation import gettext as _
+
+#: What workspace/compute/words.py says by us: of machines of a pool, each [address, code of `reason`].
+NO_HOST, HOST_FAILED = "no_host", "host_failed"
+
+
+def of_hosts(why: Mapping[str, Any]) -> str:
+    """What is wrong with each machine, on a line of its own."""
+    asked = _("its key is not confirmed")
+    told = [(address, asked if code == "host_key" else reason(code)["cause"]) for address, code in why["hosts"]]
+    lines = [_("%(address)s: %(cause)s.") % {"address": address, "cause": cause} for address, cause in told]
+    return "\n".join([_("No machine of the pool is free."), *lines] if why["code"] == NO_HOST else lines)
 
 
 def reason(code: str, about: str = "") -> dict[str, str]:

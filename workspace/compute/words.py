@@ -30,6 +30,11 @@ def sentence(why: Why) -> str:
         return ""
 
 
+def add_sentence(code: str, say: Callable[[Why], str]) -> None:
+    """Another room's decisions in words; called when the app of that room is ready."""
+    _SENTENCES[code] = say
+
+
 def reason_of(target: ComputeTarget) -> str:
     return _joined(target.why, target.reason)
 

@@ -257,13 +257,12 @@ def take_host(node: str, *, actor: Actor, new: bool) -> Host | None:
     return None
 
 
-def why_no_host(node: str, *, actor: Actor) -> str:
-    """Why there is no machine for this node, as a sentence with the reason of each that cannot be used."""
+def why_no_host(node: str, *, actor: Actor) -> dict[str, Any]:
+    """Why there is no machine for this node, with the reason of each that cannot be used, for words.py."""
     require_system(actor)
-    rows = list(Host.objects.filter(target__nodes=node, leaving=False).order_by("pk"))
-    told = [f"{one.address}: {words.reason(one.code)['cause']}." for one in rows if one.code and not one.node]
-    told += [f"{one.address}: its key is not confirmed." for one in rows if one.shown_key and not one.code]
-    return " ".join(["No machine of the pool is free.", *told])
+    rows = Host.objects.filter(target__nodes=node, leaving=False, node="").order_by("pk")
+    told = [(one.address, one.code or ("host_key" if one.shown_key else "")) for one in rows]
+    return {"code": words.NO_HOST, "hosts": [[address, code] for address, code in told if code]}
 
 
 def served_by(found: Host, /, *, actor: Actor) -> str:
@@ -292,8 +291,7 @@ def note_host(found: Host, /, *, actor: Actor, code: str = "", again: bool = Tru
         changes |= {"code": code, "blocked": not again, "failures": known.failures + 1}
         changes["retry_at"] = Now() + timedelta(seconds=seconds)
         if not known.code:
-            cause = words.reason(code)["cause"]
-            happened(found.target, "host_failed", text=f"{found.address}: {cause}.")
+            happened(found.target, "host_failed", why={"code": words.HOST_FAILED, "hosts": [[found.address, code]]})
     else:
         changes = _AFRESH | changes
     Host.objects.filter(pk=found.pk).update(**changes)

@@ -47,8 +47,10 @@ class Machine:
     node: str
     alive: bool
     handle: Mapping[str, Any] = field(default_factory=dict)
-    #: Why it ended, when the machine itself says it; `preempted` when it was taken away.
+    #: Why it ended, when the machine itself says it, or {code, numbers} for words.py when its provider knows;
+    #: `preempted` when it was taken away.
     reason: str = ""
+    why: Mapping[str, Any] = field(default_factory=dict)
     preempted: bool = False
     #: Something is installed there first: the time within which its agent must register has not begun.
     preparing: bool = False

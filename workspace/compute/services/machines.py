@@ -90,8 +90,8 @@ class Manager:
     def _start(self, node: Node, machine: Machine | None) -> None:
         starts = 0 if _lived(node) else int(node.handle.get("starts", 0))
         if starts >= MOST_STARTS:
-            ended = machine.reason if machine else ""
-            why: dict[str, Any] = {} if ended else {"code": words.MUTE, "starts": starts}
+            ended, why = (machine.reason, dict(machine.why)) if machine else ("", {})
+            why = why or ({} if ended else {"code": words.MUTE, "starts": starts})
             _end(node, Node.State.UNUSABLE, why, ended, code="unusable", said=self._said(node.pk))
             return
         if starts and time.time() - float(node.handle.get("at", 0)) < 2**starts:
