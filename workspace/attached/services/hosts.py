@@ -299,11 +299,14 @@ def note_host(found: Host, /, *, actor: Actor, code: str = "", again: bool = Tru
     found.refresh_from_db(fields=[*changes, *(_AFRESH.keys() - changes.keys())])
 
 
+@transaction.atomic
 def gone_host(found: Host, /, *, actor: Actor) -> None:
     """Nothing of ours is left there, or nobody can tell: it is out of the pool."""
     require_system(actor)
+    # One after another: of the last two each would see the other, and how to log in would stay.
+    target = ComputeTarget.objects.select_for_update(no_key=True).get(pk=found.target_id)
     Host.objects.filter(pk=found.pk).delete()
-    if found.target.deleted and not found.target.hosts.exists():
+    if target.deleted and not target.hosts.exists():
         vault.let_go(found.target.workspace, actor=SYSTEM, held_by=_held_by(found.target_id))
     _tell(found)
 
