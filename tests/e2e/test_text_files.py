@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.test_lost import LOST, Wire
+from tests.e2e.test_lost import LOST
 from tests.stack.running import Studio
 
 if TYPE_CHECKING:
@@ -38,20 +38,22 @@ place.write_text("another file\\n")
 """
 
 
-def test_a_file_is_followed_after_the_connection_came_back(page: "Page", studio: Studio):
+def test_a_file_is_followed_without_a_socket_and_after_it_came_back(page: "Page", studio: Studio):
     body = {"kind": "interactive", "experiment": "first", "name": "follows"}
     run = studio.ask("POST", f"{studio.ws}/runs", body).json["id"]
     keep(studio, run, "logs/w.log", b"first\n")
-    wire = Wire(page)
+    sockets = {"refused": True}
+    page.route_web_socket(
+        "**/ws/**", lambda one: one.close(code=1011) if sockets["refused"] else one.connect_to_server()
+    )
     page.goto(f"/w/{studio.known['workspace']}/runs/{run}/outputs?file=logs/w.log")
     view = page.locator("file-view log-view")
     view.get_by_text("first", exact=True).wait_for()
-    wire.cut()
     page.get_by_text(LOST).wait_for()
     keep(studio, run, "logs/w.log", b"first\nwritten meanwhile\n")
-    wire.mend()
-    page.get_by_text(LOST).wait_for(state="hidden")
     view.get_by_text("written meanwhile").wait_for()
+    sockets["refused"] = False
+    page.get_by_text(LOST).wait_for(state="hidden")
     keep(studio, run, "logs/w.log", b"first\nwritten meanwhile\nand after\n")
     view.get_by_text("and after").wait_for()
 

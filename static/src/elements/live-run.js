@@ -199,9 +199,6 @@ class LiveRun extends HTMLElement {
       opened: () => {
         const log = this.tail && this.tail.end >= 0 ? this.tail.end : -1;
         this.socket.send(JSON.stringify({ t: "hello", seq: this.board ? this.seq : Number.MAX_SAFE_INTEGER, log }));
-        // Files are not told again: what came meanwhile rang for nobody here.
-        if (this.missed) this.filesLater ||= setTimeout(() => this.files(), TOGETHER);
-        this.missed = false;
       },
       frame: (frame) => this.frame(frame),
       lost: () => {
@@ -210,7 +207,6 @@ class LiveRun extends HTMLElement {
           return this.banner(false);
         }
         this.banner(true);
-        this.missed = true;
         this.poll().catch(() => null);
       },
       refused: () => FINAL.includes(this.status) || location.reload(),
@@ -249,8 +245,11 @@ class LiveRun extends HTMLElement {
       const data = new Uint8Array(await answer.arrayBuffer());
       if (answer.ok) this.tail.push(offset, data, undefined, offset - from);
     }
-    if (run.status !== this.status) this.changed(run);
-    if (!this.socket?.isOpen && !this.over && !FINAL.includes(this.status)) this.polling = setTimeout(() => this.poll().catch(() => null), POLL);
+    const changed = run.status !== this.status;
+    if (changed) this.changed(run);
+    if (this.socket?.isOpen || this.over || FINAL.includes(this.status)) return;
+    if (!changed) this.refresh(); // nobody rings for files, items and the runs below it
+    this.polling = setTimeout(() => this.poll().catch(() => null), POLL);
   }
 }
 customElements.define("live-run", LiveRun);
