@@ -62,8 +62,9 @@ def test_a_refusal_has_its_kind_code_and_hint(studio, client, status, kind):
     studio.next(f"GET {W}", Reply(status, {"error": told}))
     with pytest.raises(kind) as raised:
         client.get(W)
-    assert (raised.value.status, raised.value.code, raised.value.hint) == (status, "so", "Do this.")
-    assert str(raised.value) == "No. Do this."
+    more = f" Log in again: zaffre login {studio.url}" if status == 401 else ""
+    assert (raised.value.status, raised.value.code, raised.value.hint) == (status, "so", f"Do this.{more}")
+    assert str(raised.value) == f"No. Do this.{more}"
     assert len(studio.calls) == 1
 
 

@@ -116,7 +116,9 @@ def refusal(status: int, found: Mapping[str, Any], what: str, *, unknown: str = 
     """The exception for the `error` of an answer; `what` names the call when the answer says nothing, `unknown` says
     what to do about a token that does not count."""
     kind = _BY_STATUS.get(status, Refused)
-    hint = found.get("hint") or (unknown if status == 401 else None)
+    hint = found.get("hint")
+    if status == 401 and unknown:
+        hint = f"{hint} {unknown}" if hint else unknown
     details = found.get("details")
     return kind(
         str(found.get("message") or f"{what} was answered with {status}."),

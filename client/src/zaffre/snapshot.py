@@ -76,8 +76,8 @@ def check(listing: Listing) -> None:
     listed = "\n".join(f"  {line}" for line in lines)
     raise SnapshotException(
         f"{listing.root} holds {problem}. The biggest:\n{listed}\n",
-        hint=f"List what is not code in {IGNORE_FILES[0]} (like .gitignore), and upload data with "
-        "`zaffre dataset create`.",
+        hint=f"List what is not code in {listing.ignore_file or IGNORE_FILES[0]} (like .gitignore), and upload data "
+        "with `zaffre dataset create`.",
         code="too_large",
     )
 

@@ -38,6 +38,14 @@ _QUIET = (
     "kubernetescompute",
     "identity",
     "services",
+    "paralleltask",
+    "credentialPassthrough",
+    "commandReturnCodeConfig",
+    "cmk8sCompute",
+    "itpCompute",
+    "aisuperComputer",
+    # Code of a run may always log to MLflow.
+    "history.enableMLflowTracking",
 )
 
 
@@ -260,7 +268,7 @@ def ignored(config: "RunConfiguration") -> List[str]:
         told.append("snapshotProject is off, but the code is always kept: without it the run could not start.")
     if not config.auto_prepare_environment:
         told.append("autoPrepareEnvironment is off, but a node that lacks the environment makes it.")
-    if config.docker.arguments or config.docker.shm_size:
+    if config.docker.use_docker and (config.docker.arguments or config.docker.shm_size):
         told.append("arguments and shm_size of the container have no effect: the node sets its limits.")
     if not isinstance(config.environment, str) and config.environment.docker.arguments:
         told.append("arguments of the environment's container have no effect: the node sets its limits.")

@@ -224,7 +224,7 @@ def _read_environment(config: RunConfiguration, found: Any, folder: Path, unknow
         str(key): str(value) for key, value in (found.get("environmentVariables") or {}).items()
     }
     name, version, python = found.get("name"), found.get("version"), found.get("python")
-    if name and (version or not python):
+    if name and not python:
         config.environment = f"{name}:{version}" if version else str(name)
         return
     config.environment = made = environment_files.from_tree(found, folder=folder, unnamed=UNNAMED)

@@ -87,9 +87,11 @@ class Workspace:
         except ConfigError as error:
             folders = sorted({str(place.parent.parent if place.parent.name[0:1] == "." else place.parent)
                               for place in searched}, key=len, reverse=True)  # fmt: skip
+            empty = [str(place) for place in searched if place.is_file() and place != config.login_file()]
+            told = f" {', '.join(empty)} is there, without a workspace_name that can be read." if empty else ""
             raise ConfigError(
                 f"No config file names a workspace: looked for {', '.join(config.CONFIG_FILES)} in "
-                f"{', '.join(folders)}. And: {error.message}",
+                f"{', '.join(folders)}.{told} And: {error.message}",
                 hint=error.hint,
                 code=error.code,
             ) from None
