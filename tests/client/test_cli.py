@@ -206,7 +206,7 @@ def test_a_studio_that_is_away_is_no_traceback(zaffre):
 def test_list_and_show_are_tables_or_documents(studio, zaffre):
     studio.new_run(metrics={"loss": {"last": 0.5, "min": 0.5, "max": 2, "count": 9}})
     head, row = zaffre("run", "list").stdout.splitlines()
-    assert head.split() == ["ID", "NAME", "EXPERIMENT", "STATUS", "CREATED", "TOOK"]
+    assert head.split() == ["ID", "NAME", "EXPERIMENT", "STATUS", "TARGET", "CREATED", "TOOK"]
     assert row.startswith(f"{RUN}  calm river  first")
     assert one_document(zaffre("run", "list", "--json"))["runs"][0]["id"] == RUN
     assert "loss" in zaffre("run", "show", RUN).stdout
