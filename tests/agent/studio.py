@@ -292,15 +292,15 @@ class FakeStudio:
             run.warnings += [text for text in body.get("warnings", []) if text not in run.warnings]
             return 200, {}
         if rest == "log/complete":
-            whole = (body["length"], body["sha256"]) == (len(run.log), hashlib.sha256(run.log).hexdigest())
-            run.log_complete = whole
-            return (200, {}) if whole else (409, _error("log_mismatch"))
+            run.log_complete = (body["length"], body["sha256"]) == (len(run.log), hashlib.sha256(run.log).hexdigest())
+            return (200, {}) if run.log_complete else (409, _error("log_mismatch"))
         if rest == "metrics":
             run.points += body["points"]
             return 200, {"accepted": len(body["points"]), "duplicate": False}
         if rest == "artifacts":
-            run.artifacts.update({one["path"]: one["sha256"] for one in body["files"]})
-            return 200, {"added": len(body["files"])}
+            held = all(one["sha256"] in self.blobs for one in body["files"])
+            run.artifacts.update({one["path"]: one["sha256"] for one in body["files"] if held})
+            return (200, {"added": len(body["files"])}) if held else (422, _error("blobs_missing"))
         if rest == "result":
             run.steps += body.pop("steps", [])
             run.result = body

@@ -218,3 +218,17 @@ while not os.path.exists(sys.argv[2]):
     (tmp_path / "enough").touch()
     studio.wait_final(run)
     assert (run.status, set(run.artifacts)) == ("completed", {"boards/a"})
+
+
+def test_what_the_workspace_is_known_to_hold_is_not_asked_for_again_and_is_sent_again_when_it_was_removed(
+    studio, bring_agent
+):
+    bring_agent(studio)
+    script = "import os; os.makedirs('outputs'); open('outputs/same', 'w').write('the same each time')"
+    runs = []
+    for _ in range(2):
+        runs.append(studio.wait_final(studio.submit({"train.py": script})))
+    studio.blobs.pop(runs[1].artifacts["outputs/same"])  # nothing named it any more
+    runs.append(studio.wait_final(studio.submit({"train.py": script})))
+    assert ["blobs/missing" in run.order for run in runs] == [True, False, True]
+    assert all(studio.blobs[run.artifacts["outputs/same"]] == b"the same each time" for run in runs)

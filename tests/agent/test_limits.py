@@ -172,12 +172,12 @@ def test_limits_are_written_as_version_2_spells_them(tmp_path):
 def test_the_counters_of_version_2_say_which_limit_was_met(tmp_path):
     group = made(tmp_path, memory=64 * 2**20, processes=100)
     guard = Guard(Limits(memory=64 * 2**20, processes=100), group)
-    assert guard.trouble(os.getpid()) is None
+    assert guard.trouble(os.getpid(), last=True) is None
     (tmp_path / "run.1" / "pids.events").write_text("max 4\n")
-    found = guard.trouble(os.getpid())
+    found = guard.trouble(os.getpid(), last=True)
     assert found is not None and found[0] == "too_many_processes"
     (tmp_path / "run.1" / "memory.events").write_text("oom_kill 2\n")
-    found = guard.trouble(os.getpid())
+    found = guard.trouble(os.getpid(), last=True)
     assert found is not None and found[0] == "out_of_memory"
     assert found[1].startswith("The run asked for 64 MB of memory and used 64 MB when it was killed.")
 
@@ -205,11 +205,11 @@ def test_a_kernel_that_offers_no_limit_is_not_believed(tmp_path):
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the tree is watched by /proc")
 def test_without_groups_the_tree_is_watched():
-    found = Guard(Limits(memory=2**20)).trouble(os.getppid())
+    found = Guard(Limits(memory=2**20)).trouble(os.getppid(), last=True)
     assert found is not None and found[0] == "out_of_memory"
-    found = Guard(Limits(processes=0)).trouble(os.getppid())
+    found = Guard(Limits(processes=0)).trouble(os.getppid(), last=True)
     assert found is not None and found[0] == "too_many_processes"
-    assert Guard(Limits(memory=2**60, processes=2**20)).trouble(os.getppid()) is None
+    assert Guard(Limits(memory=2**60, processes=2**20)).trouble(os.getppid(), last=True) is None
 
 
 @pytest.mark.parametrize(("bytes_", "said"), [(2 * 2**30, "2 GB"), (int(1.5 * 2**30), "1.5 GB"), (2**29, "512 MB")])

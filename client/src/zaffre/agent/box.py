@@ -15,7 +15,7 @@ import selectors
 import signal
 import subprocess
 import time
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from zaffre.agent import processes, sandbox
 
@@ -39,18 +39,22 @@ class Box:
         waiting, self._held = os.pipe()
         self.init: Optional[int] = None
         self._namespaces: List[int] = []
+        #: That of its processes, where its children may be born in it.
+        self._processes: Optional[int] = None
+        handles: List[int] = []
         try:
+            words = [*sandbox.words(bwrap, view, handles), "--info-fd", str(informing)]
             self.holder = subprocess.Popen(
-                [*sandbox.words(bwrap, view), "--info-fd", str(informing), "--", "/bin/sh", "-c", "echo; read _"],
+                [*words, "--", "/bin/sh", "-c", "echo; read _"],
                 stdin=waiting,
                 stdout=saying,
-                pass_fds=(informing,),
+                pass_fds=(informing, *handles),
                 cwd="/",
                 env={"PATH": "/usr/bin:/bin"},
                 start_new_session=True,
             )
         finally:
-            for handle in (saying, informing, waiting):
+            for handle in (saying, informing, waiting, *handles):
                 os.close(handle)
 
     def wait(self) -> None:
@@ -64,15 +68,33 @@ class Box:
             self.end()
             raise OSError("bubblewrap could not make the run's sandbox")
         self.init = int(json.loads(os.read(self._info, 4096))["child-pid"])
-        self._namespaces = _to_join(self.init)
+        self._namespaces, self._processes = _to_join(self.init)
+
+    def fork(self) -> Tuple[int, bool]:
+        """(as os.fork, whether the child was born among the sandbox's processes). It still has to `enter` the rest.
+
+        Not where only a user of the sandbox can do that: then the child's own children will be. Raises OSError.
+        """
+        if self._processes is None:
+            return os.fork(), False
+        ours = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _join(self._processes)
+            try:
+                forked = os.fork()
+            except OSError:
+                _join(ours)
+                raise
+            if forked:
+                _join(ours)
+            return forked, True
+        finally:
+            os.close(ours)
 
     def enter(self) -> None:
         """Join it. For a forked child with one thread; its own children are inside. Raises OSError."""
-        library = processes.libc()
         for handle in self._namespaces:
-            if library.setns(handle, 0):
-                number = ctypes.get_errno()
-                raise OSError(number, f"joining the sandbox: {os.strerror(number)}")
+            _join(handle)
 
     def end(self) -> None:
         """SIGKILL to everything in it at once; the kernel ends who is in a process namespace with its first."""
@@ -83,9 +105,10 @@ class Box:
 
     def close(self) -> None:
         """Let go of the handles in a process that does not need them."""
-        for handle in (self._said, self._info, self._held, *self._namespaces):
+        more = [] if self._processes is None else [self._processes]
+        for handle in (self._said, self._info, self._held, *self._namespaces, *more):
             os.close(handle)
-        self._namespaces = []
+        self._namespaces, self._processes = [], None
 
 
 def drop_capabilities() -> None:
@@ -101,28 +124,36 @@ def drop_capabilities() -> None:
         raise OSError(ctypes.get_errno(), "dropping capabilities")
 
 
-def _to_join(init: int) -> List[int]:
-    """Handles of the namespaces of `init` that are not ours, in the order in which they may be joined.
+def _join(handle: int) -> None:
+    if processes.libc().setns(handle, 0):
+        number = ctypes.get_errno()
+        raise OSError(number, f"joining the sandbox: {os.strerror(number)}")
+
+
+def _to_join(init: int) -> Tuple[List[int], Optional[int]]:
+    """Handles of the namespaces of `init` that are not ours, in the order in which they may be joined; and apart from
+    them that of processes, where root joins it.
 
     Without root, bubblewrap makes a user namespace that owns the others, and it has to be joined first; a second one
     below it may hold the program.
     """
-    found: List[int] = []
+    found: Dict[str, int] = {}
     for kind in ("ipc", "pid", "mnt"):
         handle = os.open(f"/proc/{init}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
         if _is(handle, f"/proc/self/ns/{kind}"):
             os.close(handle)
         else:
-            found.append(handle)
+            found[kind] = handle
     user = os.open(f"/proc/{init}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     if _is(user, "/proc/self/ns/user"):
         os.close(user)
-        return found
-    owner = fcntl.ioctl(found[-1], _NS_GET_USERNS)
+        inside = found.pop("pid", None)
+        return list(found.values()), inside
+    owner = fcntl.ioctl(found["mnt"], _NS_GET_USERNS)
     if _facts(os.fstat(owner)) == _facts(os.fstat(user)):
         os.close(user)
-        return [owner, *found]
-    return [owner, *found, user]
+        return [owner, *found.values()], None
+    return [owner, *found.values(), user], None
 
 
 def _is(handle: int, path: str) -> bool:

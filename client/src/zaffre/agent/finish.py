@@ -17,7 +17,7 @@ import weakref
 from contextlib import suppress
 from importlib.machinery import ExtensionFileLoader
 from types import ModuleType
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Tuple
 
 #: What Python sets free first: they may hold frames of the script.
 _LAST = ("last_type", "last_value", "last_traceback", "last_exc", "ps1", "ps2")
@@ -28,15 +28,28 @@ _UNWRITTEN = 120
 Modules = List[Tuple[str, ModuleType]]
 
 
-def end(status: int, known: Mapping[str, Any]) -> None:
-    """End this process as `sys.exit(status)` would; `known` are the modules from before the script.
+def mark() -> str:
+    """The newest module now, by which `end` will know those that came after it."""
+    return next(reversed(sys.modules))
+
+
+def end(status: int, newest: str) -> None:
+    """End this process as `sys.exit(status)` would; `newest` is what `mark` has said before the script.
 
     Returns when it must end as usual.
     """
     threading._shutdown()  # type: ignore[attr-defined]
-    new = [
-        (name, one) for name, one in sys.modules.items() if isinstance(one, ModuleType) and known.get(name) is not one
-    ]
+    main = sys.modules.get("__main__")
+    new: Modules = [("__main__", main)] if main is not None else []
+    del main
+    # From the end: to look at those of the parent would copy the page of each.
+    for name in reversed(sys.modules):
+        if name == newest:
+            break
+        if isinstance(sys.modules[name], ModuleType):
+            new.insert(1, (name, sys.modules[name]))
+    else:
+        return
     # Threads that nobody waits for must not see what they use go away.
     if any(_is_machine_code(one) for _, one in new) or len(sys._current_frames()) > 1:
         return

@@ -12,6 +12,8 @@ from zaffre.agent import groups, processes
 
 #: Seconds between two looks at a tree that no group limits: each walks /proc.
 _PAUSE_SECONDS = 1.0
+#: And between two looks at what a group counts.
+_MOMENT_SECONDS = 0.2
 _MB, _GB = 2**20, 2**30
 
 Trouble = Tuple[str, str]
@@ -26,13 +28,19 @@ class Guard:
     _looked: float = 0.0
     _most: int = 0
 
-    def trouble(self, root: int) -> Optional[Trouble]:
-        """(code, sentence) when the tree below `root` has met a limit that ends it."""
+    def trouble(self, root: int, *, last: bool) -> Optional[Trouble]:
+        """(code, sentence) when the tree below `root` has met a limit that ends it.
+
+        Output wakes who asks, so not every question is worth a look; that at the `last` moment is.
+        """
+        now = time.monotonic()
         if self.group is not None:
+            if now - self._looked < _MOMENT_SECONDS and not last:
+                return None
+            self._looked = now
             if self.group.out_of_memory():
                 return self._out_of_memory(self.group.most_memory())
             return self._too_many() if self.group.out_of_processes() else None
-        now = time.monotonic()
         if now - self._looked < _PAUSE_SECONDS or not processes.LINUX:
             return None
         self._looked = now

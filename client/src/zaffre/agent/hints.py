@@ -16,6 +16,8 @@ log = logging.getLogger("zaffre.agent")
 
 #: Celery speaks of every lost connection with a traceback; one line of ours is enough.
 _NOISY = ("celery.worker.consumer.consumer", "kombu", "celery.redirected")
+#: And of every hint with two lines, when "claimed" says what came of it.
+_TALKATIVE = ("celery.worker.strategy", "celery.app.trace")
 
 
 class Hints:
@@ -59,6 +61,8 @@ class Hints:
             return
         for name in _NOISY:
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
         while not self._end.is_set():
             try:
                 self._worker = app.WorkController(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 from zaffre.agent import supervisors
 from zaffre.agent.clock import now
 from zaffre.agent.door import Door, DoorError, Refused, Stopped
+from zaffre.agent.outputs import Known
 from zaffre.agent.supervise import KILL_AT
 from zaffre.agent.telling import Teller
 from zaffre.protocol import AGENT, DESIRED_CANCEL, DESIRED_KILL
@@ -64,6 +65,7 @@ class Workshop:
     parents: Parents
     #: Of one run, with its threads.
     max_processes: int
+    known: Known = field(default_factory=Known)
 
 
 @dataclass

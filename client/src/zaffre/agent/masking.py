@@ -52,6 +52,45 @@ def _encoded(raw: bytes) -> Set[bytes]:
     return found
 
 
+class Automaton:
+    """All `words` as one machine of states; 0 is outside of any."""
+
+    def __init__(self, words: Iterable[bytes]) -> None:
+        self.next: List[Dict[int, int]] = [{}]
+        self.fail: List[int] = [0]
+        #: The length of the longest word that ends in a state, and how deep the state is.
+        self.found: List[int] = [0]
+        self.depth: List[int] = [0]
+        for word in words:
+            self._add(word)
+        self._link()
+
+    def _add(self, word: bytes) -> None:
+        state = 0
+        for depth, byte in enumerate(word, 1):
+            if byte not in self.next[state]:
+                self.next[state][byte] = len(self.next)
+                self.next.append({})
+                self.fail.append(0)
+                self.found.append(0)
+                self.depth.append(depth)
+            state = self.next[state][byte]
+        self.found[state] = len(word)
+
+    def _link(self) -> None:
+        """Where to go on when the next byte does not fit: the longest end that is a beginning, too."""
+        waiting: Deque[int] = deque(self.next[0].values())
+        while waiting:
+            state = waiting.popleft()
+            for byte, after in self.next[state].items():
+                fallback = self.fail[state]
+                while fallback and byte not in self.next[fallback]:
+                    fallback = self.fail[fallback]
+                self.fail[after] = self.next[fallback].get(byte, 0)
+                self.found[after] = max(self.found[after], self.found[self.fail[after]])
+                waiting.append(after)
+
+
 class Masker:
     """Looks for `values` in a stream; give each stream its own with `fork`."""
 
@@ -60,29 +99,22 @@ class Masker:
     _marks: List[Tuple[int, int]]
 
     def __init__(self, values: Iterable[str]) -> None:
-        words: Set[bytes] = set()
+        self._words: Set[bytes] = set()
         for value in values:
-            words |= forms(value)
-        self._next: List[Dict[int, int]] = [{}]
-        self._fail: List[int] = [0]
-        #: The length of the longest secret that ends in a state, and how deep the state is.
-        self._found: List[int] = [0]
-        self._depth: List[int] = [0]
-        for word in words:
-            self._add(word)
-        self._link()
+            self._words |= forms(value)
+        #: Made when something looks like the beginning of a secret, which most logs never hold; shared by all streams.
+        self._made: List[Automaton] = []
         # Outside of any secret nothing is of interest but the next place where one may begin.
-        self._near = sorted({word[:_NEAR] for word in words})
+        self._near = sorted({word[:_NEAR] for word in self._words})
         self._begin()
 
     def __bool__(self) -> bool:
-        return len(self._next) > 1
+        return bool(self._words)
 
     def fork(self) -> Masker:
         """Another stream with the same secrets."""
         other = object.__new__(Masker)
-        other._next, other._fail, other._found, other._depth = self._next, self._fail, self._found, self._depth
-        other._near = self._near
+        other._words, other._made, other._near = self._words, self._made, self._near
         other._begin()
         return other
 
@@ -91,6 +123,7 @@ class Masker:
         if not self:
             return data
         state, held, marks = self._state, self._held, self._marks
+        known = self._made[0] if self._made else None
         at = len(held)
         ahead: Dict[bytes, int] = {}
         held += data
@@ -99,18 +132,21 @@ class Masker:
                 at = self._skip(at, ahead)
             if at >= len(held):
                 break
+            if known is None:
+                known = Automaton(self._words)
+                self._made.append(known)
             byte = held[at]
-            while state and byte not in self._next[state]:
-                state = self._fail[state]
-            state = self._next[state].get(byte, 0)
+            while state and byte not in known.next[state]:
+                state = known.fail[state]
+            state = known.next[state].get(byte, 0)
             at += 1
-            if self._found[state]:
-                _cover(marks, at - self._found[state], at)
-                if not self._next[state]:
-                    state = self._fail[state]  # nothing goes on from here
+            if known.found[state]:
+                _cover(marks, at - known.found[state], at)
+                if not known.next[state]:
+                    state = known.fail[state]  # nothing goes on from here
         self._state = state
         # What is as deep as the state may be the beginning of a secret.
-        return self._take(len(held) - self._depth[state])
+        return self._take(len(held) - (known.depth[state] if known is not None else 0))
 
     def flush(self) -> bytes:
         """All that is held back: the stream ended, or somebody waits for it for too long.
@@ -127,40 +163,20 @@ class Masker:
     def _skip(self, at: int, ahead: Dict[bytes, int]) -> int:
         """The next place from `at` on where a form may begin; `ahead` remembers where each begins next."""
         held = self._held
-        nearest = max(at, len(held) - _NEAR + 1)
+        tail = nearest = max(at, len(held) - _NEAR + 1)
         for begin in self._near:
             place = ahead.get(begin, 0)
             if 0 <= place <= at:
                 place = ahead[begin] = held.find(begin, at)
             if 0 <= place < nearest:
                 nearest = place
-        return nearest
-
-    # --- the automaton --------------------------------------------------------------------------
-    def _add(self, word: bytes) -> None:
-        state = 0
-        for depth, byte in enumerate(word, 1):
-            if byte not in self._next[state]:
-                self._next[state][byte] = len(self._next)
-                self._next.append({})
-                self._fail.append(0)
-                self._found.append(0)
-                self._depth.append(depth)
-            state = self._next[state][byte]
-        self._found[state] = len(word)
-
-    def _link(self) -> None:
-        """Where to go on when the next byte does not fit: the longest end that is a beginning, too."""
-        waiting: Deque[int] = deque(self._next[0].values())
-        while waiting:
-            state = waiting.popleft()
-            for byte, after in self._next[state].items():
-                fallback = self._fail[state]
-                while fallback and byte not in self._next[fallback]:
-                    fallback = self._fail[fallback]
-                self._fail[after] = self._next[fallback].get(byte, 0)
-                self._found[after] = max(self._found[after], self._found[self._fail[after]])
-                waiting.append(after)
+        if nearest < tail:
+            return nearest
+        for place in range(tail, len(held)):
+            rest = bytes(held[place:])
+            if any(begin.startswith(rest) for begin in self._near):
+                return place
+        return len(held)
 
     def _begin(self) -> None:
         self._state = 0

@@ -37,9 +37,9 @@ class Quarters:
             self.box.wait()
             self.place.keep_pid("box", self.box.init or 0, processes.began(self.box.init or 0))
 
-    def trouble(self) -> Optional[Trouble]:
-        """Why the run must be ended, if it met one of its limits."""
-        return self.guard.trouble(os.getpid())
+    def trouble(self, *, last: bool) -> Optional[Trouble]:
+        """Why the run must be ended, if it met one of its limits. The `last` look is when its code has ended."""
+        return self.guard.trouble(os.getpid(), last=last)
 
     def reaped(self, pid: int) -> None:
         """A child was collected; the one that holds the sandbox may be it."""

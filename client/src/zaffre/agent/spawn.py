@@ -38,9 +38,10 @@ def start(program: Program) -> Optional[int]:
     """The pid of the started program; None in the child that is to go on in place. Raises OSError."""
     said, saying = os.pipe()
     prepare = processes.limits_of_a_run(die_with=None if program.box is not None else os.getpid())
-    forked = os.fork()
+    forked, inside = program.box.fork() if program.box is not None else (os.fork(), True)
+    between = not inside
     if forked == 0:
-        _enter(program, prepare, saying)
+        _enter(program, prepare, saying, between=between)
         if program.in_place:
             os.close(said)
             os.close(saying)
@@ -49,17 +50,20 @@ def start(program: Program) -> Optional[int]:
     os.close(saying)
     pid, problem = _listen(said)
     os.close(said)
-    if program.box is not None:
+    if between:
         os.waitpid(forked, 0)  # the one in between has gone, and the program is ours by adoption
     if problem is not None:
-        if program.box is None:
+        if not between:
             os.waitpid(forked, 0)
         raise problem
-    return pid if program.box is not None else forked
+    return pid if between else forked
 
 
-def _enter(program: Program, prepare: Any, saying: int) -> None:
-    """Become a process that is where the program belongs. Every failure is told, and ends the child."""
+def _enter(program: Program, prepare: Any, saying: int, *, between: bool) -> None:
+    """Become a process that is where the program belongs. Every failure is told, and ends the child.
+
+    With `between`, it is a child of ours that becomes it.
+    """
     try:
         signal.set_wakeup_fd(-1)
         for number in _RESET:
@@ -67,6 +71,7 @@ def _enter(program: Program, prepare: Any, saying: int) -> None:
         groups.enter(program.entries)
         if program.box is not None:
             program.box.enter()
+        if between:
             inner = os.fork()  # who joins a process namespace stays outside; its children are in it
             if inner:
                 os.write(saying, b"pid %d\n" % inner)

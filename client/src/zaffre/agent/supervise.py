@@ -288,7 +288,7 @@ class Supervisor:
         """A limit that was met ends the code, or is why it has ended."""
         if self.reason is not None or self.quarters is None:
             return
-        trouble = self.quarters.trouble()
+        trouble = self.quarters.trouble(last=self.status is not None)
         if trouble is not None and (self.status is None or self.status != 0):
             self.stop(trouble[0], 0)
             self.message = trouble[1]

@@ -150,7 +150,6 @@ def _supervise(folder: str, supervise: Any, cord: Any) -> Dict[str, Any]:
 
 def run(launch: Dict[str, Any]) -> None:
     """Become the script, as if its interpreter had just been started with it."""
-    known = dict(sys.modules)
     argv: List[str] = list(launch["argv"])
     _close_strays()
     _take_environment(launch["env"])
@@ -158,9 +157,9 @@ def run(launch: Dict[str, Any]) -> None:
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = argv
     script = os.path.abspath(argv[1])
-    _take_path(argv[0], script, launch)
+    newest = _take_path(argv[0], script, launch)
     status = _execute(script)
-    finish.end(status, known)
+    finish.end(status, newest)
     sys.exit(status)
 
 
@@ -206,8 +205,8 @@ def _take_environment(env: Dict[str, str]) -> None:
     time.tzset()
 
 
-def _take_path(python: str, script: str, launch: Dict[str, Any]) -> None:
-    """The search path and the modules that a fresh interpreter would have."""
+def _take_path(python: str, script: str, launch: Dict[str, Any]) -> str:
+    """The search path and the modules that a fresh interpreter would have; returns the newest of the parent's own."""
     package = launch["package"]
     mine = [name for name in sys.modules if name == "zaffre.agent" or name.startswith("zaffre.agent.")]
     for name in mine:
@@ -219,6 +218,9 @@ def _take_path(python: str, script: str, launch: Dict[str, Any]) -> None:
     known = sys.path[1:]  # without "", which `-c` puts there
     sys.path[:] = [entry for entry in known if entry not in (launch.get("sdk"), *searched)]
     if not launch["own"]:
+        _forget_packages()
+    newest = finish.mark()
+    if not launch["own"]:
         _adopt(python)
     sys.path[:0] = [str(Path(script).parent), *searched]
     importlib.invalidate_caches()
@@ -226,18 +228,22 @@ def _take_path(python: str, script: str, launch: Dict[str, Any]) -> None:
         for name in ("sitecustomize", "usercustomize"):
             sys.modules.pop(name, None)
         site.execsitecustomize()
+    return newest
 
 
-def _adopt(python: str) -> None:
-    """Turn the interpreter that an environment was made from into that environment's."""
+def _forget_packages() -> None:
+    """What was loaded from the packages of the interpreter that an environment was made from."""
     base = {str(Path(entry)) for entry in site.getsitepackages()}
-    inside = [entry for entry in sys.path if not any(_below(entry, folder) for folder in base)]
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None) or ""
         if name.startswith(("sysconfig", "_sysconfigdata")) or any(_below(file, folder) for folder in base):
             _kept.append(sys.modules.pop(name))
+    sys.path[:] = [entry for entry in sys.path if not any(_below(entry, folder) for folder in base)]
+
+
+def _adopt(python: str) -> None:
+    """Turn the interpreter that an environment was made from into that environment's, without packages of its own."""
     sys.meta_path[:] = [one for one in sys.meta_path if getattr(one, "__module__", "").startswith("_frozen")]
-    sys.path[:] = inside
     sys.executable = python
     site.PREFIXES[:] = [sys.prefix, sys.exec_prefix]
     site.venv(site.removeduppaths())
