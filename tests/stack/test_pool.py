@@ -58,7 +58,9 @@ def test_a_pool_from_its_making_until_nothing_is_left(studio: Studio, machines: 
 
     runs = [studio.submit({"train.py": SLOW}, target="few", experiment="pool") for _ in range(2)]
     until(lambda: states(studio)[:2] == ["busy", "busy"], "each run has a machine", seconds=120)
-    urls = [json.loads((Path(found["folder"]) / "node.json").read_text())["url"] for found in hosts(studio)[:2]]
+    told = [Path(found["folder"]) / "node.json" for found in hosts(studio)[:2]]
+    until(lambda: all(path.exists() for path in told), "both agents know where the studio is", seconds=120)
+    urls = [json.loads(path.read_text())["url"] for path in told]
     assert urls[0] != urls[1] and urls[1].startswith("http://127.0.0.1:"), "through a port of the connection"
     for run in runs:
         studio.wait_for(run, "completed", seconds=120)
