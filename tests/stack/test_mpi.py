@@ -17,16 +17,7 @@ mpi.MPI_Finalize()
 TWO = {"node_count": 2, "distribution": {"kind": "mpi"}}
 
 
-def test_two_processes_on_each_of_two_nodes_reduce(studio, bring_node):
-    bring_node("a"), bring_node("b")
-    run = studio.submit({"train.py": MPI + REDUCE}, node_count=2, distribution={"kind": "mpi", "processes_per_node": 2})
-    studio.wait_for(run, "completed", seconds=150)
-    for rank in range(4):
-        assert log_of(studio, run, rank) == f"the sum is 10.0 of {rank} {rank} {rank % 2} on node {rank // 2} 2\n"
-    assert studio.log(run).decode().startswith("the sum is 10.0 of 0")
-
-
-def test_the_same_inside_of_sandboxes(studio, bring_node, tmp_path):
+def test_ranks_of_two_nodes_reduce_inside_of_their_sandboxes(studio, bring_node, tmp_path):
     bwrap = sandbox.binary()
     if bwrap is None or not sandbox.works(bwrap, tmp_path):
         pytest.skip("bubblewrap makes no sandbox on this machine")
