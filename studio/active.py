@@ -6,10 +6,9 @@ from threading import Event
 from typing import Any
 
 import psycopg
+from django.db import Error as DatabaseError
 from django.db import connection, connections
 
-#: What every process asks that wants to be the active one of its kind, with the number of that kind.
-TAKE = "SELECT pg_try_advisory_lock(%s)"
 #: Seconds between two tries.
 PAUSE = 1.0
 
@@ -23,7 +22,7 @@ def parameters() -> dict[str, Any]:
 
 
 def serve_alone(lock: int, work: Callable[[Held], None], *, end: Event, log: logging.Logger) -> None:
-    """Call `work` with the connection that holds the lock; again when the database went away, until `end` is set.
+    """Call `work` with the connection that holds the lock; again when it breaks or the database went away, until `end`.
 
     A killed process gives the lock back with its connection, and another one goes on.
     """
@@ -34,13 +33,17 @@ def serve_alone(lock: int, work: Callable[[Held], None], *, end: Event, log: log
                     pass
                 if not end.is_set():
                     work(held)
-        except psycopg.Error as error:
+        except (psycopg.Error, DatabaseError) as error:
             log.warning("the database is away (%s); trying again", type(error).__name__)
-            connections.close_all()
-            end.wait(PAUSE)
+        except Exception:
+            log.exception("trying again")
+        else:
+            continue
+        connections.close_all()
+        end.wait(PAUSE)
     connections.close_all()
 
 
 def _takes(held: Held, lock: int) -> bool:
-    row = held.execute(TAKE, [lock]).fetchone()
+    row = held.execute("SELECT pg_try_advisory_lock(%s)", [lock]).fetchone()
     return bool(row and row[0])

@@ -192,15 +192,12 @@ def relay(plan: Plan, env: dict[str, str]) -> Program:
 
 
 def machines(plan: Plan, env: dict[str, str]) -> Program:
-    """What starts and stops the nodes of clusters and instances. They live on when it dies, and end when it is told."""
+    """What starts and stops the nodes of clusters and instances, which live on when it dies and end when it is told.
+
+    It reaches machines over SSH as well: apart from the rest, because it reads what they answer.
+    """
     words = _python(str(ROOT / "manage.py"), "nodes")
     return Program("nodes", _reloading(plan, words), env=env, cwd=ROOT, tier=NODES, patience=45)
-
-
-def attached(plan: Plan, env: dict[str, str]) -> Program:
-    """What reaches machines over SSH: apart from the rest, because it reads what they answer."""
-    words = _python(str(ROOT / "manage.py"), "attached")
-    return Program("attached", _reloading(plan, words), env=env, cwd=ROOT, tier=SERVERS)
 
 
 def node(plan: Plan) -> Program:

@@ -91,7 +91,6 @@ async def _start(plan: Plan, supervisor: Supervisor) -> None:
         for program in (plans.web(plan, env), plans.relay(plan, env), plans.worker(plan, env)):
             await supervisor.start(program)
         await supervisor.ready("web", lambda: _answers(plan, plan.port, "/readyz"), seconds=240)
-        await supervisor.start(plans.attached(plan, env))
         await supervisor.ready("gateway", lambda: _answers(plan, plan.gateway_port, "/healthz"), seconds=120)
     await supervisor.start(plans.machines(plan, env))
     if plan.node:

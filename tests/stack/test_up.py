@@ -28,7 +28,7 @@ def test_the_stack_starts_repairs_itself_stops_and_continues(folder):
         assert set(known) == {"url", "admin", "password", "token", "workspace"}
         assert (studio.var / "studio.json").stat().st_mode & 0o777 == 0o600
         assert known["password"] in studio.said()
-        names = {"postgres", "valkey", "gateway", "web", "relay", "worker", "node", "nodes", "attached"}
+        names = {"postgres", "valkey", "gateway", "web", "relay", "worker", "node", "nodes"}
         assert set(json.loads((studio.var / "run" / "processes.json").read_text())) == names
         for name in names:
             assert (studio.var / "log" / f"{name}.log").exists()

@@ -1,4 +1,4 @@
-"""The process that keeps agents on attached machines: `manage.py attached`. One is active, others wait for its lock.
+"""Who keeps agents on attached machines, in `manage.py nodes`. One is active, others wait for its lock.
 
 Each machine has a task of its own, which begins anew whenever somebody wants something else of it (`Attachment.asked`).
 It holds one connection; the agent on the machine needs none, so all of this may be killed at any moment.
