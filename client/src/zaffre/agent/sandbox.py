@@ -108,13 +108,13 @@ def words(bwrap: str, view: View, handles: List[int]) -> List[str]:
         elif os.path.isdir(folder):
             said += ["--ro-bind", folder, folder]
     for name in _ETC:
-        path = f"/etc/{name}"
-        if name not in _LIVING and os.path.isfile(path) and os.access(path, os.R_OK):
+        file = f"/etc/{name}"
+        if name not in _LIVING and os.path.isfile(file) and os.access(file, os.R_OK):
             # Each mount reads the list of all others: a copy of what is small costs a tenth of it.
-            handles.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-            said += ["--file", str(handles[-1]), path]
+            handles.append(os.open(file, os.O_RDONLY | os.O_CLOEXEC))
+            said += ["--file", str(handles[-1]), file]
         else:
-            said += ["--ro-bind-try", path, path]
+            said += ["--ro-bind-try", file, file]
     for folder in _SYS:
         said += ["--ro-bind-try", folder, folder]
     said += ["--proc", "/proc", "--dev", "/dev"]
