@@ -70,4 +70,4 @@ def finish(run: Run, status: str, **changes: Any) -> str:
     return status
 
 
-_BEGAN = "SELECT FROM runs_run WHERE parent_id = %s AND config ->> 'code_of' = %s LIMIT 1"
+_BEGAN = "SELECT 1 FROM runs_run WHERE parent_id = %s AND config ->> 'code_of' = %s LIMIT 1"

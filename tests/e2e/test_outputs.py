@@ -176,9 +176,13 @@ def files(page: "Page") -> None:
     # By keyboard: down to the first folder, into it, and to a file.
     folder = tree.get_by_role("treeitem", name="deep").first
     folder.focus()
-    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
+    page.keyboard.press("ArrowRight")
+    tree.locator('[data-path="outputs/deep/er"]').wait_for()
+    for key in ("ArrowRight", "ArrowRight"):
         page.keyboard.press(key)
-        page.wait_for_timeout(300)
+    tree.locator('[data-path="outputs/deep/er/file0.txt"]').wait_for()
+    for key in ("ArrowDown", "Enter"):
+        page.keyboard.press(key)
     view.locator("log-view .line").get_by_text("0", exact=True).wait_for()
     with page.expect_download() as saved:
         tree.locator('[data-path="outputs/deep"] > div > .zip').click()
