@@ -98,4 +98,4 @@ def test_a_machine_from_the_first_contact_until_nothing_is_left(studio, sshd, fo
     assert not folder.exists()
     until(lambda: not of_agent(sshd), "no process of it is left", seconds=20)
     assert studio.ask("GET", f"{studio.ws}/compute/{name}").status == 404
-    assert sshd.key().splitlines()[1] not in (studio.var / "log" / "attached.log").read_text(errors="replace")
+    assert sshd.key().splitlines()[1] not in (studio.var / "log" / "nodes.log").read_text(errors="replace")
