@@ -77,7 +77,7 @@ def test_a_name_that_does_not_exist_does_not_pretend():
     import zaffre.core
 
     with pytest.raises(AttributeError):
-        _ = zaffre.core.Datastore
+        _ = zaffre.core.Datascore
     with pytest.raises(ImportError):
         importlib.import_module("zaffre.pipeline")
 
