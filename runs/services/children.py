@@ -15,6 +15,7 @@ from runs.fencing import hold_own_run, refuse_ended
 from runs.models import Experiment, Run, Status
 from runs.queries import get_run, own_run
 from runs.services.telling import put_away, tell
+from studio.kernel import db
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Invalid
 from studio.kernel.ids import pet_name, ulid
@@ -105,11 +106,10 @@ def close_children(run: Run) -> None:
     above = [run.pk]
     why = {"reason_code": "parent_ended", "reason": "The run whose code began it has ended."}
     while above:
-        rows = Run.objects.filter(parent__in=above, config__code_of=run.pk)
-        above = list(rows.values_list("pk", flat=True))
+        above = [pk for (pk,) in db.ask(_BELOW, {"above": above, "run": run.pk})]
         if not above:
             return
-        left = list(rows.filter(status__in=HELD_STATES).select_related("workspace", "experiment"))
+        left = list(Run.objects.filter(pk__in=above, status__in=HELD_STATES).select_related("workspace", "experiment"))
         if not left:
             continue
         Run.objects.filter(pk__in=[one.pk for one in left], status__in=HELD_STATES).update(
@@ -117,6 +117,9 @@ def close_children(run: Run) -> None:
         )
         for one in left:
             _gone(one, Status.CANCELED)
+
+
+_BELOW = "SELECT id FROM runs_run WHERE parent_id = ANY(%(above)s) AND config ->> 'code_of' = %(run)s"
 
 
 def _gone(run: Run, status: str) -> None:

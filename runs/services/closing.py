@@ -12,7 +12,6 @@ from runs.models import Run, Status
 from runs.services.children import close_children
 from runs.services.hints import hint
 from runs.services.telling import put_away, tell
-from studio.kernel import db
 from zaffre.protocol import DESIRED_RUN, FAILED, QUEUED
 
 #: What a report and an end are decided by, and what watchers are told of: not all that a run has logged.
@@ -63,11 +62,7 @@ def finish(run: Run, status: str, **changes: Any) -> str:
     Run.objects.filter(pk=run.pk).update(
         status=status, ended=Now(), steps=steps, started=F("started"), not_before=None, ticket_hash="", **changes
     )
-    if db.ask(_BEGAN, [run.pk, run.pk]):
-        close_children(run)
+    close_children(run)
     put_away(run)
     tell(run, status)
     return status
-
-
-_BEGAN = "SELECT 1 FROM runs_run WHERE parent_id = %s AND config ->> 'code_of' = %s LIMIT 1"

@@ -39,11 +39,11 @@ def released(work: Callable[[], T]) -> T:
 
 
 def ask(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """The rows of a statement of a hot door: written by hand, bound and planned by PostgreSQL once for each connection.
+    """The rows of a question of a hot door: written by hand, bound and planned by PostgreSQL once for each connection.
 
     In the caller's transaction, if there is one. The statement is a constant: only `values` come from outside.
     """
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement.encode(), values, prepare=True)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall()
