@@ -7,7 +7,7 @@ from typing import Any
 
 from studio.kernel import blobs, paths
 from studio.kernel.errors import Invalid, TooLarge
-from zaffre.protocol import SHA256_RE, FileEntry
+from zaffre.protocol import BLOBS_MISSING, SHA256_RE, FileEntry
 
 
 def check(files: Iterable[Mapping[str, Any]], *, workspace_id: int, max_files: int, max_bytes: int) -> list[FileEntry]:
@@ -67,7 +67,7 @@ def refuse_absent(absent: list[str]) -> None:
     if absent:
         raise Invalid(
             f"The contents of {len(absent)} file(s) were not uploaded, {absent[0]} first.",
-            code="blobs_missing",
+            code=BLOBS_MISSING,
             hint="Ask blobs/missing, upload what it names, then send the manifest again.",
             paths=absent[:50],
         )

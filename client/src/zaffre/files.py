@@ -74,9 +74,11 @@ def send(client: Client, blobs: str, files: Sequence[LocalFile], *, uploads: str
 
 
 def hashed(files: Sequence[LocalFile]) -> List[FileEntry]:
-    """Hash `files` and return the manifest. Raises UserErrorException for one that cannot be read."""
-    with Bar("Reading  ", sum(file.size for file in files)) as bar:
-        for file in files:
+    """Hash those `files` that are not yet, and return the manifest. Raises UserErrorException for one that cannot be
+    read."""
+    new = [file for file in files if not file.sha256]
+    with Bar("Reading  ", sum(file.size for file in new)) as bar:
+        for file in new:
             _hash(file, bar)
     return [file.entry() for file in files]
 

@@ -62,6 +62,8 @@ ALWAYS_OUT = frozenset(
     }
 )  # fmt: skip
 MAX_HASHES_PER_QUESTION = 5000
+#: The code of a refusal of files whose bytes the workspace does not hold.
+BLOBS_MISSING = "blobs_missing"
 MAX_JSON_BODY = 1024 * 1024
 MAX_METRIC_KEY = 250
 MAX_SCORE_BODY = 1024 * 1024

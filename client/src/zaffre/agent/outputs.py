@@ -15,7 +15,7 @@ from zaffre.agent.door import Refused
 from zaffre.agent.seats import distribution_of
 from zaffre.packs import in_packs, pack
 from zaffre.parts import send_parts
-from zaffre.protocol import PACK_BELOW, UPLOAD_FROM_BYTES, FileEntry
+from zaffre.protocol import BLOBS_MISSING, PACK_BELOW, UPLOAD_FROM_BYTES, FileEntry
 
 if TYPE_CHECKING:
     from zaffre.agent.job import Job
@@ -26,8 +26,6 @@ USER_LOGS = "user_logs"
 MOST_FILES = 20_000
 MOST_BYTES = 64 * 2**30
 _PER_QUESTION = 1000
-#: The studio does not hold what was said to be there.
-BLOBS_MISSING = "blobs_missing"
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 

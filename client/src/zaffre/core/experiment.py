@@ -191,15 +191,16 @@ class Experiment:
         """Submit, and once more after the bytes were sent that the studio lacked."""
         from zaffre.errors import Refused
         from zaffre.files import send
+        from zaffre.protocol import BLOBS_MISSING
 
         client, path = self.workspace.client, self.workspace.path
         try:
             return dict(client.post(f"{path}/submissions", body))
         except Refused as refused:
-            if refused.code != "blobs_missing":
+            if refused.code != BLOBS_MISSING:
                 raise
-        files = send(client, f"{path}/blobs", code)
-        return dict(client.post(f"{path}/submissions", {**body, "files": files}))
+        send(client, f"{path}/blobs", code)
+        return dict(client.post(f"{path}/submissions", body))
 
     def start_logging(
         self,
