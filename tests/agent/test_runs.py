@@ -186,7 +186,8 @@ def test_a_hostile_manifest_is_refused(studio, bring_agent, tmp_path):
     run = studio.submit({"train.py": "print(1)", "../../evil.py": "print(2)"})
     studio.wait_final(run)
     assert run.result is not None and run.result["reason"] == "snapshot_failed"
-    assert not list(tmp_path.rglob("evil.py"))
+    # The agent clears its folders meanwhile, which is no error for a walk.
+    assert not [folder for folder, _, files in os.walk(tmp_path) if "evil.py" in files]
 
 
 def test_cancel_is_followed_and_reported(studio, bring_agent):
