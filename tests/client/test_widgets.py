@@ -1,11 +1,12 @@
 """RunDetails: in a notebook, on a terminal, and where something is wrong."""
 
+import subprocess
 import sys
 import types
 
 import pytest
 
-from tests.client.studio import RUN, Reply, W
+from tests.client.studio import RUN, TOKEN, Reply, W
 from zaffre.core import Run
 from zaffre.widgets import RunDetails, run_details
 
@@ -65,6 +66,24 @@ def test_elsewhere_lines_follow_the_run_and_the_script_goes_on(going, space, cap
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("Running") == 1 and "loss=0.25" in said.err
     assert said.err.count(f"{RUN} · Completed") == 1
+
+
+def test_a_script_that_ends_between_two_looks_has_told_how_the_run_ended(going):
+    script = f"""
+import sys
+from zaffre.core import Run, Workspace
+from zaffre.widgets import RunDetails, run_details
+run_details._PAUSE = 600
+RunDetails(Run.get(Workspace.get("main", url={going.url!r}, token={TOKEN!r}), {RUN!r})).show()
+print("shown", flush=True)
+sys.stdin.read()
+"""
+    piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", script], text=True, **piped) as child:
+        assert child.stdout.readline() == "shown\n"
+        going.finish("completed")
+        _, said = child.communicate(timeout=60)
+    assert child.returncode == 0 and said.count("Running") == 1 and f"{RUN} · Completed" in said
 
 
 def test_looking_outlives_a_studio_that_is_restarted(going, space, capsys, monkeypatch):

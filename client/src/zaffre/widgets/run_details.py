@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 import time
@@ -21,6 +22,8 @@ _PAUSE, _LONGEST_PAUSE = 1.0, 5.0
 #: Numbers change all the time: a line about them comes no more often than this.
 _NUMBERS_SECONDS = 30.0
 _PATIENCE_SECONDS = 600.0
+#: How long the end of the script may wait for the last look at the run.
+_LAST_SECONDS = 3.0
 _MOST_CHILDREN, _LOG_BYTES = 50, 8192
 
 Shown = Dict[str, Any]
@@ -32,6 +35,7 @@ class RunDetails:
     def __init__(self, run_instance: "Union[Run, OfflineRun]") -> None:
         self.run_instance = run_instance
         self._thread: Optional[threading.Thread] = None
+        self._last = threading.Event()
 
     def show(self, render_lib: Any = None, widget_settings: Any = None) -> None:
         """Show the run, and go on showing it in the background until it ends; returns at once.
@@ -48,6 +52,7 @@ class RunDetails:
         if not _ended(found):
             self._thread = threading.Thread(target=self._follow, args=(take,), name="zaffre shows a run", daemon=True)
             self._thread.start()
+            atexit.register(self._look_last)
 
     def get_widget_data(self, widget_settings: Any = None) -> Shown:
         """What is shown, under the names of then: status, run_properties, run_metrics, child_runs, run_logs…"""
@@ -70,19 +75,27 @@ class RunDetails:
     def _follow(self, take: "Callable[[Shown], None]") -> None:
         pause, last = _PAUSE, time.monotonic()
         while time.monotonic() - last < _PATIENCE_SECONDS:
-            time.sleep(pause)
+            is_last = self._last.wait(pause)
             pause = min(pause * 1.3, _LONGEST_PAUSE)
             try:
                 found = self.get_widget_data()
                 take(found)
             except ZaffreError:
+                if is_last:
+                    return
                 continue  # a studio that is restarted
             except Exception as error:  # the notebook is gone, or shows nothing any more
                 sys.stderr.write(f"zaffre: the run is not shown any more: {error}\n")
                 return
             last = time.monotonic()
-            if _ended(found):
+            if is_last or _ended(found):
                 return
+
+    def _look_last(self) -> None:
+        """A script that waited for the run ends between two looks: what came of it is shown all the same."""
+        self._last.set()
+        if self._thread is not None:
+            self._thread.join(_LAST_SECONDS)
 
     def __repr__(self) -> str:
         return f"RunDetails({self.run_instance!r})"
