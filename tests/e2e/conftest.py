@@ -23,7 +23,7 @@ FLAGS = [
     "--disable-sync",
 ]
 #: Milliseconds that a page has on a slow machine.
-PATIENCE = 60_000
+PATIENCE = 180_000
 
 
 @pytest.fixture(scope="session")

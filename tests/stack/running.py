@@ -43,7 +43,8 @@ CLOCKS = {
 }
 LEASE, GRACE = 8.0, 3.0
 FINAL = {"completed", "failed", "canceled"}
-PATIENCE = 60.0
+#: How long a test waits for what must come. Longer than the slowest machine takes: who is quick is measured elsewhere.
+PATIENCE = 240.0
 
 
 def until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE, every: float = 0.1) -> Any:
@@ -55,6 +56,10 @@ def until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE,
             return value
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
         time.sleep(every)
+
+
+class Stuck(TimeoutError):
+    """A request that was not answered, with what the web process was doing meanwhile."""
 
 
 @dataclass
@@ -112,6 +117,8 @@ class Studio:
             wire.request(method, path, body=raw, headers=sent)
             got = wire.getresponse()
             return Answer(got.status, got.read(), {key.lower(): value for key, value in got.getheaders()})
+        except TimeoutError:
+            raise Stuck(f"{method} {path} was not answered.\n{self.doing()}") from None
         finally:
             wire.close()
 
@@ -185,6 +192,21 @@ class Studio:
     def pid(self, name: str) -> int:
         return json.loads((self.var / "run" / "processes.json").read_text())[name]
 
+    def doing(self, name: str = "web") -> str:
+        """The stacks of a process and the statements of its database, to be read by whoever looks into a failure."""
+        log = self.var / "log" / f"{name}.log"
+        before = log.stat().st_size
+        os.kill(self.pid(name), signal.SIGUSR2)
+        with contextlib.suppress(AssertionError):  # nothing is said by one that cannot
+            until(lambda: b"Current thread" in log.read_bytes()[before:], "the stacks", seconds=30)
+        stacks = log.read_bytes()[before:].decode(errors="replace")
+        if "DATABASE_URL" not in self.env:  # it has a PostgreSQL of its own
+            return stacks
+        question = "SELECT pid, state, wait_event, now() - xact_start, left(query, 200) FROM pg_stat_activity"
+        with psycopg.connect(self.env["DATABASE_URL"], connect_timeout=5) as connection:
+            rows = connection.execute(f"{question} WHERE datname = current_database()").fetchall()
+        return "\n".join([stacks, *map(str, rows)])
+
     def restart(self, name: str, sig: signal.Signals = signal.SIGKILL) -> None:
         """Have a process of the stack die by `sig`; return when the supervisor started it again."""
         old = self.pid(name)
@@ -227,7 +249,7 @@ def running_studio(folder: Path, *, node: bool = True, own_postgres: bool = Fals
         studio = Studio(var, port, _start({**own, **env}, var), {**own, **env})
         cleanup.callback(_end, studio.process)
         try:
-            until(lambda: "\nready" in studio.said() or studio.process.poll() is not None, "ready", seconds=240)
+            until(lambda: "\nready" in studio.said() or studio.process.poll() is not None, "ready", seconds=600)
             assert studio.process.poll() is None, "`make up` ended"
         except AssertionError as error:
             raise AssertionError(f"{error}:\n{studio.said()}\n{_logs(var)}") from None

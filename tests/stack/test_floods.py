@@ -4,7 +4,7 @@ import pytest
 
 from tests.stack.floods import Bystander
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300), pytest.mark.usefixtures("node")]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900), pytest.mark.usefixtures("node")]
 
 MEGABYTE = 1024**2
 PRINTED = 1024
@@ -23,7 +23,7 @@ os.write(1, b"last line\\n")
 def test_a_flood_of_output_costs_neither_the_run_nor_its_beginning_and_end(studio):
     with Bystander(studio) as other:
         run = studio.submit({"train.py": OUTPUT})
-        studio.wait_for(run, "completed", seconds=200)
+        studio.wait_for(run, "completed")
     other.require_peace()
     whole = PRINTED * MEGABYTE + len("first line\nlast line\n")
     got = studio.ask("GET", f"{studio.ws}/runs/{run}/log")
@@ -51,7 +51,7 @@ print("said all", flush=True)
 def test_a_flood_of_points_and_keys_fails_nothing_and_starves_nobody(studio):
     with Bystander(studio) as other:
         run = studio.submit({"train.py": LOGGING})
-        studio.wait_for(run, "completed", seconds=280)
+        studio.wait_for(run, "completed")
     other.require_peace()
     metrics = studio.ask("GET", f"{studio.ws}/runs/{run}/metrics").json["metrics"]
     assert (metrics["loss"]["count"], metrics["loss"]["last_step"]) == (POINTS, POINTS - 1)

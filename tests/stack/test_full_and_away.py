@@ -15,7 +15,7 @@ from tests.stack.nodes import REPORTING, NodeProcess, Witness
 from tests.stack.running import Studio, running_studio, until
 from tests.stack.test_lost_nodes import expected_log
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 #: Bytes of the disk that files lie on.
 DISK = 48 * 1024 * 1024
@@ -91,7 +91,7 @@ def test_a_database_that_restarts_under_load_is_a_pause(studio, node, tmp_path):
         one.start()
     studio.restart("postgres", signal.SIGQUIT)  # an immediate stop: every connection breaks
     studio.wait_until_ready()
-    done = studio.wait_for(run, "completed", seconds=120)
+    done = studio.wait_for(run, "completed")
     stop.set()
     for one in readers:
         one.join(timeout=40)

@@ -11,7 +11,7 @@ from tests.stack.nodes import REPORTING
 from tests.stack.running import until
 from tests.stack.test_lost_nodes import expected_log
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 COUNTING = """
 import time
@@ -33,7 +33,7 @@ def test_a_web_restart_is_invisible_to_a_run(studio, bring_node, sig):
     studio.wait_for_log(run, b"line 00030")
     studio.restart("web", sig)
     studio.wait_until_ready()
-    done = studio.wait_for(run, "completed", seconds=90)
+    done = studio.wait_for(run, "completed")
     assert done["attempt"] == 1
     expected_log(studio.log(run))
     series = studio.ask("GET", f"{studio.ws}/runs/{run}/series?key=number&points=1000").json["series"]["number"]
@@ -47,7 +47,7 @@ def test_a_run_that_ends_while_the_web_is_away_is_complete_afterwards(studio, br
     for _ in range(4):  # the supervisor brings it back each time; for a while there is none
         studio.restart("web")
     studio.wait_until_ready()
-    studio.wait_for(run, "completed", seconds=90)
+    studio.wait_for(run, "completed")
     assert len(witness.spans()) == 1
     expected_log(studio.log(run))
 
@@ -58,7 +58,7 @@ def test_a_killed_relay_or_worker_loses_no_run(studio, bring_node, name):
     studio.restart(name)
     bring_node("a")
     for run in runs:
-        assert studio.wait_for(run, "completed", seconds=90)["attempt"] == 1
+        assert studio.wait_for(run, "completed")["attempt"] == 1
 
 
 def test_queued_runs_survive_an_emptied_redis(studio, bring_node, witness):
@@ -69,7 +69,7 @@ def test_queued_runs_survive_an_emptied_redis(studio, bring_node, witness):
     assert studio.pid("valkey") != pid
     bring_node("a")
     for run in runs:
-        assert studio.wait_for(run, "completed", seconds=120)["attempt"] == 1
+        assert studio.wait_for(run, "completed")["attempt"] == 1
     assert len(witness.spans()) == len(runs), "each was executed once"
 
 
@@ -79,9 +79,16 @@ def test_a_redis_that_restarts_under_a_node_stops_nothing(studio, bring_node):
     studio.wait_for_log(before, b"line 00010")
     studio.restart("valkey")
     after = studio.submit({"train.py": "print('after')"})
-    studio.wait_for(after, "completed", seconds=120)
-    studio.wait_for(before, "completed", seconds=120)
+    studio.wait_for(after, "completed")
+    studio.wait_for(before, "completed")
     expected_log(studio.log(before))
+
+
+def test_a_process_that_is_asked_writes_what_its_threads_do_into_its_log(studio):
+    pid = studio.pid("web")
+    said = studio.doing("web")
+    assert "Current thread 0x" in said and "pg_stat_activity" in said
+    assert studio.pid("web") == pid, "it goes on"
 
 
 def test_readiness_names_what_is_missing(studio):

@@ -7,7 +7,7 @@ from tests.stack.running import until
 from tests.stack.test_distributed import log_of
 from zaffre.agent import sandbox
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300), needs_mpi]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900), needs_mpi]
 
 REDUCE = """
 print("the sum is", all_reduce(rank + 1.0), "of", rank, os.environ["RANK"], os.environ["OMPI_COMM_WORLD_LOCAL_RANK"],
@@ -24,14 +24,14 @@ def test_ranks_of_two_nodes_reduce_inside_of_their_sandboxes(studio, bring_node,
     for name in ("a", "b"):
         bring_node(name, flags=("--isolation", "bubblewrap"))
     run = studio.submit({"train.py": MPI + REDUCE}, **TWO)
-    studio.wait_for(run, "completed", seconds=150)
+    studio.wait_for(run, "completed")
     assert log_of(studio, run, 1) == "the sum is 3.0 of 1 1 0 on node 1 2\n"
 
 
 def test_a_rank_that_fails_is_named_with_its_node_and_ends_the_others(studio, bring_node):
     bring_node("a"), bring_node("b")
     run = studio.submit({"train.py": MPI + "if rank == 1:\n    sys.exit(3)\ntime.sleep(600)\n"}, **TWO)
-    done = studio.wait_for(run, "failed", seconds=150)
+    done = studio.wait_for(run, "failed")
     assert (done["reason"]["code"], done["exit_code"]) == ("script_failed", 3)
     assert done["reason"]["message"].startswith("Rank 1 on node ")
     assert "exited with 3" in done["reason"]["message"]
@@ -49,7 +49,7 @@ pathlib.Path(sys.argv[1] + str(rank)).touch()
 time.sleep(600)
 """
     run = studio.submit({"train.py": MPI + code}, arguments=[str(tmp_path / "rank")], **TWO)
-    until(lambda: all((tmp_path / f"rank{rank}").exists() for rank in range(2)), "both ranks", seconds=120)
+    until(lambda: all((tmp_path / f"rank{rank}").exists() for rank in range(2)), "both ranks")
     assert studio.ask("POST", f"{studio.ws}/runs/{run}/cancel").status in (200, 202)
-    studio.wait_for(run, "canceled", seconds=90)
+    studio.wait_for(run, "canceled")
     assert [log_of(studio, run, rank) for rank in range(2)] == ["goodbye 0\n", "goodbye 1\n"]

@@ -14,7 +14,7 @@ import pytest
 
 from tests.stack.running import ROOT
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 def test_an_expired_token_says_so(studio):

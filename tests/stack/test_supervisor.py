@@ -19,7 +19,7 @@ from studio.stack.processes import Supervisor, rotate
 from studio.stack.programs import Program, StackError
 from studio.stack.steps import run_to_end
 
-PATIENCE = 30
+PATIENCE = 120
 
 
 async def until(condition, what: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.stack.running import ROOT, Answer, Studio, running_studio, until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 #: Seconds without anybody who looks.
 IDLE = 12
@@ -135,7 +135,7 @@ def test_the_real_tensorboard_from_the_first_event_to_the_last_process(studio, p
     rio, mallory = people["rio"], people["mallory"]
     before = {one.pid for one in boards()}
     board = Board(studio, rio, run)
-    board.wait("ready", seconds=400)
+    board.wait("ready")
     own = [one for one in boards() if one.pid not in before]
     assert own
 
@@ -173,7 +173,7 @@ def test_the_real_tensorboard_from_the_first_event_to_the_last_process(studio, p
     assert said == f"['{run}/train']"
 
     # Nobody looks any more: it is stopped, and no process is left.
-    until(lambda: board.known()["state"] == "stopped", "it is idle", seconds=60)
+    until(lambda: board.known()["state"] == "stopped", "it is idle")
     assert "Nobody looked at it for 12 seconds" in board.known()["reason"]
     psutil.wait_procs(own, timeout=30)
     assert not [one for one in own if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
@@ -200,14 +200,14 @@ def test_it_is_quick_the_second_time_and_ends_with_a_node_that_is_killed(studio,
     run = studio.submit({"train.py": SCRIPT.replace("2000", "20")})
     studio.wait_for(run, "completed")
     board = Board(studio, people["rio"], run)
-    board.wait("ready", seconds=60)
+    board.wait("ready")
     assert until(board.points, "all is read")
     own = [one for one in boards() if one.environ()["ZAFFRE_BOARD_ID"] == board.id]
     studio.restart("node")
     psutil.wait_procs(own, timeout=30)
     assert not [one for one in own if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
     until(lambda: board.known()["state"] == "starting" or board.known()["state"] == "ready", "the node takes it again")
-    board.wait("ready", seconds=60)
+    board.wait("ready")
     assert until(board.points, "it shows what it showed")
     assert studio.ask("DELETE", f"{studio.ws}/tensorboards/{board.id}", token=people["rio"]).status == 204
     until(lambda: not [one for one in boards() if one.environ().get("ZAFFRE_BOARD_ID") == board.id], "it ends")

@@ -12,7 +12,7 @@ import pytest
 from studio.stack.engines import engine_home
 from tests.stack.running import running_studio, until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_the_stack_starts_repairs_itself_stops_and_continues(folder):
         for name in ("gateway", "node"):
             studio.restart(name, signal.SIGKILL)
         again = studio.submit({"train.py": "print('again')"})
-        studio.wait_for(again, "completed", seconds=90)
+        studio.wait_for(again, "completed")
 
         listed = studio.zaffre("run", "list", "--json")
         assert listed.returncode == 0, listed.stderr

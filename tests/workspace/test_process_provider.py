@@ -18,7 +18,7 @@ from workspace.compute.providers import Order, ProviderError
 from workspace.compute.providers.process import Processes, started
 
 NOBODY = "http://127.0.0.1:9"
-PATIENCE = 30
+PATIENCE = 120
 
 
 def until(condition: Callable[[], object]) -> None:

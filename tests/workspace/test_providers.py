@@ -23,7 +23,7 @@ from workspace.compute.services.machines import Manager
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 MOST = 2
 
 
