@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ LEASE, GRACE = 8.0, 3.0
 FINAL = {"completed", "failed", "canceled"}
 #: How long a test waits for what must come. Longer than the slowest machine takes: who is quick is measured elsewhere.
 PATIENCE = 240.0
+#: A request may take so long; from SLOW on, what the studio does meanwhile is written down for whoever reads a failure.
+ANSWER, SLOW = 120, 20
 
 
 def until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE, every: float = 0.1) -> Any:
@@ -56,10 +59,6 @@ def until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE,
             return value
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
         time.sleep(every)
-
-
-class Stuck(TimeoutError):
-    """A request that was not answered, with what the web process was doing meanwhile."""
 
 
 @dataclass
@@ -104,7 +103,7 @@ class Studio:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """One request. `body` is bytes or JSON; `token=None` sends none, "" the administrator's."""
-        wire = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=40)
+        wire = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=ANSWER)
         sent = {"Host": urlsplit(self.url).netloc, **(headers or {})}
         if token is not None:
             sent["Authorization"] = f"Bearer {token or self.known['token']}"
@@ -113,13 +112,14 @@ class Studio:
             sent.setdefault(
                 "Content-Type", "application/octet-stream" if isinstance(body, bytes) else "application/json"
             )
+        late = threading.Timer(SLOW, self._write_down, (f"{method} {path} takes long.",))
+        late.start()
         try:
             wire.request(method, path, body=raw, headers=sent)
             got = wire.getresponse()
             return Answer(got.status, got.read(), {key.lower(): value for key, value in got.getheaders()})
-        except TimeoutError:
-            raise Stuck(f"{method} {path} was not answered.\n{self.doing()}") from None
         finally:
+            late.cancel()
             wire.close()
 
     def zaffre(self, *words: str, cwd: Path | None = None, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -191,6 +191,10 @@ class Studio:
 
     def pid(self, name: str) -> int:
         return json.loads((self.var / "run" / "processes.json").read_text())[name]
+
+    def _write_down(self, what: str) -> None:
+        with contextlib.suppress(Exception):  # it is being started again, and the test knows
+            print(f"{what}\n{self.doing()}", file=sys.stderr)
 
     def doing(self, name: str = "web") -> str:
         """The stacks of a process and the statements of its database, to be read by whoever looks into a failure."""
