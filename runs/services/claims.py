@@ -294,6 +294,7 @@ def _spec(attempt: Attempt) -> RunSpec:
                 "dataset": given["dataset"],
                 "version": given["version"],
                 "files": versions[given["version_id"]].files,
+                "single_file": versions[given["version_id"]].single_file,
             }
             for name, given in run.inputs.items()
         },

@@ -109,6 +109,7 @@ class FakeStudio:
         arguments: list[str] | None = None,
         environment: dict[str, Any] | None = None,
         inputs: dict[str, dict[str, str | bytes]] | None = None,
+        single_files: tuple[str, ...] = (),
         limits: dict[str, Any] | None = None,
         **config: Any,
     ) -> FakeRun:
@@ -117,7 +118,10 @@ class FakeStudio:
             config={"script": "train.py", "arguments": arguments or [], **config},
             files=self.keep(files),
             environment=environment or {"kind": "system"},
-            inputs={name: {"files": self.keep(found)} for name, found in (inputs or {}).items()},
+            inputs={
+                name: {"files": self.keep(found), "single_file": name in single_files}
+                for name, found in (inputs or {}).items()
+            },
             limits=limits or {},
         )
         with self.changed:

@@ -58,6 +58,29 @@ print("hello", open(os.path.join(os.environ["ZAFFRE_INPUT_MY_DATA"], "sub/part.c
     assert run.result is not None and run.result["log_tail"] == "hello 1,2,3\n"
 
 
+def test_an_input_that_was_made_of_one_file_is_given_as_that_file(studio, bring_agent):
+    """A folder that happens to hold one file stays a folder."""
+    script = """
+import os, sys
+from zaffre.core.inputs import inputs_of_this_process
+file, folder = sys.argv[1:]
+given = inputs_of_this_process()["numbers"]
+assert file == os.environ["numbers"] == os.environ["ZAFFRE_INPUT_NUMBERS"] == str(given) == os.fspath(given)
+assert given.mount_point == file and given.to_path() == ["a.csv"] and given.download() == [file]
+print(open(file).read(), (given / "a.csv").read_text(), os.listdir(folder))
+"""
+    bring_agent(studio)
+    run = studio.submit(
+        {"train.py": script},
+        arguments=["DatasetConsumptionConfig:numbers", "DatasetConsumptionConfig:shards"],
+        environment_variables={"numbers": "DatasetConsumptionConfig:numbers"},
+        inputs={"numbers": {"a.csv": "1,2,3"}, "shards": {"b.csv": "4"}},
+        single_files=("numbers",),
+    )
+    studio.wait_final(run)
+    assert (run.status, run.log) == ("completed", b"1,2,3 1,2,3 ['b.csv']\n"), run.log
+
+
 def test_the_folder_of_an_output_is_there_and_is_kept(studio, bring_agent):
     script = """
 import sys

@@ -288,6 +288,7 @@ class FakeStudio:
         body = call.json
         size = sum(one["size"] for one in body["files"])
         made = {"name": body["name"], "version": 1, "files": body["files"], "file_count": len(body["files"])}
+        made["single_file"] = body.get("single_file", False)
         self.dataset = {**made, "size": size, "description": "", "created": None, "created_by": "olga"}
         return Reply(201, self.dataset)
 

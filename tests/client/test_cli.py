@@ -237,6 +237,7 @@ def test_datasets_go_up_and_come_down(studio, zaffre, work, tmp_path):
     (work / "data" / ".hidden").write_text("h")
     made = one_document(zaffre("dataset", "create", "digits", "data", "--json"))
     assert [one["path"] for one in made["files"]] == [".hidden", "a.csv"]
+    assert "the path of the folder" in zaffre("dataset", "show", "digits").stdout
     done = zaffre("dataset", "download", "digits", "--to", str(tmp_path / "down"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "down" / "a.csv").read_text() == "1,2\n"
@@ -249,6 +250,7 @@ def test_datasets_go_up_and_come_down(studio, zaffre, work, tmp_path):
 def test_bytes_that_were_damaged_on_the_way_leave_no_file(studio, zaffre, work, tmp_path):
     (work / "a.csv").write_text("1,2\n")
     assert zaffre("dataset", "create", "one", "a.csv").returncode == 0
+    assert "the path of the file" in zaffre("dataset", "show", "one").stdout
     studio.next(f"GET {W}/datasets/one/versions/1/files/a.csv", Reply(200, b"1,3\n"))
     done = zaffre("dataset", "download", "one", "--to", str(tmp_path / "down"))
     assert done.returncode == 1

@@ -24,7 +24,8 @@ run.log_row("row", epoch=1, score=0.5)
 run.log_confusion_matrix("matrix", {"data": {"class_labels": ["a", "b"], "matrix": [[3, 0], [1, 5]]}})
 run.tag("framework", "none")
 given = run.input_datasets["numbers"]
-print("read", (given / "a.csv").read_text(), "with", sys.argv[1:])
+assert (given / "a.csv").read_text() == open(sys.argv[3]).read(), sys.argv
+print("read", open(given).read(), "with", sys.argv[1:3])
 Path("outputs").mkdir()
 Path("outputs/model.txt").write_text("weights")
 model = run.register_model("from-inside", "outputs/model.txt")
@@ -50,7 +51,8 @@ def test_a_run_from_submit_to_its_files(studio, space, home, tmp_path, capsys):
     work = home / "work"
     (tmp_path / "a.csv").write_text("1,2")
     data = Dataset.File.from_files(tmp_path / "a.csv").register(space, "numbers", create_new_version=True)
-    run = submit(space, work, TRAIN, arguments=["--epochs", 3], inputs={"numbers": data})
+    words = ["--epochs", 3, data.as_named_input("numbers").as_download()]
+    run = submit(space, work, TRAIN, arguments=words)
     details = run.wait_for_completion(show_output=True)
     assert "read 1,2 with ['--epochs', '3']" in capsys.readouterr().out
     assert details["status"] == "Completed"

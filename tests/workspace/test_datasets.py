@@ -34,6 +34,20 @@ def test_versions_count_up_and_equal_files_are_one_version(api, upload):
     assert old["files"] == [{"path": "iris.csv", "sha256": hashlib.sha256(ROWS).hexdigest(), "size": len(ROWS)}]
 
 
+def test_a_dataset_made_of_one_file_says_so(api, upload):
+    """And a folder that holds one file does not: another thing for the scripts that read it."""
+    carl = api("carl")
+    files = upload({"iris.csv": ROWS})
+    assert register(carl, files).json()["single_file"] is False
+    single = register(carl, files, single_file=True).json()
+    assert (single["version"], single["single_file"], single["unchanged"]) == (2, True, False)
+    assert register(carl, files, single_file=True).json()["unchanged"] is True
+    assert carl.get(f"{URL}/iris/versions/2").json()["single_file"] is True
+    for wrong in ({"iris.csv": ROWS, "b.csv": b"1"}, {"sub/iris.csv": ROWS}):
+        answer = register(carl, upload(wrong), single_file=True)
+        assert (answer.status_code, answer.json()["error"]["details"]["field"]) == (422, "files")
+
+
 def test_a_file_comes_back_as_it_was_and_cannot_run_in_a_browser(api, upload):
     page = b"<script>alert(1)</script>"
     register(api("carl"), upload({"sub/p\u00e4ge.html": page}))

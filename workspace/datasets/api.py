@@ -19,6 +19,7 @@ class DatasetIn(serializers.Serializer):
     description = serializers.CharField(default="", allow_blank=True)
     # Entries are judged by kernel.manifests: a serializer for each of 20 000 would take seconds.
     files = serializers.ListField(child=serializers.DictField())
+    single_file = serializers.BooleanField(default=False)
 
 
 class DatasetOut(serializers.Serializer):
@@ -39,6 +40,7 @@ class VersionOut(serializers.Serializer):
     digest = serializers.CharField()
     file_count = serializers.IntegerField()
     size = serializers.IntegerField()
+    single_file = serializers.BooleanField()
     created = serializers.DateTimeField()
     created_by = serializers.CharField(source="created_by.username", default=None)
 

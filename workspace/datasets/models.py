@@ -30,6 +30,8 @@ class DatasetVersion(models.Model):
     digest = models.CharField(max_length=64)
     file_count = models.PositiveIntegerField()
     size = models.BigIntegerField()
+    #: Made of one file and not of a folder: a script is given the path of that file.
+    single_file = models.BooleanField(default=False)
     created = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 

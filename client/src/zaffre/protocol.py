@@ -266,7 +266,7 @@ class RunSpec(TypedDict, total=False):
     config: RunConfigBody
     snapshot: Dict[str, Any]  # id, files
     environment: Dict[str, Any]  # id, name, version, spec, lock: [LockRef]
-    inputs: Dict[str, Any]  # name -> {dataset, version, files}
+    inputs: Dict[str, Any]  # name -> {dataset, version, files, single_file}
     desired: str
     secrets: Dict[str, str]  # name -> value, of those that the config names: never written into a log
     limits: LimitsSpec

@@ -60,7 +60,9 @@ class FileDrop extends HTMLElement {
       await this.upload(api, known);
       const description = this.form.elements.description?.value || "";
       const files = known.map(({ path, sha256: digest, size }) => ({ path, sha256: digest, size }));
-      await ask("POST", `${api}/datasets`, { name, description, files });
+      // A file that was chosen by itself, and not a folder that happens to hold one.
+      const single_file = known.length === 1 && !known[0].file.webkitRelativePath;
+      await ask("POST", `${api}/datasets`, { name, description, files, single_file });
       location.href = this.getAttribute("done").replace("NAME", encodeURIComponent(name));
     } finally {
       button.disabled = false;

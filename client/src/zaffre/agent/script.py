@@ -30,7 +30,7 @@ _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 def command(job: Job) -> List[str]:
     """The words to execute. Raises StepFailed when the configuration names none."""
     config = job.spec.get("config") or {}
-    words = [with_folder(job, str(word)) for word in config.get("command") or []]
+    words = [with_path(job, str(word)) for word in config.get("command") or []]
     if words:
         return [job.python if words[0] in ("python", "python3") else words[0], *words[1:]]
     script = config.get("script")
@@ -38,11 +38,11 @@ def command(job: Job) -> List[str]:
         raise StepFailed("launch_failed", "The run names neither a script nor a command.")
     if not (job.place.work / script).is_file():
         raise StepFailed("launch_failed", f"The script {script!r} is not in the snapshot.")
-    return [job.python, str(script), *[with_folder(job, str(word)) for word in config.get("arguments") or []]]
+    return [job.python, str(script), *[with_path(job, str(word)) for word in config.get("arguments") or []]]
 
 
-def with_folder(job: Job, word: str) -> str:
-    """The word, or the folder of the input or output that it stands for; that of an output is made."""
+def with_path(job: Job, word: str) -> str:
+    """The word, or the path of the input or output that it stands for; the folder of an output is made."""
     if word.startswith(protocol.OUTPUT_WORD):
         name = word[len(protocol.OUTPUT_WORD) :]
         if not protocol.OUTPUT_NAME_RE.match(name):
@@ -56,7 +56,13 @@ def with_folder(job: Job, word: str) -> str:
     if not word.startswith(protocol.INPUT_WORD):
         return word
     name = word[len(protocol.INPUT_WORD) :]
-    return str(job.place.inputs / name) if name in (job.spec.get("inputs") or {}) else word
+    return input_path(job, name) if name in (job.spec.get("inputs") or {}) else word
+
+
+def input_path(job: Job, name: str) -> str:
+    """What a script is given for an input: its folder, or the file where the dataset was made of one."""
+    given, folder = job.spec["inputs"][name], job.place.inputs / name
+    return str(folder / given["files"][0]["path"] if given.get("single_file") else folder)
 
 
 def may_be_forked(job: Job, argv: List[str]) -> bool:
@@ -91,7 +97,7 @@ def environment(job: Job) -> Dict[str, str]:
     env = base_environment(home=str(place.home), tmp=str(place.tmp), path_first=job.path_first, sdk=job.shop.sdk)
     chosen = (spec.get("config") or {}).get("environment_variables") or {}
     for name, given in {**job.variables, **chosen}.items():
-        value = with_folder(job, str(given))
+        value = with_path(job, str(given))
         env[str(name)] = f"{job.shop.sdk}:{value}" if name == "PYTHONPATH" else value
     secrets = spec.get("secrets") or {}
     for entry in (spec.get("config") or {}).get("secrets") or []:
@@ -129,8 +135,7 @@ def environment(job: Job) -> Dict[str, str]:
         # Libraries would start a thread for each processor of the machine, and wait for each other within the share.
         env.setdefault("OMP_NUM_THREADS", str(max(1, int(cpus))))
     for name in spec.get("inputs") or {}:
-        env[input_variable(name)] = str(place.inputs / name)
-        env[f"AZUREML_DATAREFERENCE_{name}"] = str(place.inputs / name)
+        env[input_variable(name)] = env[f"AZUREML_DATAREFERENCE_{name}"] = input_path(job, name)
     return env
 
 

@@ -26,13 +26,12 @@ def add(nouns: Any) -> None:
 
 
 def _create(options: argparse.Namespace) -> int:
-    from zaffre.core.dataset import local_files
+    from zaffre.core.dataset import local_files, post_version
     from zaffre.files import send
 
     space = workspace_of(options)
     files = send(space.client, f"{space.path}/blobs", local_files(options.path))
-    body = {"name": options.name, "description": options.description, "files": files}
-    found = space.client.post(f"{space.path}/datasets", body)
+    found = post_version(space, options.name, options.description, options.path, files)
     word = "holds these files already" if found.get("unchanged") else "made"
     total = f"{found['file_count']} files, {size_text(found['size'])}"
     tell(options, found, lambda: f"{found['name']}:{found['version']} {word} ({total}).")
@@ -62,6 +61,7 @@ def _show(options: argparse.Namespace) -> int:
                 ("dataset", f"{found['name']}:{found['version']}"),
                 ("description", found.get("description")),
                 ("size", size_text(found["size"])),
+                ("scripts get", "the path of the file" if found.get("single_file") else "the path of the folder"),
                 ("created", f"{age(found['created'])} by {found['created_by']}"),
             ]
         )

@@ -98,8 +98,7 @@ class FileDataset:
         files = send(workspace.client, f"{workspace.path}/blobs", local_files(self._local))
         if not create_new_version:
             _refuse_other_content(workspace, name, files)
-        body = {"name": name, "description": description or "", "files": files}
-        return FileDataset.from_json(workspace, workspace.client.post(f"{workspace.path}/datasets", body))
+        return FileDataset.from_json(workspace, post_version(workspace, name, description or "", self._local, files))
 
     def as_named_input(self, name: str) -> "DatasetConsumptionConfig":
         """This dataset as the input `name` of a run."""
@@ -241,6 +240,14 @@ def local_files(place: Path) -> List[LocalFile]:
             raise UserErrorException(f"{place} holds no file.")
         return files
     return [local_file(place.name, place)]
+
+
+def post_version(
+    workspace: "Workspace", name: str, description: str, place: Path, files: List[FileEntry]
+) -> Dict[str, Any]:
+    """Make a version of files that were sent from `place`; the studio's answer."""
+    body = {"name": name, "description": description, "files": files, "single_file": place.expanduser().is_file()}
+    return dict(workspace.client.post(f"{workspace.path}/datasets", body))
 
 
 def _refuse_other_content(workspace: "Workspace", name: str, files: List[FileEntry]) -> None:

@@ -9,25 +9,29 @@ from typing import Any, Dict, List, Optional
 
 from zaffre.errors import UserErrorException
 
-#: The node tells each input's folder under its name as it was given.
+#: The node tells each input's path under its name as it was given.
 _PREFIX = "AZUREML_DATAREFERENCE_"
 
 
 class InputDataset:
-    """An input: it acts as the path of the folder that holds its files (`open(data / "a.csv")`, `Path(data)`)."""
+    """An input: it acts as the path of the folder that holds its files (`open(data / "a.csv")`, `Path(data)`).
 
-    def __init__(self, name: str, folder: str) -> None:
+    Where the dataset was made of one file, it is the path of that file (`open(data)`); `/` still begins at the folder.
+    """
+
+    def __init__(self, name: str, path: str) -> None:
         self.name = name
-        self._folder = Path(folder)
+        self._path = Path(path)
+        self._folder = self._path.parent if self._path.is_file() else self._path
 
     def __fspath__(self) -> str:
-        return str(self._folder)
+        return str(self._path)
 
     def __str__(self) -> str:
-        return str(self._folder)
+        return str(self._path)
 
     def __repr__(self) -> str:
-        return f"InputDataset({self.name!r}, {str(self._folder)!r})"
+        return f"InputDataset({self.name!r}, {str(self._path)!r})"
 
     def __truediv__(self, part: str) -> Path:
         return self._folder / part
@@ -35,15 +39,15 @@ class InputDataset:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # copying and pickling ask for these before there is a folder
             raise AttributeError(name)
-        return getattr(self._folder, name)
+        return getattr(self._path, name)
 
     def mount(self, mount_point: Optional[str] = None) -> "InputDataset":
-        """It is there already: the folder is the `mount_point`, also in a `with` block."""
+        """It is there already: its path is the `mount_point`, also in a `with` block."""
         return self
 
     @property
     def mount_point(self) -> str:
-        return str(self._folder)
+        return str(self._path)
 
     def start(self) -> None:
         """Nothing: the files were there before the script."""
@@ -81,7 +85,7 @@ class InputDataset:
 def inputs_of_this_process() -> Dict[str, InputDataset]:
     """The inputs by name, as the node says in the environment."""
     return {
-        name[len(_PREFIX) :]: InputDataset(name[len(_PREFIX) :], folder)
-        for name, folder in os.environ.items()
+        name[len(_PREFIX) :]: InputDataset(name[len(_PREFIX) :], path)
+        for name, path in os.environ.items()
         if name.startswith(_PREFIX)
     }

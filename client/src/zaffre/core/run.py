@@ -154,7 +154,7 @@ class Run(DetailsOfRun, FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Log
 
     @property
     def input_datasets(self) -> "Dict[str, InputDataset]":
-        """Inside of the run, its inputs by name: each acts as the path of the folder that holds the files."""
+        """Inside of the run, its inputs by name: each acts as the path of its folder, or of its one file."""
         from zaffre.core.inputs import inputs_of_this_process
 
         return inputs_of_this_process() if self.inside and not self.is_child else {}

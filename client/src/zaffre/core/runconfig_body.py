@@ -115,7 +115,7 @@ def _inputs_and_words(config: "RunConfiguration") -> Tuple[Dict[str, InputSpec],
 
 
 def _word(word: Any, inputs: Dict[str, InputSpec]) -> str:
-    """A word; a dataset becomes an input, and the word becomes the path of its folder where the code runs."""
+    """A word; a dataset becomes an input, and the word becomes its path where the code runs."""
     if isinstance(word, DatasetConsumptionConfig):
         spec: InputSpec = {"dataset": word.reference, "mode": word.mode}
         if inputs.setdefault(word.name, spec) != spec:
@@ -154,7 +154,7 @@ def _input(name: str, given: Any) -> InputSpec:
 
 
 def _named_inputs(config: "RunConfiguration") -> Dict[str, str]:
-    """The folder of each input under its name, as scripts of then read it from the environment.
+    """The path of each input under its name, as scripts of then read it from the environment.
 
     Names in capitals are left alone: one could be PATH.
     """

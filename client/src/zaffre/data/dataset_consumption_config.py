@@ -23,7 +23,9 @@ class DatasetConsumptionConfig:
         return self.dataset.reference
 
     def as_mount(self, path_on_compute: Optional[str] = None) -> "DatasetConsumptionConfig":
-        """The word of a script becomes the path of the folder; the studio chooses it, and warns of a path here."""
+        """The word of a script becomes the path of the folder, or of the file that the dataset was made of.
+
+        The studio chooses where, and warns of a path here."""
         _warn_of(path_on_compute)
         return DatasetConsumptionConfig(self.name, self.dataset, "mount")
 
