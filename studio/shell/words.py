@@ -30,6 +30,7 @@ def _all() -> dict[str, str]:
             "step": _("step"),
             "log": _("Log"),
             "nolog": _("Nothing was written yet."),
+            "logended": _("Nothing was written before the end."),
             "leftout": _("{size} were left out here: of a long log the beginning and the end are kept."),
             "line": _("1 line"),
             "lines": _("{count} lines"),

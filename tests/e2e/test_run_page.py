@@ -127,3 +127,16 @@ def test_a_clone_with_a_mistake_code_beside_code_and_the_bin_by_keyboard(page: "
     page.keyboard.press("Enter")
     page.get_by_text("The run is back.").wait_for()
     assert studio.run(run)["status"] in ("completed", "failed")
+
+
+def test_a_run_without_output_says_whether_some_may_come(page: "Page", studio: Studio):
+    ws = studio.known["workspace"]
+    body = {"kind": "interactive", "experiment": "first", "name": "silent"}
+    run = studio.ask("POST", f"/api/v1/workspaces/{ws}/runs", body).json["id"]
+    page.goto(f"/w/{ws}/runs/{run}/outputs")
+    page.get_by_text("Nothing was written yet.").wait_for()
+    assert studio.ask("POST", f"/api/v1/workspaces/{ws}/runs/{run}/end", {"status": "completed"}).status == 200
+    page.get_by_text("Nothing was written before the end.").wait_for()
+    for tab in ("", "/outputs"):
+        page.goto(f"/w/{ws}/runs/{run}{tab}")
+        page.get_by_text("Nothing was written before the end.").wait_for()

@@ -38,6 +38,7 @@ class LiveRun extends HTMLElement {
     this.begun = true;
     this.api = `/api/v1/workspaces/${this.getAttribute("ws")}/runs/${this.getAttribute("run")}`;
     this.status = this.getAttribute("status");
+    this.done = FINAL.includes(this.status); // it has ended, and what is read now is all of it
     this.seq = 0;
     this.known = new Set();
     this.rereading = new Map();
@@ -189,7 +190,12 @@ class LiveRun extends HTMLElement {
   async finish() {
     // The end of the log and of the series may still be on its way through the group commits.
     await this.poll();
-    setTimeout(() => !this.over && this.poll(), 2500);
+    setTimeout(() => !this.over && this.poll().then(() => this.conclude()), 2500);
+  }
+
+  conclude() {
+    this.done = true;
+    this.tail?.conclude();
   }
 
   // --- the socket ----------------------------------------------------------------------------------

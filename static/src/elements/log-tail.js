@@ -117,6 +117,10 @@ class LogTail extends HTMLElement {
     this.draw();
   }
 
+  /** The run has ended, and all that it wrote has come. */
+  conclude() {
+    this.draw();
+  }
   draw() {
     if (this.asked || !this.lines) return;
     this.asked = requestAnimationFrame(() => {
@@ -135,7 +139,7 @@ class LogTail extends HTMLElement {
     if (until === this.held.length && this.rest) parts.push(this.line(until, escape(visible(this.rest))));
     const top = this.lines.scrollTop;
     this.lines.replaceChildren(...parts);
-    if (!parts.length) this.lines.textContent = say("nolog");
+    if (!parts.length) this.lines.textContent = say(this.closest("live-run")?.done ? "logended" : "nolog");
     this.lines.scrollTop = this.follow ? this.lines.scrollHeight : top;
     this.button.hidden = this.follow;
     this.button.textContent = this.unseen ? say("toend", { count: this.unseen }) : say("toend0");

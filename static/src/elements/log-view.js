@@ -1,4 +1,4 @@
-// <log-view lines="…/log/lines" search="…/log/search" attempt="2?" live>: a whole log by the numbers of its lines; with
+// <log-view lines="…/log/lines" search="…/log/search" attempt="2?" over? live>: a whole log by the numbers of its lines; with
 // file="a/path" a file of the run, from="start" to open it at its beginning and language="…" for the colours of code.
 //
 // A window of lines is in the page; more is read from the studio while one scrolls, jumps or follows a link. The
@@ -153,6 +153,10 @@ class LogView extends LogWindow {
   heard() {
     this.dispatchEvent(new Event("follow"));
     if (this.file !== null) this.look();
+  }
+  /** The run has ended, and all that it wrote has come. */
+  conclude() {
+    if (!this.total && !this.ended && !this.rest) this.pane.textContent = this.nothing;
   }
   /** The run still writes, as far as the page knows. */
   get goesOn() {

@@ -28,6 +28,11 @@ export class LogWindow extends HTMLElement {
     if (place) place.textContent = text;
   }
 
+  /** Why there is no line. */
+  get nothing() {
+    if (this.file !== null) return say("emptyfile");
+    return say(this.run?.done || this.hasAttribute("over") ? "logended" : "nolog");
+  }
   replace(told) {
     this.pane.replaceChildren();
     this.first = told.numbers ? (told.numbers[0] ?? 1) : told.first;
@@ -35,7 +40,7 @@ export class LogWindow extends HTMLElement {
     this.previous = told.previous ?? null;
     this.rows.colours.reset();
     this.append_(told);
-    if (!told.total) this.pane.textContent = say(this.file === null ? "nolog" : "emptyfile");
+    if (!told.total) this.pane.textContent = this.nothing;
     else if (told.numbers && !told.numbers.length && told.previous == null && told.next == null) this.pane.textContent = say("nosift");
   }
   append_(told) {

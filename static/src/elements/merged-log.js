@@ -67,7 +67,7 @@ class MergedLog extends HTMLElement {
     if (!this.hidden_.size) this.name(told.sources);
     Object.assign(this, { next: told.next, previous: told.previous });
     this.pane.replaceChildren(...this.made(told));
-    if (!told.lines.length) this.pane.textContent = say("nolog");
+    if (!told.lines.length) this.pane.textContent = say(told.live ? "nolog" : "logended");
     this.bottom();
     this.ask_(told.live);
   }
