@@ -14,7 +14,7 @@ DRAWN = ("parallel", "scatter", "box")
 _WORDS = {
     *("base", "tab", "only", "find", "stat", "from", "a", "b", "view", "name"),
     *("sx", "sy", "slogx", "slogy", "colour", "surface", "group"),
-    *("smooth", "x", "logx", "logy", "clip", "std", "charts"),
+    *("smooth", "x", "logx", "logy", "clip", "std", "diff", "charts"),
     *("zoom", "eyes", "order"),
 }
 _LISTS = {"axis", "log", "flip", "brush"}

@@ -123,7 +123,10 @@ def _places(choice: Choice, comparison: Comparison) -> list[int]:
 
 def _charts(ws: str, choice: Choice, comparison: Comparison, *, actor: Actor) -> dict[str, Any]:
     found = rows.metric_rows(comparison.runs, base=None, stats=("last",))
-    told = [{"id": run.id, "name": run.name, "colour": run.colour, "going": not run.final} for run in comparison.runs]
+    told = [
+        {"id": run.id, "name": run.name, "colour": run.colour, "going": not run.final, "base": at == comparison.base}
+        for at, run in enumerate(comparison.runs)
+    ]
     experiments = {run.experiment for run in comparison.runs}
     # Of runs of one experiment the order of charts is the one that its reader is used to.
     kept = experiments.pop() if len(experiments) == 1 else ""

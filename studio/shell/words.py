@@ -159,6 +159,7 @@ def _of_settings() -> dict[str, str]:
         "setband_ends": _("Lowest to highest"),
         "setband_std": _("Standard deviation"),
         "setclip": _("Without outliers"),
+        "setdiff": _("Difference from the baseline"),
     }
 
 
@@ -189,6 +190,8 @@ def _of_charts() -> dict[str, str]:
         "chartwhole": _("Show all"),
         "chartempty": _("No point was logged under this name yet."),
         "chartunchosen": _("No run is chosen in the legend."),
+        "chartless": _("Difference from the baseline {name}"),
+        "chartapart": _("The baseline {name} has no points where these runs have theirs."),
         "chartlog": _("A logarithmic axis shows positive values only, and there are none here."),
         "charthere": _("There is no point in this part of the axis."),
         "chartmorelines": _("and {count} more"),

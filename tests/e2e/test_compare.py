@@ -143,6 +143,43 @@ def test_tables_read_when_something_was_logged_and_by_the_clock_without_a_socket
     page.locator("#comparison").get_by_text("0.0125").wait_for()
 
 
+LINES = """() => {
+  const chart = document.querySelector("main series-chart[metric=loss]");
+  return Object.fromEntries((chart?.shown || []).map(({ name, line }) => [name, line.y.slice(0, 2)]));
+}"""
+
+
+def test_lines_as_differences_from_the_baseline(page: "Page", studio: Studio, three: list[str]):
+    page.goto(address(studio, three, "charts"))
+    chart = page.locator("main series-chart[metric=loss]")
+    page.wait_for_function(f"({LINES})().shy_lynx?.[1] === 1")
+    difference = page.get_by_label("Difference from the baseline")
+    difference.focus()
+    page.keyboard.press("Space")
+    page.wait_for_function(f"({LINES})().shy_lynx?.[1] === -0.5")
+    assert page.evaluate(LINES) == {"calm_heron": [0, 0], "bold_finch": [-2, -1], "shy_lynx": [-1, -0.5]}
+    assert chart.locator(".chart-less").text_content() == "− calm_heron"
+    # Of what is logged meanwhile the baseline has nothing at this step: no difference is made up.
+    log(studio, three[2], points=[["loss", 0.5, 20]])
+    page.wait_for_function("document.querySelector('main series-chart[metric=loss]').lines[2].line.y[20] === null")
+    # It is in the address, and needs the baseline's points only, not its line.
+    page.get_by_role("button", name="Show calm_heron").click()
+    page.wait_for_function(f"Object.keys(({LINES})()).length === 2")
+    assert "diff=1" in page.url
+    page.reload()
+    page.wait_for_function(f"({LINES})().bold_finch?.[0] === -2 && !({LINES})().calm_heron")
+    assert page.get_by_label("Difference from the baseline").is_checked()
+    chart.locator(".chart-menu summary").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save data as CSV").click()
+    rows = [line.split(",") for line in saved.value.path().read_text().splitlines()]
+    assert rows[0][3:] == ["value", "low", "high", "difference"]
+    assert next(row for row in rows if row[1:3] == ["shy_lynx", "1"])[3:] == ["1", "", "", "-0.5"]
+    page.get_by_role("button", name="Take bold_finch as the baseline").click()
+    page.wait_for_function(f"({LINES})().shy_lynx?.[0] === 1")
+    assert page.locator("series-chart[metric=loss] .chart-less").text_content() == "− bold_finch"
+
+
 def test_drawings_have_marks_and_a_brush_that_stays(page: "Page", studio: Studio, three: list[str]):
     page.goto(address(studio, three, "charts"))
     page.wait_for_selector("series-chart[metric=loss] canvas")

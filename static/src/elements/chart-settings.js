@@ -1,5 +1,5 @@
-// <chart-settings metrics='["loss"]' eyes? grouped?>: how all charts of the page draw, and with `eyes` which runs. What is
-// set is in the address.
+// <chart-settings metrics='["loss"]' eyes? base? grouped?>: how all charts of the page draw, and with `eyes` which runs;
+// with `base` their lines may be differences from the baseline's. What is set is in the address.
 import { MODES } from "../series/eyes.js";
 import { MOST, pageOf } from "../series/settings.js";
 import { say } from "../wire.js";
@@ -42,7 +42,8 @@ class ChartSettings extends HTMLElement {
     this.x = this.choice("setx", [], (x) => this.page.set({ x }));
     if (this.hasAttribute("eyes")) this.eyes = this.choice("setshown", MODES.map((mode) => [mode, say(`seteyes_${mode}`)]), (mode) => mode && this.page.look(mode));
     if (this.hasAttribute("grouped")) this.band = this.choice("setband", [["", say("setband_ends")], ["std", say("setband_std")]], (std) => this.page.set({ std: std === "std" }));
-    this.checks = [["logx", "setlogx"], ["logy", "setlogy"], ["clip", "setclip"]].map(([name, text]) => {
+    const differ = this.hasAttribute("base") ? [["diff", "setdiff"]] : [];
+    this.checks = [["logx", "setlogx"], ["logy", "setlogy"], ["clip", "setclip"], ...differ].map(([name, text]) => {
       const label = document.createElement("label");
       label.className = "check";
       const box = document.createElement("input");

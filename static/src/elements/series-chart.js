@@ -4,7 +4,7 @@
 // crosshair and the choice of runs with every other chart of the page.
 import { uPlot } from "../charts.js";
 import { feed } from "../series/feed.js";
-import { joined } from "../series/grouping.js";
+import { joined, less } from "../series/grouping.js";
 import { Line } from "../series/line.js";
 import * as drawing from "../series/plot.js";
 import { read } from "../series/reading.js";
@@ -108,7 +108,7 @@ class SeriesChart extends HTMLElement {
       const colour = Number.isInteger(run.colour) ? run.colour : at;
       const dash = used.get(colour % 8) || 0;
       used.set(colour % 8, dash + 1);
-      return { id: String(run.id), name: String(run.name ?? run.id), colour, dash, at, going: run.going, group: run.group };
+      return { id: String(run.id), name: String(run.name ?? run.id), colour, dash, at, going: run.going, group: run.group, base: run.base };
     });
     this.groups = null;
     if (this.runs.some((run) => run.group)) {
@@ -129,20 +129,31 @@ class SeriesChart extends HTMLElement {
     const seen = this.keyed.filter((one) => this.isDrawn(one));
     return this.groups ? seen.flatMap((group) => group.runs) : seen;
   }
+  /** The run whose line is taken from all others, null where lines are drawn as they are. */
+  get base() {
+    return (this.page.state.diff && this.runs.find((run) => run.base)) || null;
+  }
+  /** The runs that are read: those that are drawn, and what they are held to. */
+  get needed() {
+    const drawn = this.drawn;
+    return !this.base || drawn.includes(this.base) ? drawn : [...drawn, this.base];
+  }
   /** What is drawn, as [{id, name, colour, dash, line}]; over another metric when the axis is one. */
   get lines() {
     const held = this.detail || this.whole;
     const other = otherOf(this.page.state);
     const found = [];
     const lines = new Map();
-    for (const run of this.drawn) {
+    for (const run of this.needed) {
       let line = held.get(run.id);
       if (line && other) line = this.others?.get(run.id) ? line.over(this.others.get(run.id)) : null;
       if (line?.x.length) lines.set(run, line);
     }
-    const add = (one, line) => line && found.push({ ...one, line, faint: this.stressed && this.stressed !== one.id });
+    const base = this.base && lines.get(this.base);
+    const add = (one, line) => line && found.push({ ...one, line: this.base ? less(line, base) : line, faint: this.stressed && this.stressed !== one.id });
+    if (this.base && !base) return found;
     if (this.groups) for (const group of this.groups) add(group, this.together(group, lines));
-    else for (const [run, line] of lines) add(run, line);
+    else for (const run of this.drawn) add(run, lines.get(run));
     return found;
   }
 
@@ -188,7 +199,7 @@ class SeriesChart extends HTMLElement {
     this.stale = false;
     clearTimeout(this.again);
     this.again = 0;
-    const runs = this.drawn.map((run) => run.id);
+    const runs = this.needed.map((run) => run.id);
     const mine = (this.asked = {});
     if (!runs.length) return this.draw();
     const window = otherOf(this.page.state) ? this.steps() : this.window;
@@ -262,8 +273,10 @@ class SeriesChart extends HTMLElement {
       this.refresh();
     } else if (what === "runs") {
       parts.legend(this);
-      if (this.drawn.some((run) => !(this.detail || this.whole).has(run.id))) this.refresh();
-      this.draw(true);
+      this.complete();
+    } else if (facts.includes("diff")) {
+      this.yWindow = null;
+      this.complete();
     } else if (facts.includes("x")) {
       this.whole.clear();
       this.detail = null;
@@ -272,6 +285,12 @@ class SeriesChart extends HTMLElement {
       this.refresh();
     } else if (facts.some((name) => name.startsWith("log"))) this.rebuild();
     else this.draw(true);
+  }
+
+  /** Draw what is there, and read what is not. */
+  complete() {
+    if (this.needed.some((run) => !(this.detail || this.whole).has(run.id))) this.refresh();
+    this.draw(true);
   }
 
   // --- drawing -------------------------------------------------------------------------------------------
@@ -317,7 +336,7 @@ class SeriesChart extends HTMLElement {
     const found = drawing.ranges(lines, state);
     this.note.hidden = Boolean(found);
     this.place.hidden = !found;
-    if (!found) this.note.textContent = this.logy || state.logx ? say("chartlog") : say("charthere");
+    if (!found) this.note.textContent = this.logy || state.logx ? say("chartlog") : this.base ? say("chartapart", { name: this.base.name }) : say("charthere");
     this.shown = found ? lines : [];
     const [x, y] = found ? [found.x, found.y] : [state.window || [1, 2], [1, 2]];
     this.plot.batch(() => {
@@ -334,7 +353,7 @@ class SeriesChart extends HTMLElement {
   picture() {
     const { x, y } = this.plot.scales;
     const { logx } = this.page.state;
-    return { title: this.metric, axis: otherOf(this.page.state) || this.axis, plot: this.plot, lines: this.shown, x: [x.min, x.max], y: [y.min, y.max], logx, logy: this.logy, soft: this.soft, bands: !otherOf(this.page.state), colours: drawing.inks() };
+    return { title: parts.titled(this), axis: otherOf(this.page.state) || this.axis, plot: this.plot, lines: this.shown, x: [x.min, x.max], y: [y.min, y.max], logx, logy: this.logy, soft: this.soft, bands: !otherOf(this.page.state), colours: drawing.inks() };
   }
   reset() {
     this.yWindow = null;

@@ -31,10 +31,11 @@ export function build(chart) {
   const name = element("b", "chart-name", chart.label || chart.metric);
   name.title = chart.getAttribute("description") || chart.metric;
   chart.last = element("em", "num");
+  chart.less = element("em", "chart-less");
   chart.badge = button("", () => chart.reset(), "btn s chart-badge");
   chart.badge.hidden = true;
   chart.menu = menu(chart);
-  head.append(name, chart.last, chart.badge, chart.menu);
+  head.append(name, chart.less, chart.last, chart.badge, chart.menu);
   if (!chart.hasAttribute("full")) {
     const full = button("⤢", () => chart.dispatchEvent(new CustomEvent("zaffre-full", { bubbles: true })), "chart-tool");
     full.title = say("chartfull");
@@ -91,7 +92,7 @@ function menu(chart) {
   }, "");
   const save = async (kind) => {
     const axis = otherOf(chart.page.state) || chart.axis;
-    if (kind === "png" && chart.plot) saving.save(saving.filed(chart.metric, "png"), await picture(chart.plot, chart.metric));
+    if (kind === "png" && chart.plot) saving.save(saving.filed(chart.metric, "png"), await picture(chart.plot, titled(chart)));
     if (kind === "svg" && chart.plot) {
       const { vector } = await import("../series/vector.js");
       saving.save(saving.filed(chart.metric, "svg"), vector(chart.picture()));
@@ -179,8 +180,15 @@ export function legend(chart) {
 
 // --- instead of lines ---------------------------------------------------------------------------------
 
+/** What a picture of it is called. */
+export const titled = (chart) => (chart.base ? `${chart.metric} − ${chart.base.name}` : chart.metric);
+/** A value as it is read: of a difference with its sign. */
+const read = (chart, value) => `${chart.base && value > 0 ? "+" : ""}${shown(value)}`;
+
 export function head(chart, lines) {
   const alone = chart.runs.length === 1 ? lines[0]?.line : null;
+  chart.less.textContent = chart.base ? `− ${chart.base.name}` : "";
+  chart.less.title = chart.base ? say("chartless", { name: chart.base.name }) : "";
   if (!chart.crossedAt) chart.last.textContent = alone && alone.x.length > 1 && alone.last !== undefined ? shown(alone.tail ?? chart.known ?? alone.last) : "";
   chart.badge.hidden = !chart.window && !chart.yWindow && !chart.xWindow;
   chart.badge.textContent = chart.missed ? say("chartlate", { count: chart.missed }) : say("chartwhole");
@@ -188,41 +196,44 @@ export function head(chart, lines) {
 
 /** Show what is no line: why there is nothing, or single values as bars. True when there are no lines to draw. */
 export function instead(chart, lines) {
-  const ones = chart.groups ? [] : chart.drawn.map((run) => chart.whole.get(run.id)).filter((line) => line?.count);
-  const single = ones.length > 0 && ones.every((line) => line.count === 1);
+  const ones = chart.groups ? [] : chart.needed.map((run) => chart.whole.get(run.id)).filter((line) => line?.count);
+  const held = !chart.base || Boolean(chart.whole.get(chart.base.id)?.count);
+  const single = held && ones.length > 0 && ones.every((line) => line.count === 1);
   const nothing = !lines.length && !chart.window;
   chart.place.hidden = single || nothing;
   chart.bars.hidden = !single;
   if (nothing) {
     chart.note.hidden = false;
-    chart.note.textContent = chart.failed || (chart.asked || chart.stale ? "" : !chart.drawn.length ? say("chartunchosen") : chart.getAttribute("empty") || say("chartempty"));
+    chart.note.textContent = chart.failed || (chart.asked || chart.stale ? "" : !chart.drawn.length ? say("chartunchosen") : chart.base && ones.length ? say("chartapart", { name: chart.base.name }) : chart.getAttribute("empty") || say("chartempty"));
   }
   if (single) {
     chart.note.hidden = true;
-    bars(chart, chart.drawn.filter((run) => chart.whole.get(run.id)?.count).map((run) => ({ ...run, line: chart.whole.get(run.id) })));
+    const value = (run) => chart.whole.get(run.id)?.y[0] ?? null;
+    const from = chart.base ? value(chart.base) : 0;
+    bars(chart, chart.drawn.filter((run) => chart.whole.get(run.id)?.count).map((run) => ({ ...run, value: value(run) === null || from === null ? null : value(run) - from })));
   }
   return single || nothing;
 }
 
 function bars(chart, lines) {
   if (chart.runs.length === 1) {
-    const value = lines[0].line.y[0];
+    const { value } = lines[0];
     const said = element("p", "said", value === null ? "NaN" : shown(value));
     said.title = String(value);
     return chart.bars.replaceChildren(said);
   }
   // Who scrolls by keys needs something to stand on.
   if (lines.length > 8) chart.bars.tabIndex = 0;
-  const most = Math.max(...lines.map(({ line }) => Math.abs(line.y[0] ?? 0))) || 1;
+  const most = Math.max(...lines.map(({ value }) => Math.abs(value ?? 0))) || 1;
   chart.bars.replaceChildren(
-    ...lines.map(({ name, colour, line }) => {
+    ...lines.map(({ name, colour, value }) => {
       const row = element("div", "chart-bar");
       const bar = element("i");
       bar.style.background = colourOf(colour);
-      bar.style.width = `${(Math.abs(line.y[0] ?? 0) / most) * 100}%`;
+      bar.style.width = `${(Math.abs(value ?? 0) / most) * 100}%`;
       const around = element("span");
       around.append(bar);
-      row.append(element("span", "", name), around, element("b", "num", line.y[0] === null ? "NaN" : shown(line.y[0])));
+      row.append(element("span", "", name), around, element("b", "num", value === null ? "NaN" : read(chart, value)));
       row.title = name;
       return row;
     }),
@@ -300,8 +311,8 @@ function list(chart, x, found) {
     const row = element("li", close?.one === one ? "near" : "");
     const mark = element("i");
     mark.style.background = colourOf(one.colour);
-    const band = one.low !== undefined && one.low !== null && one.low !== one.high ? ` (${shown(one.low)} … ${shown(one.high)})` : "";
-    row.append(mark, element("span", "", one.name), element("b", "num", `${shown(one.value)}${band}`));
+    const band = one.low !== undefined && one.low !== null && one.low !== one.high ? ` (${read(chart, one.low)} … ${read(chart, one.high)})` : "";
+    row.append(mark, element("span", "", one.name), element("b", "num", `${read(chart, one.value)}${band}`));
     return row;
   });
   const listed = element("ul");
@@ -384,6 +395,6 @@ function moved(chart, shift, way) {
   chart.follows = false;
   chart.page.cross(x, chart);
   const found = values(chart, x).slice(0, 5);
-  chart.spoken.textContent = `${placed(x, chart.axis)}: ${found.map((one) => `${chart.runs.length > 1 ? `${one.name} ` : ""}${shown(one.value)}`).join(", ")}`;
+  chart.spoken.textContent = `${placed(x, chart.axis)}: ${found.map((one) => `${chart.runs.length > 1 ? `${one.name} ` : ""}${read(chart, one.value)}`).join(", ")}`;
   return null;
 }

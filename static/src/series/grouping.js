@@ -29,6 +29,22 @@ export function joined(lines, std) {
   return new Line(told, { origin: 0, running: lines.some((line) => line.running), seq: 0 });
 }
 
+/** A line as its difference from another at the same places of the axis; a gap where the other has none. Made once for each change. */
+export function less(line, base) {
+  const mark = `${line.x.length} ${line.changed} ${base.x.length} ${base.changed}`;
+  if (line.less?.base === base && line.less.mark === mark) return line.less.line;
+  let at = 0;
+  const away = line.x.map((x) => {
+    while (at + 1 < base.x.length && base.x[at + 1] <= x) at += 1;
+    return between(base, at, x);
+  });
+  const from = (values) => values && values.map((value, where) => (value === null || away[where] === null ? null : value - away[where]));
+  const told = { x: line.x, value: from(line.y), low: from(line.low), high: from(line.high), count: line.count, odd: line.odd };
+  const made = Object.assign(new Line(told, line), { of: line, steps: line.steps });
+  line.less = { base, mark, line: made };
+  return made;
+}
+
 /** The value of a line at x, on the straight way between two of its places; null where it has none. */
 function between(line, at, x) {
   const [x0, x1] = [line.x[at], line.x[at + 1]];

@@ -22,8 +22,13 @@ function cell(value) {
 const inside = (x, window) => !window || (x >= window[0] && x <= window[1]);
 
 export function csv(lines, axis, window) {
-  const rows = [["run", "name", axis, "value", "low", "high"]];
-  for (const { id, name, line } of lines) line.x.forEach((x, at) => inside(x, window) && rows.push([id, name, x, line.y[at], line.low?.[at], line.high?.[at]]));
+  const differ = lines.some(({ line }) => line.of);
+  const rows = [["run", "name", axis, "value", "low", "high", ...(differ ? ["difference"] : [])]];
+  for (const { id, name, line } of lines) {
+    const logged = line.of || line;
+    const more = (at) => (differ ? [line.y[at]] : []);
+    logged.x.forEach((x, at) => inside(x, window) && rows.push([id, name, x, logged.y[at], logged.low?.[at], logged.high?.[at], ...more(at)]));
+  }
   return new Blob([rows.map((row) => row.map(cell).join(",")).join("\r\n"), "\r\n"], { type: "text/csv" });
 }
 
@@ -31,7 +36,9 @@ export function json(metric, lines, axis, window) {
   const runs = lines.map(({ id, name, line }) => {
     const kept = [...line.x.keys()].filter((at) => inside(line.x[at], window));
     const pick = (values) => values && kept.map((at) => values[at]);
-    return { id, name, x: pick(line.x), value: pick(line.y), low: pick(line.low) ?? undefined, high: pick(line.high) ?? undefined };
+    const logged = line.of || line;
+    const difference = line.of ? pick(line.y) : undefined;
+    return { id, name, x: pick(line.x), value: pick(logged.y), low: pick(logged.low) ?? undefined, high: pick(logged.high) ?? undefined, difference };
   });
   return new Blob([JSON.stringify({ metric, axis, runs }, null, 1)], { type: "application/json" });
 }

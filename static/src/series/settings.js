@@ -6,7 +6,9 @@ const AXES = ["step", "relative", "time"];
 const KINDS = ["ema", "mean", "gauss", "none"];
 /** What the slider of each kind goes to: a weight, or a number of points. */
 export const MOST = { ema: 0.999, mean: 100, gauss: 50, none: 0 };
-const FIRST = { smooth: "ema", by: 0, x: "step", logx: false, logy: false, clip: false, std: false };
+/** What is on or off. */
+const FLAGS = ["logx", "logy", "clip", "std", "diff"];
+const FIRST = { smooth: "ema", by: 0, x: "step", ...Object.fromEntries(FLAGS.map((name) => [name, false])) };
 
 /** Read an address; what it says and cannot be meant counts as not said. */
 export function parsed(search) {
@@ -19,17 +21,17 @@ export function parsed(search) {
   }
   const x = asked.get("x") || "";
   if (AXES.includes(x) || (x.startsWith("metric:") && x.length > 7)) found.x = x;
-  for (const name of ["logx", "logy", "clip", "std"]) found[name] = asked.get(name) === "1";
+  for (const name of FLAGS) found[name] = asked.get(name) === "1";
   return found;
 }
 
 /** The parameters of an address that say so; what is as at first is left out. */
 export function written(state, search) {
   const asked = new URLSearchParams(search);
-  for (const name of ["smooth", "x", "logx", "logy", "clip", "std"]) asked.delete(name);
+  for (const name of ["smooth", "x", ...FLAGS]) asked.delete(name);
   if (state.smooth !== FIRST.smooth || state.by) asked.set("smooth", state.smooth === "none" ? "none" : `${state.smooth}:${state.by}`);
   if (state.x !== FIRST.x) asked.set("x", state.x);
-  for (const name of ["logx", "logy", "clip", "std"]) if (state[name]) asked.set(name, "1");
+  for (const name of FLAGS) if (state[name]) asked.set(name, "1");
   return String(asked);
 }
 

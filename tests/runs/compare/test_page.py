@@ -1,5 +1,7 @@
 """The page that shows runs beside each other, by the doors that people use."""
 
+import html
+import json
 import re
 
 import pytest
@@ -46,6 +48,15 @@ def test_the_baseline_of_an_experiment_is_taken_when_nobody_chose(told, browser)
     page = browser("rio").get(where(ids, tab="metrics")).content.decode()
     assert 'aria-label="Take run 2 as the baseline">★' in page
     assert 'aria-label="Take run 0 as the baseline">★' in browser("rio").get(where(ids, base=ids[0])).content.decode()
+
+
+def test_charts_know_the_baseline_and_other_tabs_keep_that_lines_are_differences(told, browser):
+    ids = [told(name=f"run {n}", metrics={"loss": series(n + 1.0)}) for n in range(2)]
+    page = browser("rio").get(where(ids, tab="charts", base=ids[1], diff="1")).content.decode()
+    runs = json.loads(html.unescape(re.search(r'<chart-board [^>]*runs="([^"]*)"', page)[1]))
+    assert [run["base"] for run in runs] == [False, True]
+    assert "<chart-settings eyes base hidden>" in page
+    assert re.search(r'href="\?[^"]*diff=1[^"]*tab=metrics"', page)
 
 
 def test_what_is_no_number_and_a_baseline_of_nothing_are_told_apart(told, browser):
