@@ -1,5 +1,4 @@
-"""Who may add to a run: its present attempt while it executes, the person whose interactive run it is, and after the
-end of a script whoever submitted it, who may add to what it left but not change that.
+"""Who may add to a run that executes: its present attempt, or the person whose interactive run it is.
 
 Code may begin runs below its own. They are interactive ones, marked with the run and the attempt whose code made
 them (`Run.config`), and writing to them asks whether that attempt still holds its run.
@@ -34,13 +33,12 @@ def admit(run_id: str, *, actor: Actor, workspace: str | None) -> Run | None:
         if actor.run_id != run_id and not made_by(run.config, actor=actor):
             raise Forbidden("Code writes to its own run, and to the child runs that it began itself.")
         return run
-    if run.kind != Run.Kind.INTERACTIVE and run.status not in FINAL_STATES:
+    if run.kind != Run.Kind.INTERACTIVE:
         raise Forbidden(
-            "Only the code of this run may write to it while it goes on.",
-            hint="Wait for its end, or start an interactive run to log from a notebook.",
+            "Only the code of this run may write to it.", hint="Start an interactive run to log from a notebook."
         )
     if run.submitted_by_id != actor.user_id:
-        raise Forbidden("Only the person who started a run may write to it.")
+        raise Forbidden("Only the person who started an interactive run may write to it.")
     return run
 
 
@@ -48,7 +46,7 @@ def refuse_late(*, status: str, attempt_no: int, actor: Actor, open_ended: bool 
     """Raise Conflict unless this is the attempt that holds the run now. Call it on a locked or joined row.
 
     Codes: `stale_attempt` when another attempt took over (the caller's code must stop), `final` when the run has
-    ended. `open_ended` (see `takes_more`) lets a person add to one that has.
+    ended. `open_ended` (see `takes_more`) lets a person add to an interactive run that has.
     """
     if open_ended and actor.kind != "run":
         return
@@ -65,18 +63,13 @@ def refuse_late(*, status: str, attempt_no: int, actor: Actor, open_ended: bool 
         )
 
 
-def takes_more(kind: str, desired: str) -> bool:
-    """Whether a run that has ended stays open for whoever carried it on, or submitted it.
+def takes_more(desired: str, *, late: bool) -> bool:
+    """Whether an interactive run stays open for its owner after its end: `late` is what the door says of its clients.
 
-    People evaluate in a notebook what was trained, and keep what they find with the training; so do clients of MLflow.
-    An interactive one that was canceled is closed: whoever canceled it wants the code to hear of it.
+    MLflow's client logs what it measures of a model after the run that trained it. One that was canceled is closed:
+    whoever canceled it wants the code to hear of it.
     """
-    return kind != Run.Kind.INTERACTIVE or desired != DESIRED_CANCEL
-
-
-def adds_only(kind: str, *, actor: Actor) -> bool:
-    """Whether the actor may not replace or remove what the run has: it is what a script left."""
-    return actor.kind != "run" and kind != Run.Kind.INTERACTIVE
+    return late and desired != DESIRED_CANCEL
 
 
 def refuse_ended(status: str) -> None:
@@ -102,10 +95,10 @@ def hold_own_run(run_id: str, *, actor: Actor) -> None:
             refuse_late(status=status, attempt_no=attempt_no, actor=actor)
 
 
-def refuse_late_row(run: Run, *, actor: Actor) -> None:
+def refuse_late_row(run: Run, *, actor: Actor, late: bool = False) -> None:
     """`refuse_late` for a locked row, which may be that of a child whose code `hold_own_run` has looked at."""
-    more = takes_more(run.kind, run.desired)
-    if actor.kind != "run" or actor.run_id == run.pk:
-        refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor, open_ended=more)
-    elif not more:
+    if actor.kind == "run" and actor.run_id != run.pk:
         refuse_ended(run.status)
+    else:
+        open_ended = takes_more(run.desired, late=late)
+        refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor, open_ended=open_ended)

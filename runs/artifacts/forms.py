@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from studio.kernel.errors import Conflict, TooLarge
+from studio.kernel.errors import TooLarge
 
 #: 20 000 entries with long paths.
 MAX_BODY = 8 * 1024 * 1024
@@ -11,15 +11,6 @@ MAX_BODY = 8 * 1024 * 1024
 class ArtifactsIn(serializers.Serializer):
     # Entries are judged by kernel.manifests: a serializer for each of 20 000 would take seconds.
     files = serializers.ListField(child=serializers.DictField())
-
-
-def taken(path: str) -> Conflict:
-    """For a file that would replace what a script left."""
-    return Conflict(
-        f"The run has a file {path[:200]!r} already.",
-        code="exists",
-        hint="Choose another name: what a script left does not change.",
-    )
 
 
 def too_many_files(most: int) -> TooLarge:

@@ -6,15 +6,15 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from runs.artifacts.forms import taken, too_many_files
+from runs.artifacts.forms import too_many_files
 from runs.artifacts.merging import merged
 from runs.artifacts.models import Artifact
 from runs.artifacts.telling import tell
-from runs.fencing import adds_only, admit, hold_own_run, refuse_late_row
+from runs.fencing import admit, hold_own_run, refuse_late_row
 from runs.models import Run
 from studio.kernel import manifests, paths
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Forbidden, Invalid, NotFound, TooLarge
+from studio.kernel.errors import Invalid, NotFound, TooLarge
 from workspace.audit.services import record
 from zaffre.protocol import FileEntry
 
@@ -31,26 +31,25 @@ def add_artifacts(
     actor: Actor,
     files: Sequence[Mapping[str, Any]],
     workspace: str | None = None,
+    late: bool = False,
 ) -> int:
     """Make uploaded bytes files of the run; returns how many. A path that is there gets the new bytes.
 
     `workspace` is the slug of the user door, None on the agent door. Raises as `runs.fencing` does for who may
     not write to this run or comes too late (`stale_attempt`, `final`), Invalid for unsafe or doubled paths and
-    bytes that the workspace does not hold, TooLarge over the limits, and Conflict `exists` where a person would replace
-    what a script left. All of the files are taken, or none.
+    bytes that the workspace does not hold, TooLarge over the limits. All of the files are taken, or none.
+    With `late` a person's interactive run takes more after its end.
     """
     admit(run_id, actor=actor, workspace=workspace)
     if len(files) > MOST_FILES:
         raise TooLarge(f"{len(files)} files, and one call takes at most {MOST_FILES}.", code="too_many_files")
-    run = open_run(run_id, actor=actor)
+    run = open_run(run_id, actor=actor, late=late)
     manifest = manifests.check(
         [{"path": _text(item, "path"), "sha256": _text(item, "sha256")} for item in files],
         workspace_id=run.workspace_id,
         max_files=MOST_FILES,
         max_bytes=MOST_BYTES,
     )
-    if adds_only(run.kind, actor=actor):
-        _refuse_replacing(run, manifest)
     rank = actor.rank if run.nodes > 1 and workspace is None else 0
     kept = _merge(run, manifest, rank=rank) if run.nodes > 1 and workspace is None else manifest
     _refuse_too_many(run, [entry["path"] for entry in kept])
@@ -71,14 +70,6 @@ def add_artifacts(
     return len(manifest)
 
 
-def _refuse_replacing(run: Run, manifest: Sequence[FileEntry]) -> None:
-    held = Artifact.objects.filter(run=run, path__in=[entry["path"] for entry in manifest])
-    known = dict(held.values_list("path", "sha256"))
-    for entry in manifest:
-        if known.get(entry["path"], entry["sha256"]) != entry["sha256"]:
-            raise taken(entry["path"])
-
-
 def _merge(run: Run, manifest: Sequence[FileEntry], *, rank: int) -> Sequence[FileEntry]:
     """What a node of several leaves, under the paths that are its own; what has to give way is moved."""
     rows = Artifact.objects.filter(run=run, path__in=[entry["path"] for entry in manifest])
@@ -94,15 +85,13 @@ def _merge(run: Run, manifest: Sequence[FileEntry], *, rank: int) -> Sequence[Fi
 
 
 @transaction.atomic
-def remove_artifacts(run_id: str, path: str, *, actor: Actor, workspace: str | None = None) -> int:
+def remove_artifacts(run_id: str, path: str, *, actor: Actor, workspace: str | None = None, late: bool = False) -> int:
     """Take a file, or a folder with all below it, out of the run; returns how many files.
 
     Raises as `add_artifacts` does for who may not write, NotFound when nothing lies at `path`.
     """
     admit(run_id, actor=actor, workspace=workspace)
-    run = open_run(run_id, actor=actor)
-    if adds_only(run.kind, actor=actor):
-        raise Forbidden("What a script left stays with its run.", hint="Delete the run, or keep other names beside it.")
+    run = open_run(run_id, actor=actor, late=late)
     inside = paths.clean(path)
     count, _ = Artifact.objects.filter(Q(path=inside) | Q(path__startswith=f"{inside}/"), run=run).delete()
     if not count:
@@ -114,14 +103,14 @@ def remove_artifacts(run_id: str, path: str, *, actor: Actor, workspace: str | N
     return count
 
 
-def open_run(run_id: str, *, actor: Actor) -> Run:
+def open_run(run_id: str, *, actor: Actor, late: bool) -> Run:
     """The run, locked until the commit: its end, or another attempt, comes wholly before or wholly after."""
     hold_own_run(run_id, actor=actor)
     rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace")
     run = rows.filter(pk=run_id.replace("\0", "")).first()
     if run is None:
         raise NotFound(f"There is no run {run_id[:40]!r}.")
-    refuse_late_row(run, actor=actor)
+    refuse_late_row(run, actor=actor, late=late)
     return run
 
 

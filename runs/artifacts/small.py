@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from runs.artifacts.forms import taken, too_many_files
+from runs.artifacts.forms import too_many_files
 from runs.artifacts.models import Artifact
 from runs.artifacts.services import MOST_OF_A_RUN
 from runs.artifacts.telling import tell
-from runs.fencing import adds_only, admit, refuse_ended, refuse_late, takes_more
+from runs.fencing import admit, refuse_ended, refuse_late, takes_more
 from runs.queries import get_run_briefly
 from studio.kernel import blobs, paths
 from studio.kernel.actors import Actor
@@ -49,12 +49,12 @@ class _Item:
     actor: Actor
     path: str
     data: bytes
+    late: bool
 
 
 class _Run(NamedTuple):
     """A row that nobody else changes until the commit."""
 
-    kind: str
     status: str
     attempt_no: int
     desired: str
@@ -77,12 +77,12 @@ def let_in_lately(run_id: str, *, actor: Actor, workspace: str) -> Writable | No
     return _let_in.get((actor, workspace, run_id))
 
 
-def add_small(run_id: str, path: str, data: bytes, *, actor: Actor) -> "Future[Kept]":
+def add_small(run_id: str, path: str, data: bytes, *, actor: Actor, late: bool = False) -> "Future[Kept]":
     """Make bytes a file of the run, for who was let in. A path that is there gets the new bytes.
 
     The future ends after the commit. Raises Invalid for an unsafe path, and from the future as `add_artifacts`.
     """
-    return _adder.submit(_Item(run_id, actor, paths.clean(path), data))
+    return _adder.submit(_Item(run_id, actor, paths.clean(path), data, late))
 
 
 def _write(sent: Sequence[_Item]) -> list[Kept | Exception]:
@@ -90,7 +90,6 @@ def _write(sent: Sequence[_Item]) -> list[Kept | Exception]:
     with blobs.Arriving({sha256: item.data for sha256, item in zip(hashes, sent, strict=True)}) as arriving:
         runs = _lock({item.run_id for item in sent} | {item.actor.run_id for item in sent if item.actor.run_id})
         refusals = [_refusal(item, runs) for item in sent]
-        _refuse_replacing(sent, hashes, refusals, runs)
         allowed = dict.fromkeys((item.run_id, item.path) for item, no in zip(sent, refusals, strict=True) if not no)
         full = _over_the_limit(list(allowed))
         results: list[Kept | Exception] = []
@@ -125,25 +124,13 @@ def _refusal(item: _Item, runs: dict[str, _Run]) -> ZaffreError | None:
             raise NotFound("The run was deleted.", code="deleted", run=item.run_id)
         if code is not None and code is not run:  # a child: its code is that of the run which made it
             refuse_late(status=code.status, attempt_no=code.attempt_no, actor=item.actor)
-            if not takes_more(run.kind, run.desired):
-                refuse_ended(run.status)
+            refuse_ended(run.status)
         else:
-            more = takes_more(run.kind, run.desired)
+            more = takes_more(run.desired, late=item.late)
             refuse_late(status=run.status, attempt_no=run.attempt_no, actor=item.actor, open_ended=more)
     except ZaffreError as error:
         return error
     return None
-
-
-def _refuse_replacing(
-    sent: Sequence[_Item], hashes: Sequence[str], refusals: list[ZaffreError | None], runs: dict[str, _Run]
-) -> None:
-    """Refuse people's files that would replace what a script left."""
-    for at, (item, sha256) in enumerate(zip(sent, hashes, strict=True)):
-        if refusals[at] is None and adds_only(runs[item.run_id].kind, actor=item.actor):
-            held = Artifact.objects.filter(run=item.run_id, path=item.path).values_list("sha256", flat=True).first()
-            if held not in (None, sha256):
-                refusals[at] = taken(item.path)
 
 
 def _over_the_limit(keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -185,8 +172,7 @@ def _tell(added: Sequence[_Item], runs: dict[str, _Run]) -> None:
 
 
 _LOCK = """
-SELECT run.id, run.kind, run.status, run.attempt_no, run.desired, run.deleted IS NOT NULL, run.workspace_id,
-       workspace.slug
+SELECT run.id, run.status, run.attempt_no, run.desired, run.deleted IS NOT NULL, run.workspace_id, workspace.slug
 FROM runs_run run JOIN workspace_workspace workspace ON workspace.id = run.workspace_id
 WHERE run.id = ANY(%s::varchar[]) ORDER BY run.id FOR NO KEY UPDATE OF run
 """

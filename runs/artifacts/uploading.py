@@ -42,10 +42,11 @@ def begin_upload(
     sha256: str = "",
     part_size: int = UPLOAD_PART_BYTES,
     workspace: str | None = None,
+    late: bool = False,
 ) -> Upload:
     """Begin a file of `size` bytes that comes in parts of `part_size`. Raises as `add_artifacts`, TooLarge."""
     admit(run_id, actor=actor, workspace=workspace)
-    run = open_run(run_id, actor=actor)
+    run = open_run(run_id, actor=actor, late=late)
     if path:
         paths.clean(path)
     if sha256 and not SHA256_RE.match(sha256):
@@ -87,11 +88,13 @@ def count_of(size: int, part_size: int) -> int:
     return -(-size // part_size)
 
 
-def get_upload(run_id: str, upload_id: str, *, actor: Actor, workspace: str | None = None) -> Upload:
+def get_upload(
+    run_id: str, upload_id: str, *, actor: Actor, workspace: str | None = None, late: bool = False
+) -> Upload:
     """An upload that the actor may go on with. Raises Conflict `upload_gone` for another's, and as `add_artifacts`."""
     admit(run_id, actor=actor, workspace=workspace)
     with transaction.atomic():
-        run = open_run(run_id, actor=actor)
+        run = open_run(run_id, actor=actor, late=late)
     mine = {"attempt": actor.attempt} if actor.kind == "run" else {"user_id": actor.user_id, "attempt": None}
     upload = Upload.objects.filter(pk=upload_id.replace("\0", ""), run=run, **mine).first()
     if upload is None:
@@ -144,7 +147,7 @@ def _write_all(handle: int, data: bytes, offset: int) -> None:
         view, offset = view[done:], offset + done
 
 
-def complete_upload(upload: Upload, *, actor: Actor, workspace: str | None = None) -> Done:
+def complete_upload(upload: Upload, *, actor: Actor, workspace: str | None = None, late: bool = False) -> Done:
     """Make the parts one file of the store, and of the run if it has a path. Raises Invalid, as `add_artifacts`.
 
     `parts_missing` names what is still to be sent, `digest_mismatch` says that the whole is not what was announced.
@@ -164,7 +167,7 @@ def complete_upload(upload: Upload, *, actor: Actor, workspace: str | None = Non
         blobs.adopt(staged, sha256, workspace_id=upload.run.workspace_id)
         if upload.path:
             entry = {"path": upload.path, "sha256": sha256, "size": upload.size}
-            add_artifacts(run_id, actor=actor, files=[entry], workspace=workspace)
+            add_artifacts(run_id, actor=actor, files=[entry], workspace=workspace, late=late)
         Upload.objects.filter(pk=upload.pk).update(result=sha256, touched=Now())
     return Done(sha256, upload.size)
 

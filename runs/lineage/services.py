@@ -109,7 +109,7 @@ def _open_run(run_id: str, *, actor: Actor, workspace: str) -> Run:
     run = rows.filter(pk=run_id.replace("\0", "")).first()
     if run is None:
         raise NotFound(f"There is no run {run_id[:40]!r}.", run=run_id[:40])
-    refuse_late_row(run, actor=actor)
+    refuse_late_row(run, actor=actor, late=True)
     return run
 
 

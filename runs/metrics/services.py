@@ -14,7 +14,7 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from runs.fencing import adds_only, admit, refuse_ended, refuse_late, takes_more
+from runs.fencing import admit, refuse_ended, refuse_late, takes_more
 from runs.metrics import columns, documents, items, merging, store
 from runs.metrics.columns import Series
 from runs.metrics.models import MetricBatch
@@ -26,8 +26,6 @@ from studio.kernel.bells import ring_soon
 from studio.kernel.errors import Conflict, Invalid, NotFound, ZaffreError
 from studio.kernel.groupcommit import GroupCommit
 from studio.kernel.jobs import enqueue
-from workspace.audit import services as audit
-from workspace.models import Workspace
 from zaffre.protocol import TABLE
 
 #: Keys of one run. Points of further ones are refused and counted in the answer; the run goes on.
@@ -62,6 +60,7 @@ class _Item:
     run_id: str
     actor: Actor
     batch: Batch
+    late: bool = False
 
 
 @dataclass
@@ -94,21 +93,23 @@ class _Held:
         return "too_many_values" if known and known["count"] >= most else ""
 
 
-def record(run_id: str, *, actor: Actor, batch: Batch, workspace: str | None = None) -> "Future[Recorded]":
+def record(
+    run_id: str, *, actor: Actor, batch: Batch, workspace: str | None = None, late: bool = False
+) -> "Future[Recorded]":
     """Log a batch of points, items, params and tags; the future ends after the commit.
 
     A batch id that was taken before adds nothing and answers `duplicate`. A param keeps its first
     value. Raises (here or from the future) NotFound, Forbidden, and Conflict with the code
-    `stale_attempt`, `final` or `param_changed`.
+    `stale_attempt`, `final` or `param_changed`. With `late` a person's interactive run takes more after its end.
     """
     asked = time.monotonic()
     admit(run_id, actor=actor, workspace=workspace)
     _admitted.keep((actor, workspace, run_id), True, asked=asked)
-    return _recorder.submit(_Item(run_id, actor, batch))
+    return _recorder.submit(_Item(run_id, actor, batch, late))
 
 
 def record_at_once(
-    run_id: str, *, actor: Actor, batch: Batch, workspace: str | None = None
+    run_id: str, *, actor: Actor, batch: Batch, workspace: str | None = None, late: bool = False
 ) -> "Future[Recorded] | None":
     """`record` where no question to the database is needed first, because this was allowed a moment ago; else None.
 
@@ -117,7 +118,7 @@ def record_at_once(
     own = actor.kind == "run" and workspace is None and actor.run_id == run_id
     if not own and _admitted.get((actor, workspace, run_id)) is None:
         return None
-    return _recorder.submit(_Item(run_id, actor, batch))
+    return _recorder.submit(_Item(run_id, actor, batch, late))
 
 
 def _write(sent: Sequence[_Item]) -> list[Recorded | Exception]:
@@ -141,25 +142,7 @@ def _write(sent: Sequence[_Item]) -> list[Recorded | Exception]:
     changed = {run_id: one for run_id, one in held.items() if one.changed}
     if changed:
         _store(changed)
-        _trail([item for item, result in zip(sent, results, strict=True) if _added(result)], held)
     return [result for result in results if result is not None]
-
-
-def _added(result: Recorded | Exception | None) -> bool:
-    return isinstance(result, Recorded) and not result.duplicate
-
-
-def _trail(added: Sequence[_Item], held: dict[str, _Held]) -> None:
-    """One line for each person and run of a script that has ended: its numbers are not all the script's any more."""
-    keys: dict[tuple[Actor, str], set[str]] = {}
-    for item in added:
-        if adds_only(held[item.run_id].run.kind, actor=item.actor):
-            named = (*(point.key for point in item.batch.points), *(one.key for one in item.batch.items))
-            keys.setdefault((item.actor, item.run_id), set()).update(named, item.batch.params, item.batch.tags)
-    for (actor, run_id), names in keys.items():
-        workspace = Workspace.objects.get(runs=run_id)
-        fields = {"count": len(names), "first": min(names, default="")[:200]}
-        audit.record(actor=actor, workspace=workspace, action="metric.add", target=run_id, fields=fields)
 
 
 def _refusal(item: _Item, runs: dict[str, _Held]) -> ZaffreError | None:
@@ -171,10 +154,9 @@ def _refusal(item: _Item, runs: dict[str, _Held]) -> ZaffreError | None:
             raise NotFound("The run was deleted.", code="deleted", run=item.run_id)
         if code is not None and code is not held:  # a child: its code is that of the run which made it
             refuse_late(status=code.run.status, attempt_no=code.run.attempt_no, actor=item.actor)
-            if not takes_more(held.run.kind, held.run.desired):
-                refuse_ended(held.run.status)
+            refuse_ended(held.run.status)
         else:
-            more = takes_more(held.run.kind, held.run.desired)
+            more = takes_more(held.run.desired, late=item.late)
             refuse_late(status=held.run.status, attempt_no=held.run.attempt_no, actor=item.actor, open_ended=more)
         params = {key: _text(value) for key, value in item.batch.params.items()}
         known, tags = held.run.params | held.params, held.run.tags | held.tags

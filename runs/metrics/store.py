@@ -22,7 +22,7 @@ from runs.metrics.columns import Series
 # so of twins at two processes the second one waits for the first one's commit, and then finds its batch there.
 _HOLD = """
 WITH held AS MATERIALIZED (
-    SELECT id, kind, status, attempt_no, desired, deleted IS NOT NULL AS gone, metrics, params, tags FROM runs_run
+    SELECT id, status, attempt_no, desired, deleted IS NOT NULL AS gone, metrics, params, tags FROM runs_run
     WHERE id = ANY(%b::varchar[]) ORDER BY id FOR NO KEY UPDATE
 ), taken AS (
     INSERT INTO metrics_metricbatch (run_id, batch, created)
@@ -33,7 +33,7 @@ WITH held AS MATERIALIZED (
 SELECT held.*, (SELECT array_agg(batch) FROM taken WHERE taken.run_id = held.id) FROM held
 """
 _LOCK = """
-SELECT id, kind, status, attempt_no, desired, deleted IS NOT NULL, metrics, params, tags, NULL FROM runs_run
+SELECT id, status, attempt_no, desired, deleted IS NOT NULL, metrics, params, tags, NULL FROM runs_run
 WHERE id = ANY(%b::varchar[]) ORDER BY id FOR NO KEY UPDATE
 """
 _GIVE_BACK = """
@@ -84,7 +84,6 @@ class LockedRun:
     """A run whose row nobody else changes until the transaction ends."""
 
     id: str
-    kind: str
     status: str
     attempt_no: int
     desired: str
@@ -153,9 +152,9 @@ def hold_runs(ids: Sequence[str], batches: Sequence[tuple[str, str]]) -> tuple[d
             cursor.execute(_HOLD, [_names(ids), *pairs], prepare=True)
         else:
             cursor.execute(_LOCK, [_names(ids)], prepare=True)
-        for id_, kind, status, no, desired, deleted, metrics, params, tags, new in cursor:
+        for id_, status, no, desired, deleted, metrics, params, tags, new in cursor:
             facts = (msgspec.json.decode(text) for text in (metrics, params, tags))
-            held[id_] = LockedRun(id_, kind, status, no, desired, deleted, *facts)
+            held[id_] = LockedRun(id_, status, no, desired, deleted, *facts)
             taken.update((id_, batch) for batch in new or ())
     return held, taken
 

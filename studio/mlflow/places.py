@@ -79,7 +79,7 @@ class RunPlace:
 
     def add(self, inside: str, sha256: str, size: int) -> None:
         entry = {"path": inside, "sha256": sha256, "size": size}
-        services.add_artifacts(self.run_id, actor=self.actor, files=[entry], workspace=self.ws)
+        services.add_artifacts(self.run_id, actor=self.actor, files=[entry], workspace=self.ws, late=True)
 
     def folder_soon(self, inside: str) -> list[Listed]:
         """`folder`, with a right that is believed for a moment."""
@@ -111,11 +111,11 @@ class RunPlace:
 
     def add_small(self, inside: str, data: bytes) -> "Future[small.Kept]":
         """Keep a file of at most small.SMALL bytes, after `let_in`; the future ends after the commit."""
-        return small.add_small(self.run_id, inside, data, actor=self.actor)
+        return small.add_small(self.run_id, inside, data, actor=self.actor, late=True)
 
     def remove(self, inside: str) -> None:
         self.may_write()
-        services.remove_artifacts(self.run_id, inside, actor=self.actor, workspace=self.ws)
+        services.remove_artifacts(self.run_id, inside, actor=self.actor, workspace=self.ws, late=True)
 
 
 def _of_run(ws: str, parts: list[str], actor: Actor) -> tuple[Place, str] | None:

@@ -68,24 +68,6 @@ def test_a_run_from_submit_to_its_files(studio, space, home, tmp_path, capsys):
         {"name": "numbers", "dataset": "numbers", "version": data.version, "mode": "download"}
     ]
     assert [one.id for one in Experiment(space, "contract").get_runs(tags="framework")] == [run.id]
-    add_to_an_ended_run(run, tmp_path)
-
-
-def add_to_an_ended_run(run: Run, folder: Path) -> None:
-    """What a notebook measured of a training, once it is over, is kept with the training."""
-    (folder / "report.txt").write_text("fine")
-    run.upload_file("outputs/report.txt", str(folder / "report.txt"))
-    with pytest.raises(UserErrorException, match="already"):
-        run.upload_file("outputs/model.txt", str(folder / "report.txt"))
-    run.log("test accuracy", 0.5)
-    run.log_table("per class", {"class": ["a", "b"], "hits": [1, 2]})
-    assert run.get_metrics("test accuracy") == {"test accuracy": 0.5}
-    assert run.get_metrics("per class")["per class"]["hits"] == [1, 2]
-    model = run.register_model("from-outside", "outputs")
-    assert model.run_id == run.id
-    model.download(str(folder / "model"))
-    assert sorted(path.name for path in (folder / "model").rglob("*.txt")) == ["model.txt", "report.txt"]
-    assert run.get_status() == "Completed"
 
 
 def test_a_failed_run_says_why_in_its_exception(space, home):
@@ -112,9 +94,6 @@ def test_an_interactive_run(space):
     assert again.get_status() == "Completed"
     assert again.get_metrics() == {"n": [0, 1, 2, 3, 4]}
     assert again.get_file_names() == ["notes/a.txt"]
-    run.log("after", 1)
-    run.upload_file("notes/b.txt", __import__("io").BytesIO(b"more"))
-    assert (again.get_metrics("after"), again.get_file_names()) == ({"after": 1}, ["notes/a.txt", "notes/b.txt"])
     again.set_tags({"more": "1"})
     again.remove_tags(["a"])
     assert again.get_tags() == {"more": "1"}

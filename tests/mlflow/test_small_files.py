@@ -6,7 +6,6 @@ from urllib.parse import quote
 import pytest
 
 from runs.artifacts.models import Artifact
-from runs.models import Run
 from runs.services import cancel_run
 from studio.kernel import blobs
 from tests.conftest import People
@@ -49,22 +48,6 @@ async def test_one_that_is_refused_harms_no_other(carl: Door, enter: Enter, peop
     for name, status in (("rio", 403), ("mallory", 404), (None, 401)):
         assert (await enter(name).caller.call("PUT", f"{open_}/theirs", b"x")).status == status
     assert await ask(lambda: Artifact.objects.filter(run=run_id).count()) == 1
-
-
-async def test_what_a_script_left_is_added_to_and_not_changed(carl: Door, make_run):
-    ended = await ask(make_run)
-    await ask(lambda: Artifact.objects.create(run_id=ended.id, path="outputs/model", sha256="0" * 64, size=1))
-    experiment = await ask(lambda: Run.objects.values_list("experiment_id", flat=True).get(pk=ended.id))
-    base = f"{FILES}/{experiment}/{ended.id}/artifacts/outputs"
-    assert refusal(await carl.caller.call("PUT", f"{base}/report", b"x"))[0] == 403
-    await ask(lambda: ended.change(status="completed"))
-    for name, status in (("report", 200), ("report", 200), ("model", 409)):
-        assert (await carl.caller.call("PUT", f"{base}/{name}", b"x")).status == status, name
-    assert (await carl.caller.call("PUT", f"{base}/report", b"y")).status == 409
-    assert (await carl.caller.call("PUT", f"{base}/model", b"y" * 70_000)).status == 409
-    assert (await carl.caller.call("DELETE", f"{base}/model")).status == 403
-    kept = await ask(lambda: dict(Artifact.objects.filter(run=ended.id).values_list("path", "size")))
-    assert kept == {"outputs/model": 1, "outputs/report": 1}
 
 
 async def test_a_run_takes_no_more_files_than_it_may_have(carl: Door, monkeypatch):

@@ -134,7 +134,7 @@ def _move(ws: str, run: Run, word: str, ended: datetime | None, actor: Actor) ->
     if by_code:
         own = run.kind != Run.Kind.INTERACTIVE
         return run if own else services.end_child(run.pk, actor=actor, status=wanted)
-    if run.is_final and run.kind == Run.Kind.INTERACTIVE and takes_more(run.kind, run.desired):
+    if run.is_final and run.kind == Run.Kind.INTERACTIVE and takes_more(run.desired, late=True):
         services.reopen_interactive(ws, run.pk, actor=actor)
     return services.end_interactive(ws, run.pk, actor=actor, status=wanted, ended=ended)
 

@@ -95,9 +95,9 @@ async def log(
         await db.run(logged_models.require, ws, [one.model for one in measured], actor=actor)
     if name:
         await db.run(services_of_runs.edit_run, ws, run_id, actor=actor, name=name)
-    line = services.record_at_once(run_id, actor=actor, batch=batch, workspace=ws)
+    line = services.record_at_once(run_id, actor=actor, batch=batch, workspace=ws, late=True)
     if line is None:
-        line = await db.run(services.record, run_id, actor=actor, batch=batch, workspace=ws)
+        line = await db.run(services.record, run_id, actor=actor, batch=batch, workspace=ws, late=True)
     # Shielded: when the caller goes away, its points still count and its repeat is a duplicate.
     try:
         done = await asyncio.shield(asyncio.wrap_future(line))

@@ -135,44 +135,17 @@ def test_two_writers_at_once_leave_one_file_of_one_of_them(running, upload):
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "canceled"])
-def test_an_ended_run_takes_nothing_more_from_code(make_run, upload, status):
-    """With a token that is not refused yet."""
-    running, files = make_run(), upload({"a.txt": b"1"})
+def test_an_ended_run_takes_nothing_more(api, make_run, upload, status):
+    noted, files = make_run(kind="interactive"), upload({"a.txt": b"1"})
+    noted.change(status=status)
+    answer = send(api("carl"), noted.user, files)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "final")
+    # Code whose run was ended under it, with a token that is not refused yet.
+    running = make_run()
     running.change(status=status)
     answer = send(code_of(running), running.agent, files)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "final")
     assert Artifact.objects.count() == 0
-
-
-def test_a_run_of_a_notebook_takes_more_after_its_end_unless_it_was_canceled(api, make_run, upload):
-    noted = make_run(kind="interactive")
-    noted.change(status="completed")
-    assert send(api("carl"), noted.user, upload({"a.txt": b"1"})).status_code == 200
-    assert send(api("carl"), noted.user, upload({"a.txt": b"2"})).status_code == 200
-    assert send(api("olga"), noted.user, upload({"b.txt": b"1"})).status_code == 403
-    noted.change(status="canceled", desired="cancel")
-    answer = send(api("carl"), noted.user, upload({"b.txt": b"1"}))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "final")
-
-
-@pytest.mark.parametrize("status", ["completed", "failed", "canceled"])
-def test_who_submitted_a_script_adds_to_what_it_left_when_it_has_ended(api, running, upload, status):
-    assert send(code_of(running), running.agent, upload({"outputs/model": b"weights"})).status_code == 200
-    report = upload({"outputs/report.txt": b"fine"})
-    early = send(api("carl"), running.user, report)
-    assert (early.status_code, "Wait for its end" in early.json()["error"]["hint"]) == (403, True)
-    running.change(status=status, desired="cancel" if status == "canceled" else "run")
-    assert send(api("carl"), running.user, report).json() == {"added": 1}
-    line = Entry.objects.get(action="artifact.add", target=running.id)
-    assert line.fields["first"] == "outputs/report.txt"
-    for name, refused in (("olga", 403), ("rio", 403), ("mallory", 404)):
-        assert send(api(name), running.user, report).status_code == refused
-    again = send(api("carl"), running.user, [*upload({"outputs/model": b"other"}), *upload({"new": b"1"})])
-    assert (again.status_code, again.json()["error"]["code"]) == (409, "exists")
-    assert send(api("carl"), running.user, report).json() == {"added": 1}, "the same bytes again change nothing"
-    kept = api("rio").get(f"{running.user}/artifacts").json()["artifacts"]
-    assert [(one["path"], one["size"]) for one in kept] == [("outputs/model", 7), ("outputs/report.txt", 4)]
-    assert send(code_of(running), running.agent, upload({"late": b"1"})).status_code == 409
 
 
 def test_a_lost_attempt_writes_nothing(make_run, upload):

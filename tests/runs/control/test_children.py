@@ -50,10 +50,7 @@ def test_code_begins_writes_and_ends_children_to_any_depth(carl, code):
     assert (ended["status"], ended["reason"]["message"]) == ("failed", "diverged")
     assert client.post(f"{at}/end", {"status": "failed"}, format="json").status_code == 200
     assert client.post(f"{at}/end", {"status": "completed"}, format="json").status_code == 409
-    late = client.patch(at, {"tags": {"late": "1"}}, format="json")
-    assert late.json()["tags"] == {"a": "b", "late": "1"}, "what was found out afterwards belongs to it"
-    Run.objects.filter(pk=inner["id"]).update(desired="cancel")
-    assert client.patch(at, {"tags": {"later": "1"}}, format="json").json()["error"]["code"] == "final"
+    assert client.patch(at, {"tags": {"late": "1"}}, format="json").json()["error"]["code"] == "final"
     own = client.post(f"{code.at}/end", {"status": "completed"}, format="json")
     assert own.status_code == 403
     assert client.get(f"{WS}/runs/{code.spec['run']}/children").json()["runs"][0]["id"] == first["id"]

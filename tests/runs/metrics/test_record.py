@@ -17,7 +17,6 @@ from studio.kernel.actors import Actor
 from studio.kernel.groupcommit import GroupCommit
 from tests.kernel.asgi import Answer, Caller
 from tests.runs.telemetry import Running, ask
-from workspace.audit.models import Entry
 
 
 def batch(*points: list, **more: object) -> dict:
@@ -247,26 +246,6 @@ async def test_a_person_logs_to_their_own_interactive_run(make_run, app, people)
         answers[name] = (await caller.post(f"{run.user}/metrics", batch(["x", 1, 1, 1]))).status
     assert answers == {"carl": 200, "olga": 403, "rio": 403, "mallory": 404}
     assert await ask(lambda: MetricChunk.objects.filter(run_id=run.id).count()) == 1
-
-
-async def test_who_submitted_a_script_logs_to_it_when_it_has_ended(running, code: Caller, app, people, person):
-    """What an evaluation in a notebook measured stands beside what the script logged, and the trail tells of it."""
-    from workspace.accounts.services import create_token
-
-    await code.post(f"{running.agent}/metrics", batch(["loss", 0.5, 1, 1]))
-    await ask(lambda: running.change(status="completed"))
-    answers = {}
-    for name in ("carl", "olga", "rio", "mallory"):
-        _, plain = await ask(lambda name=name: create_token(actor=people.actor(name), name="t", days=1))
-        caller = Caller(app, {"authorization": f"Bearer {plain}"})
-        answers[name] = (await caller.post(f"{running.user}/metrics", batch(["test accuracy", 0.9, 0, 1]))).status
-    assert answers == {"carl": 200, "olga": 403, "rio": 403, "mallory": 404}
-    found = (await person("rio").get(f"{running.user}/metrics")).json()["metrics"]
-    assert {key: one["last"] for key, one in found.items()} == {"loss": 0.5, "test accuracy": 0.9}
-    [line] = await ask(lambda: list(Entry.objects.filter(action="metric.add", target=running.id)))
-    assert (line.actor_name, line.fields) == ("carl", {"count": 1, "first": "test accuracy"})
-    late = await code.post(f"{running.agent}/metrics", batch(["loss", 0.4, 2, 2]))
-    assert (late.status, late.code) == (409, "final")
 
 
 @pytest.mark.parametrize("what", ["params", "tags"])

@@ -124,9 +124,6 @@ class FilesOfRun:
                 try:
                     self._upload([local_file(chosen, place)])
                 except Conflict as error:
-                    if error.code == "exists":  # its script left one of this name
-                        self._taken.add(chosen)
-                        continue
                     if error.code not in ("stale_attempt", "final"):
                         raise  # those two: the run is not ours any more, and the recorder says so
                 except Unreachable as error:
