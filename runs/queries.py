@@ -56,7 +56,7 @@ def get_run_briefly(slug: str, run_id: str, *, actor: Actor, action: str = "run.
 
 _NEEDED = (
     *("kind", "config", "parent_id", "name", "submitted_by_id", "deleted", "status", "attempt_no"),
-    *("workspace_id", "experiment_id"),
+    *("workspace_id", "experiment_id", "nodes"),
 )
 
 

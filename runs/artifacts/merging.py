@@ -13,10 +13,13 @@ from zaffre.protocol import FileEntry
 
 @dataclass
 class Merged:
-    """What is to be written, and the rows that move before: {path: where it lies from now on}."""
+    """What is to be written under its own path and what `aside`, in the node's own folder; the rows that move there
+    before, {path: where it lies from now on}; and where nothing of the node lies aside any more."""
 
     files: list[FileEntry] = field(default_factory=list)
+    aside: list[FileEntry] = field(default_factory=list)
     moved: dict[str, str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
 
 
 def path_of(path: str, rank: int) -> str:
@@ -36,5 +39,8 @@ def merged(files: Sequence[FileEntry], held: Mapping[str, tuple[int, str]], *, r
         if owner >= rank:
             found.files.append(entry)
         elif sha256 != entry["sha256"]:
-            found.files.append({**entry, "path": path_of(path, rank)})
+            found.aside.append({**entry, "path": path_of(path, rank)})
+            continue
+        if rank:  # that of the lowest rank never has to give way
+            found.gone.append(path_of(path, rank))
     return found

@@ -12,6 +12,8 @@ class Artifact(models.Model):
     size = models.BigIntegerField()
     #: Of a run on several nodes: which of them left it here (merging.py).
     rank = models.PositiveSmallIntegerField(default=0, db_default=0)
+    #: It lies in a folder of its node, because another node left other bytes under its own path.
+    aside = models.BooleanField(default=False, db_default=False)
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from runs.artifacts.forms import too_many_files
-from runs.artifacts.merging import merged
+from runs.artifacts.merging import Merged, merged
 from runs.artifacts.models import Artifact
 from runs.artifacts.telling import tell
 from runs.fencing import admit, hold_own_run, refuse_late_row
@@ -50,18 +50,21 @@ def add_artifacts(
         max_files=MOST_FILES,
         max_bytes=MOST_BYTES,
     )
-    rank = actor.rank if run.nodes > 1 and workspace is None else 0
-    kept = _merge(run, manifest, rank=rank) if run.nodes > 1 and workspace is None else manifest
-    _refuse_too_many(run, [entry["path"] for entry in kept])
+    rank = actor.rank if of_several(run.nodes, actor=actor) else 0
+    found = _merge(run, manifest, rank=rank) if of_several(run.nodes, actor=actor) else Merged(list(manifest))
+    # A script may have made such a folder itself: a path is written once.
+    kept = {entry["path"]: (entry, False) for entry in found.files}
+    kept |= {entry["path"]: (entry, True) for entry in found.aside}
+    _refuse_too_many(run, list(kept))
     Artifact.objects.bulk_create(
         [
-            Artifact(run_id=run.pk, path=entry["path"], sha256=entry["sha256"], size=entry["size"], rank=rank)
-            for entry in kept
+            Artifact(run_id=run.pk, path=path, sha256=entry["sha256"], size=entry["size"], rank=rank, aside=aside)
+            for path, (entry, aside) in kept.items()
         ],
         batch_size=2000,
         update_conflicts=True,
         unique_fields=["run", "path"],
-        update_fields=["sha256", "size", "rank", "created"],
+        update_fields=["sha256", "size", "rank", "aside", "created"],
     )
     if actor.is_user and manifest:
         facts = {"files": len(manifest), "first": manifest[0]["path"][:200]}
@@ -70,18 +73,24 @@ def add_artifacts(
     return len(manifest)
 
 
-def _merge(run: Run, manifest: Sequence[FileEntry], *, rank: int) -> Sequence[FileEntry]:
+def of_several(nodes: int, *, actor: Actor) -> bool:
+    """Whether files come from one of several nodes, so that those of others have to be looked at."""
+    return nodes > 1 and actor.kind == "run"
+
+
+def _merge(run: Run, manifest: Sequence[FileEntry], *, rank: int) -> Merged:
     """What a node of several leaves, under the paths that are its own; what has to give way is moved."""
     rows = Artifact.objects.filter(run=run, path__in=[entry["path"] for entry in manifest])
     held = {path: (owner, sha256) for path, owner, sha256 in rows.values_list("path", "rank", "sha256")}
     found = merged(manifest, held, rank=rank)
-    if any(len(path) > paths.MAX_PATH for path in (*found.moved.values(), *(entry["path"] for entry in found.files))):
+    if any(len(path) > paths.MAX_PATH for path in (*found.moved.values(), *(entry["path"] for entry in found.aside))):
         raise Invalid("A path is too long for a folder of its own node.", field="files")
     for path, to in found.moved.items():
         Artifact.objects.filter(run=run, path=to).delete()
-        Artifact.objects.filter(run=run, path=path).update(path=to)
-    # A script may have made such a folder itself: a path is written once.
-    return list({entry["path"]: entry for entry in found.files}.values())
+        Artifact.objects.filter(run=run, path=path).update(path=to, aside=True)
+    if found.gone:
+        Artifact.objects.filter(run=run, path__in=found.gone, rank=rank, aside=True).delete()
+    return found
 
 
 @transaction.atomic

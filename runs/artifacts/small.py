@@ -15,7 +15,7 @@ from django.db import connection
 
 from runs.artifacts.forms import too_many_files
 from runs.artifacts.models import Artifact
-from runs.artifacts.services import MOST_OF_A_RUN
+from runs.artifacts.services import MOST_OF_A_RUN, of_several
 from runs.artifacts.telling import tell
 from runs.fencing import admit, refuse_ended, refuse_late, takes_more
 from runs.queries import get_run_briefly
@@ -36,6 +36,8 @@ class Writable(NamedTuple):
 
     workspace_id: int
     experiment_id: int
+    #: Its files are merged with those of other nodes, which is done one request at a time.
+    merges: bool
 
 
 class Kept(NamedTuple):
@@ -67,7 +69,7 @@ def let_in(run_id: str, *, actor: Actor, workspace: str) -> Writable:
     """Ask whether the actor may write to the run, as `runs.fencing.admit` does and raises, and believe it a moment."""
     asked = time.monotonic()
     run = admit(run_id, actor=actor, workspace=workspace) or get_run_briefly(workspace, run_id, actor=actor)
-    known = Writable(run.workspace_id, run.experiment_id)
+    known = Writable(run.workspace_id, run.experiment_id, of_several(run.nodes, actor=actor))
     _let_in.keep((actor, workspace, run_id), known, asked=asked)
     return known
 

@@ -87,14 +87,16 @@ class RunPlace:
             self.find_run()
         return [Listed(*one) for one in reading.list_small(self.run_id, inside, actor=self.actor)]
 
-    def let_in_lately(self) -> bool:
-        """Whether `let_in` allowed it a moment ago: then it costs no thread and no question."""
+    def let_in_lately(self) -> small.Writable | None:
+        """What `let_in` answered a moment ago: then it costs no thread and no question."""
         known = small.let_in_lately(self.run_id, actor=self.actor, workspace=self.ws)
-        return known is not None and self.experiment in {None, str(known.experiment_id)}
+        return known if known and self.experiment in {None, str(known.experiment_id)} else None
 
-    def let_in(self) -> None:
+    def let_in(self) -> small.Writable:
         """`may_write`, believed for a moment."""
-        self._refuse_elsewhere(small.let_in(self.run_id, actor=self.actor, workspace=self.ws).experiment_id)
+        known = small.let_in(self.run_id, actor=self.actor, workspace=self.ws)
+        self._refuse_elsewhere(known.experiment_id)
+        return known
 
     def found_lately(self) -> bool:
         """Whether the actor might read the run a moment ago: then it costs no question."""

@@ -32,10 +32,12 @@ async def put(request: hot.Request, ws: str, path: str) -> hot.Response:
     place, inside = places.resolve(ws, path, actor=await actor_of(request))
     places.clean(inside)
     if isinstance(place, RunPlace) and announced(request) <= small.SMALL:
-        if not place.let_in_lately():
-            await db.run(place.let_in)
-        await asyncio.wrap_future(place.add_small(inside, await request.body(limit=small.SMALL)))
-        return hot.json({})
+        known = place.let_in_lately()
+        if known is None:
+            known = await db.run(place.let_in)
+        if not known.merges:
+            await asyncio.wrap_future(place.add_small(inside, await request.body(limit=small.SMALL)))
+            return hot.json({})
     # Before the bytes: nobody fills the disk with what is refused afterwards.
     workspace_id = await db.run(place.may_write)
     sha256, size = await uploads.take(request, workspace_id=workspace_id)

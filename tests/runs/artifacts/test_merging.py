@@ -1,5 +1,6 @@
 """The files of several nodes as one tree, in whichever order they come."""
 
+import asyncio
 import itertools
 
 import pytest
@@ -7,7 +8,10 @@ import pytest
 from runs.artifacts.merging import merged, path_of
 from runs.artifacts.models import Artifact
 from runs.models import Run
+from studio.asgi import application
 from studio.kernel import blobs
+from tests.kernel.asgi import Caller
+from tests.mlflow.conftest import FILES
 from tests.runs.control.conftest import carl, join, node, yard
 from tests.runs.control.test_seats import TWO, both, running
 
@@ -40,7 +44,7 @@ def test_the_tree_does_not_depend_on_who_comes_first(order):
         found = merged(left[rank], held, rank=rank)
         for path, to in found.moved.items():
             held[to] = held.pop(path)
-        held |= {one["path"]: (rank, one["sha256"]) for one in found.files}
+        held |= {one["path"]: (rank, one["sha256"]) for one in (*found.files, *found.aside)}
     assert {path: sha256 for path, (_, sha256) in held.items()} == {
         "outputs/model.pt": "m0",
         "outputs/node_1/model.pt": "m1",
@@ -83,3 +87,23 @@ def test_every_node_of_a_run_leaves_its_files(carl, both):
     leave(second, model=b"of the second", shard_1=b"1")
     leave(first, model=b"of the first, later")
     assert tree() == expected
+    leave(second, model=b"of the first, later", **{"node_1/own": b"1"})
+    assert "outputs/node_1/model" not in tree(), "equal bytes lie there once, and nothing old beside them"
+    leave(first, own=b"same")
+    leave(second, own=b"same")
+    assert "outputs/node_1/own" in tree(), "a folder that a script itself made stays"
+
+
+def test_small_files_of_mlflow_are_those_of_their_node(carl, both):
+    run = carl.submit(**TWO)
+    place = f"{FILES}/{Run.objects.get(pk=run.pk).experiment_id}/{run.pk}/artifacts/outputs"
+
+    def put(code, name: str, content: bytes) -> int:
+        caller = Caller(application, {"authorization": f"Bearer {code.spec['token']}"})
+        return asyncio.run(caller.call("PUT", f"{place}/{name}", content)).status
+
+    first, second = running(both)
+    for code, content in ((second, b"of the second"), (first, b"of the first"), (second, b"of the second, later")):
+        assert put(code, "model", content) == 200
+    held = dict(Artifact.objects.filter(run=run).values_list("path", "size"))
+    assert held == {"outputs/model": 12, "outputs/node_1/model": 20}
