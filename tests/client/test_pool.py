@@ -88,7 +88,7 @@ def test_the_command_removes_an_environment_from_a_node(studio, zaffre):
     studio.next(f"GET {shelf}", told, told, then)
     studio.next(f"DELETE {shelf}/{'a' * 64}", Reply(202, kept))
     asked = zaffre("compute", "environments", "few", "few-1", "--evict", "train:2")
-    assert asked.returncode == 1 and "1.50 GB" in asked.stderr and not studio.asked("DELETE", f"{shelf}/{'a' * 64}")
+    assert asked.returncode == 1 and "1.5 GB" in asked.stderr and not studio.asked("DELETE", f"{shelf}/{'a' * 64}")
     done = zaffre("compute", "environments", "few", "few-1", "--evict", "train:2", "--yes")
     assert done.returncode == 0 and "being removed" in done.stdout, done.stderr
     assert len(studio.asked("DELETE", f"{shelf}/{'a' * 64}")) == 1

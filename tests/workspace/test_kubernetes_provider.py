@@ -4,18 +4,21 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import Value
+from django.utils import timezone, translation
 
 from studio.kernel.actors import SYSTEM
 from tests.workspace.kubeapi import Api, client_of, running_api
-from workspace.compute import services
+from workspace.compute import services, words
 from workspace.compute.models import Node
 from workspace.compute.providers import Order, ProviderError
-from workspace.compute.providers.kubernetes import Pods, pod_name, pod_of, secret_of
+from workspace.compute.providers.kubernetes import NO_CLIENT, Pods, pod_name, pod_of, secret_of
 from workspace.compute.services import machines
-from workspace.compute.services.pool import add_node
+from workspace.compute.services.pool import add_node, tidy
 
 
 def order(node: str = "01ABC", **more: Any) -> Order:
@@ -112,3 +115,51 @@ def test_a_node_whose_pod_was_evicted_ends_and_leaves_nothing(pods, server, lab,
     Node.objects.update(removed=node.ended)
     manager.round(actor=SYSTEM)
     assert server.pods == server.secrets == {}
+
+
+def test_what_is_in_the_way_of_a_pod_is_told_in_the_readers_language(pods, server, lab, people):
+    """While its node comes up, and when it was given up: what Kubernetes said stands below as it said it."""
+    cluster = services.create_target(
+        lab, actor=people.actor("olga"), name="c", kind="cluster", settings={"max_nodes": 2}
+    )
+    node = add_node(cluster)
+    Node.objects.update(provider="kubernetes")
+    manager = machines.Manager(pods)
+    manager.round(actor=SYSTEM)
+    waits = {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
+    one = {"name": "node", "image": "i", "imageID": "", "ready": False, "restartCount": 0, "state": waits}
+    server.pods[pod_name(node.pk)]["status"] = {"phase": "Pending", "containerStatuses": [one]}
+    manager.round(actor=SYSTEM)
+    assert told(node) == {
+        "en": "The image of its pod cannot be pulled.\nErrImagePull: no such image",
+        "ja": "Pod のイメージを取得できません。\nErrImagePull: no such image",
+    }
+    Node.objects.update(since=timezone.now() - timedelta(days=1))
+    tidy(cluster, list(cluster.nodes.annotate(busy=Value(value=False))))
+    assert "register" in told(node)["en"] and "The image of its pod cannot be pulled." in told(node)["en"]
+    assert "Pod のイメージを取得できません。" in told(node)["ja"]
+
+
+def test_a_studio_without_a_way_to_kubernetes_says_so_on_the_node(lab, people):
+    def nowhere() -> object:
+        raise ProviderError("Not here.", {"code": NO_CLIENT})
+
+    cluster = services.create_target(
+        lab, actor=people.actor("olga"), name="c", kind="cluster", settings={"max_nodes": 2}
+    )
+    node = add_node(cluster)
+    Node.objects.update(provider="kubernetes")
+    with pytest.raises(ProviderError):
+        machines.Manager(Pods(namespace="ns", image="i", connect=nowhere)).round(actor=SYSTEM)
+    assert "pip install -r requirements-kubernetes.in" in told(node)["en"]
+    assert "Kubernetes クライアントがインストールされていません" in told(node)["ja"]
+
+
+def told(node: Node) -> dict[str, str]:
+    """What pages say of it, by language."""
+    node.refresh_from_db()
+    said = {}
+    for language in ("en", "ja"):
+        with translation.override(language):
+            said[language] = words.note_of(node)
+    return said

@@ -11,12 +11,15 @@ from django.utils.translation import ngettext
 
 from workspace.compute import placement
 from workspace.compute.models import ComputeTarget, Happening, Node
+from workspace.compute.providers import kubernetes
 
 Why = Mapping[str, Any]
 
 FAILING = "failing"
 IDLE_STOP, SCHEDULE = "idle_stop", "schedule"
 LATE, SILENT, TAKEN, MUTE = "late", "silent", "taken", "mute"
+#: Codes whose sentence says all: the text of then is for logs.
+WHOLE = (kubernetes.NO_CLIENT, kubernetes.NO_CLUSTER, kubernetes.REFUSED)
 
 
 def sentence(why: Why) -> str:
@@ -137,6 +140,33 @@ def _mute(why: Why) -> str:
     ) % {"n": n}
 
 
+def _late(why: Why) -> str:
+    told = _("It did not register within %(seconds)d s.") % {"seconds": why["seconds"]}
+    return " ".join(filter(None, (told, sentence(why.get("then") or {}))))
+
+
+def _refused(why: Why) -> str:
+    told = _("Kubernetes did not do %(verb)s in the namespace %(namespace)s: %(why)s.")
+    return told % {"verb": why["verb"], "namespace": why["namespace"], "why": why["why"]}
+
+
+def _no_client(_why: Why) -> str:
+    return _("The Kubernetes client is not installed: pip install -r requirements-kubernetes.in beside the studio.")
+
+
+def _no_cluster(why: Why) -> str:
+    return _("No way to a Kubernetes cluster is configured: %(why)s") % {"why": why["why"]}
+
+
+def _pod(why: Why) -> str:
+    reason = why["reason"]
+    if reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName"):
+        return _("The image of its pod cannot be pulled.")
+    if reason == "CrashLoopBackOff":
+        return _("The agent in its pod ends again and again.")
+    return _("Its pod does not start.")
+
+
 _SENTENCES: dict[str, Callable[[Why], str]] = {
     placement.ABOVE_MAX: _above_max,
     placement.AT_MAX: lambda why: f"{_wait(why)} {_most(why)}",
@@ -150,8 +180,12 @@ _SENTENCES: dict[str, Callable[[Why], str]] = {
     FAILING: _failing,
     IDLE_STOP: _idle_stop,
     SCHEDULE: lambda _why: _("Its schedule says so."),
-    LATE: lambda why: _("It did not register within %(seconds)d s.") % {"seconds": why["seconds"]},
+    LATE: _late,
     SILENT: _silent,
     TAKEN: lambda _why: _("The machine was taken away."),
     MUTE: _mute,
+    kubernetes.NO_CLIENT: _no_client,
+    kubernetes.NO_CLUSTER: _no_cluster,
+    kubernetes.REFUSED: _refused,
+    kubernetes.POD: _pod,
 }

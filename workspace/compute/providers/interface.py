@@ -10,7 +10,12 @@ from typing import Any, Protocol
 
 
 class ProviderError(Exception):
-    """A machine could not be started, stopped or listed; the message is for people."""
+    """A machine could not be started, stopped or listed. The message is for logs; where there is no `why`, {code, and
+    what belongs to it} for words.py, it is for people, too."""
+
+    def __init__(self, message: str, why: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.why: dict[str, Any] = dict(why or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,8 @@ class Machine:
     node: str
     alive: bool
     handle: Mapping[str, Any] = field(default_factory=dict)
-    #: Why it ended, when the machine itself says it, or {code, numbers} for words.py when its provider knows;
-    #: `preempted` when it was taken away.
+    #: Why it ended or does not start, when the machine itself says it, and {code, numbers} for words.py when its
+    #: provider knows; `preempted` when it was taken away.
     reason: str = ""
     why: Mapping[str, Any] = field(default_factory=dict)
     preempted: bool = False

@@ -20,6 +20,8 @@ APP, NODE = "zaffre-node", "zaffre.node"
 GRACE = 40
 TAIL_LINES = 50
 #: Words of Kubernetes for a pod that was taken away, and did not end by itself.
+#: What words.py says of: no client here, no cluster, a call that failed, a pod that does not start.
+NO_CLIENT, NO_CLUSTER, REFUSED, POD = "kubernetes_no_client", "kubernetes_no_cluster", "kubernetes_refused", "pod"
 TAKEN = ("Evicted", "Preempting", "Preempted", "NodeLost", "Shutdown", "Terminated", "TerminationByKubelet")
 
 
@@ -85,14 +87,14 @@ def _labels(node: str) -> dict[str, str]:
 def machine_of(pod: Any) -> Machine:
     """What a pod, as the client returns it, says of its node."""
     node, status = pod.metadata.labels[NODE], pod.status
-    reason = " ".join(filter(None, [status.reason, status.message]))
+    reason, why = " ".join(filter(None, [status.reason, status.message])), {}
     for one in status.container_statuses or []:
         waits = one.state.waiting if one.state else None
         if waits is not None and waits.message:
-            reason = f"{waits.reason}: {waits.message}"
+            reason, why = f"{waits.reason}: {waits.message}", {"code": POD, "reason": waits.reason}
     alive = status.phase in ("Pending", "Running", "Unknown", None)
     taken = status.phase == "Failed" and (status.reason in TAKEN)
-    return Machine(node, alive=alive, handle={"pod": pod.metadata.name}, reason=reason[:500], preempted=taken)
+    return Machine(node, alive=alive, handle={"pod": pod.metadata.name}, reason=reason[:500], why=why, preempted=taken)
 
 
 class Pods:
@@ -147,7 +149,8 @@ class Pods:
             if (missing and status in (400, 404)) or (there and status == 409):
                 return None
             why = getattr(error, "reason", None) or type(error).__name__
-            raise ProviderError(f"Kubernetes: {verb} in {self.namespace}: {status or ''} {why}") from None
+            told = {"code": REFUSED, "verb": verb, "namespace": self.namespace, "why": f"{status or ''} {why}".strip()}
+            raise ProviderError(f"Kubernetes: {verb} in {self.namespace}: {told['why']}", told) from None
 
 
 def _connected() -> Any:
@@ -156,7 +159,8 @@ def _connected() -> Any:
         client, config = import_module("kubernetes.client"), import_module("kubernetes.config")
     except ImportError:
         raise ProviderError(
-            "The Kubernetes client is not installed: pip install -r requirements-kubernetes.in beside the studio."
+            "The Kubernetes client is not installed: pip install -r requirements-kubernetes.in beside the studio.",
+            {"code": NO_CLIENT},
         ) from None
     try:
         config.load_incluster_config()
@@ -164,5 +168,6 @@ def _connected() -> Any:
         try:
             config.load_kube_config()
         except (config.ConfigException, OSError) as error:
-            raise ProviderError(f"No way to a Kubernetes cluster is configured: {error}") from None
+            told = {"code": NO_CLUSTER, "why": str(error)[:300]}
+            raise ProviderError(f"No way to a Kubernetes cluster is configured: {error}", told) from None
     return client.CoreV1Api()

@@ -44,13 +44,18 @@ class Manager:
     def round(self, *, actor: Actor) -> None:
         """Start what is wanted and not there, stop what is there and not wanted. Raises ProviderError."""
         rows = {node.pk: node for node in _rows(self.provider.name, actor=actor)}
-        real = self.provider.list()
+        try:
+            real = self.provider.list()
+        except ProviderError as error:
+            coming = [key for key, node in rows.items() if node.wanted and node.state == Node.State.PREPARING]
+            _note(coming, str(error), error.why, state=Node.State.PREPARING)
+            raise
         for key, node in rows.items():
             try:
                 self._step(node, real.get(key))
             except ProviderError as error:
                 log.warning("node %s (%s): %s", node.name, key, error)
-                Node.objects.filter(pk=key).exclude(note=str(error)).update(note=str(error)[:2000])
+                _note([key], str(error), error.why)
         for key, machine in real.items():
             if key not in rows:
                 self._drop(key, machine)
@@ -86,6 +91,8 @@ class Manager:
             Node.objects.filter(pk=node.pk).update(handle={**node.handle, "machine": dict(machine.handle)})
         if machine is not None and machine.preparing:
             _wait_on(node)
+        elif alive and machine is not None and node.wanted and node.state == Node.State.PREPARING:
+            _note([node.pk], machine.reason, machine.why, state=Node.State.PREPARING)
 
     def _start(self, node: Node, machine: Machine | None) -> None:
         starts = 0 if _lived(node) else int(node.handle.get("starts", 0))
@@ -167,6 +174,14 @@ def admit(node: Node) -> str:
         expires=timezone.now() + timedelta(seconds=settings.NODE_SECONDS),
     )
     return text
+
+
+def _note(keys: list[str], text: str, why: Mapping[str, Any], **only: Any) -> None:
+    """Keep with nodes what is in their way: {code, …} for words.py, and what their machines say; else the text."""
+    note = "" if why.get("code") in words.WHOLE else text[:2000]
+    rows = Node.objects.filter(pk__in=keys, **only)
+    if text or why:
+        rows.exclude(note=note, why=dict(why)).update(note=note, why=dict(why))
 
 
 def _wait_on(node: Node) -> None:

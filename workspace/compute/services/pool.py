@@ -44,7 +44,7 @@ def tidy(target: ComputeTarget, nodes: list[Node]) -> list[Node]:
     for node in nodes:
         age = moment - (node.since or node.registered)
         if node.state == Node.State.PREPARING and age > timedelta(seconds=settings.NODE_SECONDS):
-            _give_up(target, node, {"code": words.LATE, "seconds": settings.NODE_SECONDS})
+            _give_up(target, node, {"code": words.LATE, "seconds": settings.NODE_SECONDS, "then": node.why})
         elif node.state == Node.State.READY and moment - node.last_seen > SILENT:
             _give_up(target, node, {"code": words.SILENT, "minutes": int(SILENT.total_seconds() / 60)})
         elif node.state == Node.State.LEAVING and node.wanted and not node.busy:  # type: ignore[attr-defined]

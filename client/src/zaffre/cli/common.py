@@ -63,6 +63,13 @@ def named(parser: argparse.ArgumentParser, what: str, *flags: str, metavar: str,
     return parser
 
 
+def one_target(verbs: Any, word: str, handle: Any, text: str) -> argparse.ArgumentParser:
+    """A verb about one compute target."""
+    parser = verb(verbs, word, handle, text)
+    named(parser, "name", "--name", "-n", metavar="NAME")
+    return parser
+
+
 def one_run(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """A command about one run."""
     named(parser, "run", "--run", "-r", metavar="RUN", text="the id of the run")

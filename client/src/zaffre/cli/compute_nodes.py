@@ -5,28 +5,23 @@ from __future__ import annotations
 import argparse
 from typing import Any, Dict, List
 
-from zaffre.cli.common import age, note, sure, table, tell, verb, workspace_of
+from zaffre.cli.common import age, note, one_target, sure, table, tell, workspace_of
 from zaffre.errors import UserErrorException
+from zaffre.progress import size_text
 from zaffre.transport import segment
 
 
 def add(verbs: Any) -> None:
-    _named(verbs, "nodes", _nodes, "The nodes of a compute target.")
-    drain = _named(verbs, "drain", _drain, "Give a node nothing new; what runs there goes on.")
+    one_target(verbs, "nodes", _nodes, "The nodes of a compute target.")
+    drain = one_target(verbs, "drain", _drain, "Give a node nothing new; what runs there goes on.")
     drain.add_argument("node", metavar="NODE", help="its name or id")
     drain.add_argument("--undo", action="store_true", help="give it runs again")
-    remove = _named(verbs, "remove-node", _remove, "Forget a node that does not come back; what it ran is given up.")
+    remove = one_target(verbs, "remove-node", _remove, "Forget a node that is gone; what it ran is given up.")
     remove.add_argument("node", metavar="NODE", help="its name or id")
     remove.add_argument("--yes", action="store_true", help="do not ask")
-    _named(verbs, "invite", _invite, "The command by which a machine joins a target, good for one machine and a while.")
-    events = _named(verbs, "events", _events, "What happened to a target and its nodes, the newest first.")
+    one_target(verbs, "invite", _invite, "The command by which one machine may join, for a while.")
+    events = one_target(verbs, "events", _events, "What happened to a target and its nodes, the newest first.")
     events.add_argument("--limit", type=int, default=50, metavar="N")
-
-
-def _named(verbs: Any, word: str, handle: Any, text: str) -> argparse.ArgumentParser:
-    parser = verb(verbs, word, handle, text)
-    parser.add_argument("name", metavar="NAME")
-    return parser
 
 
 def _nodes(options: argparse.Namespace) -> int:
@@ -59,7 +54,7 @@ def _kept(shelf: Dict[str, Any]) -> str:
     """What a node keeps of environments, and how much room they may take there."""
     if not shelf:
         return ""
-    return f"{shelf['count']}: {shelf['size'] / 10**9:.1f} of {shelf['limit'] / 10**9:g} GB"
+    return f"{shelf['count']}: {size_text(shelf['size'])} of {size_text(shelf['limit'])}"
 
 
 def node_meant(options: argparse.Namespace, found: Dict[str, Any]) -> Dict[str, Any]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any, Dict, List
 
-from zaffre.cli.common import age, note, sure, table, tell, verb, workspace_of
+from zaffre.cli.common import age, note, one_target, sure, table, tell, workspace_of
 from zaffre.cli.compute_nodes import node_meant
 from zaffre.errors import UserErrorException
+from zaffre.progress import size_text
 from zaffre.transport import segment
 
 
 def add(verbs: Any) -> None:
     """The verb of `zaffre compute`."""
-    parser = verb(verbs, "environments", _environments, "The environments that a node keeps, and removing one.")
-    parser.add_argument("name", metavar="NAME")
+    parser = one_target(verbs, "environments", _environments, "The environments that a node keeps, and removing one.")
     parser.add_argument("node", metavar="NODE", help="its name or id")
     parser.add_argument(
         "--evict", metavar="ENVIRONMENT", help="remove this one: NAME:VERSION, or how its digest begins"
@@ -29,8 +29,8 @@ def _environments(options: argparse.Namespace) -> int:
     path = f"{target}/nodes/{segment(node['id'])}"
     found = space.client.get(f"{path}/environments")
     if options.evict:
-        one = _named(found.get("kept") or [], options.evict, node["name"])
-        sure(options, f"Removing {_names(one) or one['digest'][:12]}, {_gb(one['size'])}, from {node['name']}")
+        one = _environment_meant(found.get("kept") or [], options.evict, node["name"])
+        sure(options, f"Removing {_names(one) or one['digest'][:12]}, {size_text(one['size'])}, from {node['name']}")
         space.client.delete(f"{path}/environments/{one['digest']}")
         note(f"{node['name']} removes it now; it is built again when a run needs it.")
         found = space.client.get(f"{path}/environments")
@@ -38,7 +38,7 @@ def _environments(options: argparse.Namespace) -> int:
     return 0
 
 
-def _named(kept: List[Dict[str, Any]], word: str, node: str) -> Dict[str, Any]:
+def _environment_meant(kept: List[Dict[str, Any]], word: str, node: str) -> Dict[str, Any]:
     fitting = [
         one for one in kept if word in _names(one).split(", ") or (len(word) > 3 and one["digest"].startswith(word))
     ]
@@ -53,10 +53,6 @@ def _names(one: Dict[str, Any]) -> str:
     return ", ".join(f"{name}:{version}" for name, version in one["versions"])
 
 
-def _gb(size: int) -> str:
-    return f"{size / 10**9:.2f} GB" if size >= 10**7 else f"{size / 10**6:.2f} MB"
-
-
 def _rows(found: Dict[str, Any]) -> str:
     rows = [
         (
@@ -64,7 +60,7 @@ def _rows(found: Dict[str, Any]) -> str:
             _names(one),
             one["python"],
             one["packages"],
-            _gb(one["size"]),
+            size_text(one["size"]),
             "being removed" if one["leaving"] else "in use" if one["busy"] else age(one["used"]),
         )
         for one in found.get("kept") or []
