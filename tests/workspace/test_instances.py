@@ -188,6 +188,19 @@ def test_what_is_due_is_the_last_word_and_nothing_from_long_ago():
     assert schedules.last_due(schedule, at - timedelta(days=9), at + timedelta(hours=2)) == ""
 
 
+def test_a_line_of_a_schedule_that_is_changed_stays_in_its_time_zone_and_beside_the_other(api, desk):
+    def change(**schedule: str) -> dict[str, str]:
+        answer = api("carl").patch(f"{URL}/desk", {"settings": {"schedule": schedule}}, format="json")
+        assert answer.status_code == 200, answer.json()
+        return answer.json()["settings"]["schedule"]
+
+    made = change(start="0 9 * * *", stop="0 18 * * *", time_zone="Asia/Tokyo")
+    assert change(start="30 9 * * *") == {**made, "start": "30 9 * * *"}
+    assert change(stop="") == {**made, "start": "30 9 * * *", "stop": ""}, "an empty line is none"
+    gone = api("carl").patch(f"{URL}/desk", {"settings": {"schedule": None}}, format="json").json()
+    assert gone["settings"]["schedule"] == {"start": "", "stop": "", "time_zone": "UTC"}
+
+
 @pytest.mark.parametrize(
     "given",
     [

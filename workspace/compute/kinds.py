@@ -50,6 +50,9 @@ def clean_settings(kind: str, given: Given, *, known: Given | None = None) -> di
         # Who says what a node has does not mean the size that was named before.
         words["vm_size"] = given.get("vm_size", "")
         words["node"] = {**((known or {}).get("node") or {}), **given["node"]}
+    if isinstance(given.get("schedule"), Mapping):
+        # A line that is changed stays in its time zone.
+        words["schedule"] = {**((known or {}).get("schedule") or {}), **given["schedule"]}
     if known and SSH in (words.get("provider"), known.get("provider")) and words["provider"] != known["provider"]:
         raise Invalid("A pool of machines stays one, and no other cluster becomes one.", field="provider")
     made = makers[kind](words)
