@@ -140,6 +140,9 @@ def test_the_clock_starts_and_stops_it(api, desk, step, running):
 
 def test_the_buttons_of_the_page(browser, api, desk, step, running):
     client = browser("carl")
+    page = client.get("/w/lab/compute/desk").content.decode()
+    for verb in ("stop", "restart"):  # both end runs, so both ask first
+        assert f'data-dialog="{verb}"' in page and page.count(f"/w/lab/compute/desk/do/{verb}") == 1
     page = client.post("/w/lab/compute/desk/do/stop", follow=True).content.decode()
     assert "Stopping" in page
     step()
