@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import msgspec
 
 from runs import content, queries, services
+from runs.artifacts.forms import MAX_BODY
+from runs.lastwords import finish_attempt
 from runs.origins.known import origin_out
 from runs.services.claims import MOST_AT_ONCE
 from runs.snapshots.hot import answer_missing, take
@@ -16,7 +18,7 @@ from studio.kernel import blobs, db, hot, live, packing
 from studio.kernel.actors import Actor
 from studio.kernel.api import MOST_JSON, made_once
 from studio.kernel.errors import Forbidden, NotFound
-from zaffre.protocol import IDEMPOTENCY_HEADER
+from zaffre.protocol import IDEMPOTENCY_HEADER, SHA256_PATTERN
 
 LONGEST_POLL = 60
 #: Of one report.
@@ -193,9 +195,37 @@ async def result(request: hot.Request, run: str) -> hot.Response:
     """POST /agent/v1/runs/<run>/result {exit_code, signal, reason?, message?, log_tail?, steps?} → {status}"""
     actor = await request.actor()
     told = await request.decoded(_Result, "{exit_code, signal, reason?, message?, log_tail?, steps?}")
+    return hot.json({"status": await db.run(services.report_result, run, actor=actor, **_named(told))})
+
+
+class _WholeLog(msgspec.Struct):
+    length: Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+    sha256: Annotated[str, msgspec.Meta(pattern=rf"^{SHA256_PATTERN}\Z")]
+
+
+class _Finish(_Result):
+    #: Absent for a log that is not whole.
+    log: _WholeLog | None = None
+    # Entries are judged by kernel.manifests.
+    files: list[dict[str, Any]] = []
+
+
+async def finish(request: hot.Request, run: str) -> hot.Response:
+    """POST /agent/v1/runs/<run>/finish {exit_code, signal, …, log?: {length, sha256}, files?} → {status}
+
+    `result` with the end of the log and the list of files, whose bytes were sent before: all is taken, or nothing. For
+    nodes whose claim says `finish`.
+    """
+    actor = await request.actor()
+    told = await request.decoded(_Finish, "{exit_code, signal, …, log?: {length, sha256}, files?}", limit=MAX_BODY)
+    whole = (told.log.length, told.log.sha256) if told.log else None
+    named = {**_named(told), "log": whole, "files": told.files}
+    return hot.json({"status": await db.run(finish_attempt, run, actor=actor, **named)})
+
+
+def _named(told: _Result) -> dict[str, Any]:
     named: dict[str, Any] = {"exit_code": told.exit_code, "signal": told.signal, "steps": _plain(told.steps)}
-    named |= {"reason": told.reason or "", "message": told.message or "", "log_tail": told.log_tail}
-    return hot.json({"status": await db.run(services.report_result, run, actor=actor, **named)})
+    return named | {"reason": told.reason or "", "message": told.message or "", "log_tail": told.log_tail}
 
 
 def _plain(steps: list[_Step]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ hot_routes = [
     route("PUT", f"{_BLOBS}/<sha256>", hot.put),
     route("POST", "/agent/v1/runs/<run>/progress", hot.progress),
     route("POST", "/agent/v1/runs/<run>/result", hot.result),
+    route("POST", "/agent/v1/runs/<run>/finish", hot.finish),
 ]
 
 live_routes = [

@@ -41,9 +41,14 @@ def add_artifacts(
     With `late` a person's interactive run takes more after its end.
     """
     admit(run_id, actor=actor, workspace=workspace)
+    run = open_run(run_id, actor=actor, late=late)
+    return add_to(run, actor=actor, files=files)
+
+
+def add_to(run: Run, *, actor: Actor, files: Sequence[Mapping[str, Any]]) -> int:
+    """`add_artifacts` to a run that the caller has opened and locked, in the caller's transaction."""
     if len(files) > MOST_FILES:
         raise TooLarge(f"{len(files)} files, and one call takes at most {MOST_FILES}.", code="too_many_files")
-    run = open_run(run_id, actor=actor, late=late)
     manifest = manifests.check(
         [{"path": _text(item, "path"), "sha256": _text(item, "sha256")} for item in files],
         workspace_id=run.workspace_id,

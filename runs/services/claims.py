@@ -303,6 +303,8 @@ def _spec(attempt: Attempt) -> RunSpec:
         limits=_limits(run),
         seat={"rank": attempt.rank, "node_count": run.nodes} if run.nodes > 1 else {},
         log={"head": settings.LOG_HEAD_BYTES, "tail": settings.LOG_TAIL_BYTES},
+        # On several nodes each leaves files of its own, before all have ended.
+        finish=run.nodes == 1,
     )
 
 

@@ -8,10 +8,13 @@ from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from runs import states
+from runs.fencing import refuse_late
 from runs.models import Run, Status
 from runs.services.children import close_children
 from runs.services.hints import hint
 from runs.services.telling import put_away, tell
+from studio.kernel.actors import Actor
+from studio.kernel.errors import Forbidden, NotFound
 from zaffre.protocol import DESIRED_RUN, FAILED, QUEUED
 
 #: What a report and an end are decided by, and what watchers are told of: not all that a run has logged.
@@ -26,6 +29,17 @@ def lock_briefly(run_id: str) -> Run | None:
     """The run, locked until the commit, with what its attempt's reports are judged by; None when it is gone."""
     rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "experiment")
     return next(iter(rows.only(*_BRIEFLY).filter(pk=run_id)), None)
+
+
+def lock_own(run_id: str, *, actor: Actor) -> Run:
+    """`lock_briefly` for the attempt that calls. Raises Forbidden, NotFound, and Conflict as `refuse_late`."""
+    if actor.kind != "run":
+        raise Forbidden("This address takes the token of a run.")
+    run = lock_briefly(run_id) if actor.run_id == run_id else None
+    if run is None:
+        raise NotFound("This token belongs to another run.")
+    refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
+    return run
 
 
 def again(run: Run, code: str, *, free: bool, pauses: int = 0, why: str = "", after: datetime | None = None) -> str:

@@ -7,10 +7,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from runs import forms, states
-from runs.fencing import refuse_late
 from runs.models import Attempt, Run
 from runs.queries import get_run
-from runs.services.closing import again, finish, lock_briefly
+from runs.services.closing import again, finish, lock_own
 from runs.services.seats import (
     LOST,
     PREEMPTED,
@@ -23,7 +22,7 @@ from runs.services.seats import (
 from runs.services.telling import put_away, tell
 from runs.stepping import with_steps
 from studio.kernel.actors import SYSTEM, Actor
-from studio.kernel.errors import Conflict, Forbidden, NotFound
+from studio.kernel.errors import Conflict
 from studio.kernel.jobs import hint_pool
 from studio.kernel.states import advance
 from workspace.audit.services import record
@@ -83,8 +82,16 @@ def _ended(status: str) -> str:
 
 
 @transaction.atomic
-def report_result(
-    run_id: str,
+def report_result(run_id: str, *, actor: Actor, **told: Any) -> str:
+    """`end_attempt` of the run whose code calls, in a transaction of its own.
+
+    Raises Conflict `stale_attempt` or `final` when the run is not this attempt's any more.
+    """
+    return end_attempt(lock_own(run_id, actor=actor), actor=actor, **told)
+
+
+def end_attempt(
+    run: Run,
     *,
     actor: Actor,
     exit_code: int | None,
@@ -96,15 +103,8 @@ def report_result(
 ) -> str:
     """The attempt has ended, and its last `steps` were so: return the state that the run is in now.
 
-    A machine that was lost to the attempt (preempted, cut off) may lead to another one. Raises Conflict
-    `stale_attempt` or `final` when the run is not this attempt's any more.
+    A machine that was lost to the attempt (preempted, cut off) may lead to another one. `run` is as `lock_own` gave it.
     """
-    if actor.kind != "run":
-        raise Forbidden("This address takes the token of a run.")
-    run = lock_briefly(run_id) if actor.run_id == run_id else None
-    if run is None:
-        raise NotFound("This token belongs to another run.")
-    refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
     code = forms.clean_text(reason, MAX_CODE) or (SCRIPT_FAILED if exit_code else "")
     facts = {"exit_code": exit_code, "signal": signal}
     attempts = Attempt.objects.filter(run=run, no=run.attempt_no, rank=actor.rank)

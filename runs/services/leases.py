@@ -9,9 +9,8 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
-from runs.fencing import refuse_late
 from runs.models import Attempt, Run
-from runs.services.closing import lock_briefly
+from runs.services.closing import lock_own
 from runs.services.ending import give_up
 from runs.services.seats import meeting_of
 from runs.services.telling import tell
@@ -19,7 +18,7 @@ from runs.services.warning import warn
 from runs.states import PROGRESS, before
 from runs.stepping import with_steps
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from studio.kernel.errors import Conflict, Invalid
 from workspace.compute import services as compute
 from workspace.compute.queries import log_is_wanted
 from zaffre.protocol import (
@@ -117,7 +116,7 @@ def report_progress(
     Returns the run with `.valid_for`, the seconds of its lease. Repeating is harmless; going back raises Conflict
     `backward`. Raises Conflict `stale_attempt` or `final` for an attempt that lost its run.
     """
-    run = _locked(run_id, actor=actor)
+    run = lock_own(run_id, actor=actor)
     if state not in PROGRESS:
         raise Invalid(f"An attempt is in one of {', '.join(PROGRESS)}, not {state[:40]!r}.", field="state")
     if actor.rank:  # how far the run is, its first node says
@@ -166,16 +165,6 @@ def _may_be_retried(run: Run) -> bool:
 def rendezvous(run_id: str, *, actor: Actor, address: str, ports: Sequence[int]) -> dict[str, Any]:
     """A node of a run on several is ready and tells where it is reached; {ready, seats: [{rank, address, ports}],
     desired, valid_for}. Raises as `report_progress`."""
-    run = _locked(run_id, actor=actor)
+    run = lock_own(run_id, actor=actor)
     told = meeting_of(run, actor=actor, address=address, ports=ports)
     return {**told, "valid_for": _heard(run, rank=actor.rank, launched=False)}
-
-
-def _locked(run_id: str, *, actor: Actor) -> Run:
-    if actor.kind != "run":
-        raise Forbidden("This address takes the token of a run.")
-    run = lock_briefly(run_id) if actor.run_id == run_id else None
-    if run is None:
-        raise NotFound("This token belongs to another run.")
-    refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
-    return run

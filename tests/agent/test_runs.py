@@ -27,7 +27,17 @@ def counted(count: int) -> bytes:
     return b"".join(b"line %05d\n" % number for number in range(count)) + b"DONE\n"
 
 
-def test_a_run_has_its_points_log_files_and_result_in_order(studio, bring_agent):
+@pytest.mark.parametrize(
+    ("says", "takes", "last"),
+    [
+        (True, True, ["finish"]),
+        # A studio of the version before, and one that went back to it while the run was running.
+        (False, False, ["log/complete", "artifacts", "result"]),
+        (True, False, ["finish", "log/complete", "blobs/missing", "artifacts", "result"]),
+    ],
+)
+def test_a_run_has_its_points_log_files_and_result_in_order(studio, bring_agent, says, takes, last):
+    studio.says_finish, studio.takes_finish = says, takes
     script = """
 import json, os
 os.makedirs("outputs/deep", exist_ok=True)
@@ -52,7 +62,8 @@ print("hello", open(os.path.join(os.environ["ZAFFRE_INPUT_MY_DATA"], "sub/part.c
     assert set(run.artifacts) == {"outputs/deep/a.txt", "logs/own.log", "logs/requirements.txt"}
     assert studio.blobs[run.artifacts["outputs/deep/a.txt"]] == b"kept"
     tail = [name for name in run.order if name != "progress"]
-    assert tail == ["metrics", "log/complete", "blobs/missing", "artifacts", "result"]
+    tail.remove("blobs/missing")  # asked before the first of the last calls, or after the end of the log
+    assert tail == ["metrics", *last]
     ended = [step["name"] for step in run.steps if step.get("state") == "done"]
     assert ended == ["snapshot", "environment", "data", "running", "outputs"]
     assert run.result is not None and run.result["log_tail"] == "hello 1,2,3\n"

@@ -272,6 +272,7 @@ class RunSpec(TypedDict, total=False):
     limits: LimitsSpec
     seat: Dict[str, int]  # rank of the node among the node_count of the run; absent for a run on one node
     log: Dict[str, int]  # head, tail: how many bytes of the beginning and of the end are kept
+    finish: bool  # the studio takes the end of the log, the files and the result in one call
 
 
 class ReplicaSpec(TypedDict, total=False):

@@ -156,6 +156,8 @@ def test_doors_of_nodes_and_code(carl: Submitter, node: FakeNode):
         node.client, "/agent/v1/nodes/hello", {"epoch": node.epoch, "runs": held, "replicas": ["r"], "facts": facts}
     )
     result = {"exit_code": 0, "signal": None, "reason": "r", "message": "m", "log_tail": "t"}
+    whole = {"log": {"length": 1, "sha256": "0" * 64}, "files": [{"path": "outputs/a", "sha256": "0" * 64}]}
+    broken += refused(code, f"{at}/finish", {**result, **whole})
     assert broken + refused(code, f"{at}/result", result) == []
 
 

@@ -93,6 +93,8 @@ class Job:
     prefixes: Tuple[Path, ...] = ()
     gpus: Tuple[str, ...] = ()
     pump: Optional[LogPump] = None
+    #: What is left to be told with the result: `log` {length, sha256} and `files`.
+    last_words: Dict[str, Any] = field(default_factory=dict)
     #: [{rank, address, ports}] of all nodes of the run, once they have met.
     meeting: List[Dict[str, Any]] = field(default_factory=list)
     #: What only the nodes of this attempt know.
@@ -172,13 +174,14 @@ class Job:
         """True when nothing more shall be told to the studio by this agent."""
         return self.dropped.is_set() or self.leaving.is_set()
 
-    def ask(self, method: str, path: str, value: Any = None, **more: Any) -> Any:
+    def ask(self, method: str, path: str, value: Any = None, *, new: bool = False, **more: Any) -> Any:
         """Call the studio as this run until it answers, however long that takes: what the attempt has to tell is
-        nowhere else. Raises Dropped, Left, or Refused for other refusals."""
+        nowhere else. Raises Dropped, Left, or Refused for other refusals. At a `new` address 404 is one of those: the
+        studio may be back at the version before since it gave us the run."""
         try:
             return self.door.insist(method, self.address + path, value, until=self.over, patience=float("inf"), **more)
         except Refused as error:
-            if error.fences:
+            if error.fences and not (new and error.status == 404):
                 self.drop()
                 raise Dropped from None
             raise

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
 from zaffre.agent import marks
-from zaffre.agent.door import DoorError, Refused, Unreachable, rest
+from zaffre.agent.door import Refused, Unreachable, rest
 from zaffre.agent.job import Left
 from zaffre.protocol import (
     DESIRED_HEADER,
@@ -53,8 +53,9 @@ class LogPump:
         """There is something to send: look now."""
         self._woken.set()
 
-    def finish(self) -> None:
-        """Send what is left (waiting for a studio that is away) and mark the log complete.
+    def finish(self) -> Optional[Dict[str, Any]]:
+        """Send what is left (waiting for a studio that is away). Returns the length and SHA-256 of a log that the
+        studio has whole, as far as we know.
 
         Call it when nothing writes the spool any more. Returns early when the attempt is dropped. Raises Left.
         """
@@ -65,7 +66,7 @@ class LogPump:
         if self.job.leaving.is_set():
             raise Left
         if self.job.dropped.is_set() or self._refused:
-            return
+            return None
         digest, length = hashlib.sha256(), 0
         while not self._skipped:
             start, piece = self.job.output.read(length, 1 << 20)
@@ -74,12 +75,7 @@ class LogPump:
                 break
             digest.update(piece)
             length += len(piece)
-        if self._skipped:
-            return
-        try:
-            self.job.ask("POST", "/log/complete", {"length": length, "sha256": digest.hexdigest()})
-        except DoorError:
-            return  # the studio keeps it marked as incomplete; the result is still to be told
+        return None if self._skipped else {"length": length, "sha256": digest.hexdigest()}
 
     def leave(self) -> None:
         """Stop without sending the rest."""

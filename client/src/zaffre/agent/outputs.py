@@ -36,6 +36,8 @@ class Collected:
     files: int = 0
     size: int = 0
     left_out: List[str] = field(default_factory=list)
+    #: The last of them, which become files of the run with its result.
+    waiting: List[FileEntry] = field(default_factory=list)
 
 
 class Known:
@@ -78,8 +80,9 @@ def collected(spec: Dict[str, Any]) -> Tuple[str, ...]:
     return (*first, *[folder for folder in watched(spec) if folder not in first])
 
 
-def upload(job: Job) -> Collected:
-    """Make the files of `collected` artifacts of the run. Raises Dropped and Left as `job.ask`."""
+def upload(job: Job, *, wait: bool = False) -> Collected:
+    """Make the files of `collected` artifacts of the run; with `wait` all but the last group of them, whose bytes are
+    sent. Raises Dropped and Left as `job.ask`."""
     done = Collected()
     try:
         root = os.open(str(job.place.work), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -93,7 +96,7 @@ def upload(job: Job) -> Collected:
                 _send(job, root, group, done)
                 group = []
         if group:
-            _send(job, root, group, done)
+            _send(job, root, group, done, wait=wait)
     finally:
         os.close(root)
     return done
@@ -167,12 +170,12 @@ def _hash(file: BinaryIO) -> Tuple[str, int]:
     return digest.hexdigest(), length
 
 
-def _send(job: Job, root: int, group: List[FileEntry], done: Collected) -> None:
+def _send(job: Job, root: int, group: List[FileEntry], done: Collected, *, wait: bool = False) -> None:
     by_hash: Dict[str, FileEntry] = {entry["sha256"]: entry for entry in group}
     workspace, known = str(job.spec.get("workspace", "")), job.shop.known
     if known.all_of(workspace, by_hash):
         try:
-            _record(job, group, done)
+            _record(job, group, done, wait=wait)
             return
         except Refused as error:
             if error.code != BLOBS_MISSING:
@@ -193,16 +196,24 @@ def _send(job: Job, root: int, group: List[FileEntry], done: Collected) -> None:
     if not kept:
         return
     try:
-        _record(job, kept, done)
+        _record(job, kept, done, wait=wait)
     except Refused:
         done.left_out += [entry["path"] for entry in kept]
         return
     known.note(workspace, [entry["sha256"] for entry in kept])
 
 
-def _record(job: Job, files: List[FileEntry], done: Collected) -> None:
+def forget(job: Job, files: List[FileEntry]) -> None:
+    """Ask again whether the bytes of these files are held, the next time that they are sent."""
+    job.shop.known.forget(str(job.spec.get("workspace", "")), [entry["sha256"] for entry in files])
+
+
+def _record(job: Job, files: List[FileEntry], done: Collected, *, wait: bool) -> None:
     """Have them as files of the run, whose bytes the workspace holds. Raises Refused."""
-    job.ask("POST", "/artifacts", {"files": files})
+    if wait:
+        done.waiting = files
+    else:
+        job.ask("POST", "/artifacts", {"files": files})
     done.files += len(files)
     done.size += sum(entry["size"] for entry in files)
 

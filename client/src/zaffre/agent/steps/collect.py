@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from zaffre.agent.door import DoorError
+from zaffre.agent.job import Job
 from zaffre.agent.leftovers import resend_points
-from zaffre.agent.outputs import upload
+from zaffre.agent.outputs import forget, upload
 from zaffre.agent.steps.step import Step, amount
 
 
@@ -20,13 +23,36 @@ class Collect(Step):
             job.say(f"zaffre: the studio did not keep some of what was logged: {problem}\n")
         if told.lost:
             job.say(f"zaffre: {told.lost} values of those that the script left behind were not kept by the studio.\n")
-        if job.pump is not None:
-            job.pump.finish()
-        try:
-            found = upload(job)
-        except DoorError as error:  # the result must be told all the same
-            self.note = f"not collected: {error}"
-            return
-        self.note = amount(found.files, "file", found.size) if found.files else "no files"
-        if found.left_out:
-            self.note += f"; left out: {', '.join(found.left_out[:5])}"
+        log = job.pump.finish() if job.pump is not None else None
+        if log is not None:
+            job.last_words["log"] = log
+        together = bool(job.spec.get("finish"))
+        if not together:
+            _complete(job)
+        self.note = _sent(job, together=together)
+
+
+def one_by_one(job: Job) -> str:
+    """Send what was to be told with the result and was refused with it; what is still refused is left out. Returns the
+    note of the step."""
+    _complete(job)
+    forget(job, job.last_words.pop("files", []))
+    return _sent(job, together=False)
+
+
+def _complete(job: Job) -> None:
+    log = job.last_words.pop("log", None)
+    if log is not None:
+        with suppress(DoorError):  # the studio keeps it marked as incomplete; the result is still to be told
+            job.ask("POST", "/log/complete", log)
+
+
+def _sent(job: Job, *, together: bool) -> str:
+    try:
+        found = upload(job, wait=together)
+    except DoorError as error:  # the result must be told all the same
+        return f"not collected: {error}"
+    if found.waiting:
+        job.last_words["files"] = found.waiting
+    note = amount(found.files, "file", found.size) if found.files else "no files"
+    return f"{note}; left out: {', '.join(found.left_out[:5])}" if found.left_out else note

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict, List
+
 from zaffre.agent.door import Refused
+from zaffre.agent.steps.collect import Collect, one_by_one
 from zaffre.agent.steps.step import Step
 
 
@@ -12,10 +15,24 @@ class Result(Step):
     def start(self) -> None:
         outcome = self.job.place.outcome
         assert outcome is not None, "the outcome is kept before the closing steps"
+        steps, _ = self.job.teller.take()
         try:
-            steps, _ = self.job.teller.take()
+            if self.job.last_words and self._told_together(outcome, steps):
+                return
             self.job.ask("POST", "/result", {**outcome, "steps": steps})
         except Refused as error:
             # 409 and 422 are answers too: the studio has its end, and ours will not become another.
             if error.status not in (409, 422):
                 raise
+
+    def _told_together(self, outcome: Dict[str, Any], steps: List[Dict[str, Any]]) -> bool:
+        """Tell the result with all that was left to be told; if one of it is refused, send the rest alone."""
+        try:
+            self.job.ask("POST", "/finish", {**outcome, "steps": steps, **self.job.last_words}, new=True)
+            return True
+        except Refused:
+            note = one_by_one(self.job)
+        for step in steps:
+            if step["name"] == Collect.name and step["state"] == "done":
+                step["note"] = note
+        return False
