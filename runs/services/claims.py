@@ -9,13 +9,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from runs import using, waiting
 from runs.models import Attempt, Run, Status
 from runs.services import seats, secrets
+from runs.services.orders import order_of
 from runs.services.telling import tell
 from studio.kernel import crypto, db, tokens
 from studio.kernel.actors import Actor
@@ -29,7 +30,6 @@ from workspace.compute.placement import Place
 from workspace.compute.queries import nodes_of
 from workspace.datasets.models import DatasetVersion
 from workspace.environments import queries as environments
-from workspace.models import Membership
 from zaffre.protocol import HELD_STATES, QUEUED, LimitsSpec, RunSpec
 
 MAX_NONCE = 64
@@ -38,14 +38,6 @@ MOST_AT_ONCE = 32
 #: Runs that one claim ends because they must not start: the node's other calls wait for its lock meanwhile.
 MOST_TURNED_AWAY = 100
 _OF_RUN = ("workspace", "experiment", "snapshot", "environment_version__environment", "submitted_by")
-#: Of a run that is to begin: its decision, its order to the node, and what watchers are told.
-_NEEDED = (
-    *("name", "config", "inputs", "desired", "attempt_no", "queued_at", "turn", "target_id", "parent_id"),
-    *(name for name in waiting.NEED if name != "pk"),
-    *("workspace__slug", "experiment__name", "snapshot__files", "environment_version__version"),
-    *("environment_version__spec", "environment_version__environment__name", "submitted_by__username"),
-    *("submitted_by__is_active", "submitted_by__is_superuser"),
-)
 _OF_NODE = ("name", "facts", "slots", "draining", "target_id", "target__workspace__slug")
 _OF_ATTEMPT = tuple(f"run__{name}" for name in _OF_RUN)
 #: What is asked of a node's live attempts: which this claim is about, and what they take of the node.
@@ -160,9 +152,7 @@ def _pick(node: Node, place: Place, most: int, seen: _Seen) -> Iterator[tuple[Ru
     go one after the other (`seats.line_up`). The caller begins each before it asks for the next.
     """
     ledger = using.ledger_of(node.target.workspace, locked=True)
-    role = Membership.objects.filter(workspace=OuterRef("workspace"), user=OuterRef("submitted_by")).values("role")
-    rows = waiting.in_order(node.target_id).select_related(*_OF_RUN).only(*_NEEDED)
-    rows = rows.annotate(submitter_role=Subquery(role[:1]))
+    rows = waiting.in_order(node.target_id)
     rows = rows if seen.gangs else rows.filter(nodes=1)
     found = turned_away = 0
     while found < most and turned_away < MOST_TURNED_AWAY:
@@ -170,10 +160,11 @@ def _pick(node: Node, place: Place, most: int, seen: _Seen) -> Iterator[tuple[Ru
             return
         within = using.allowed(ledger, node.pk)
         # Rows that another node is claiming in this moment are skipped, not waited for.
-        fit = rows.filter(fitting, within).select_for_update(skip_locked=True, of=("self",))
-        run = next(iter(fit[:1]), None)
-        if run is None:
+        fit = rows.filter(fitting, within).select_for_update(skip_locked=True).values_list("pk", flat=True)
+        run_id = next(iter(fit[:1]), None)
+        if run_id is None:
             return
+        run = order_of(run_id)
         if (refusal := _refusal(run)) is not None:
             _turn_away(run, *refusal)
             turned_away += 1

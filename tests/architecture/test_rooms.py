@@ -102,6 +102,7 @@ WITHOUT_ACTOR = {
     "runs/services/seats.py:failed_attempts",
     "runs/services/seats.py:line_up",
     "runs/services/seats.py:meet",
+    "runs/services/orders.py:order_of",
     "runs/services/seats.py:others_for",
     "runs/services/seats.py:seats_of",
     "runs/services/seats.py:settle",
