@@ -87,7 +87,7 @@ def test_the_command_removes_an_environment_from_a_node(studio, zaffre):
     told, then = Reply(200, {"kept": [kept]}), Reply(200, {"kept": [{**kept, "leaving": True}]})
     studio.next(f"GET {shelf}", told, told, then)
     studio.next(f"DELETE {shelf}/{'a' * 64}", Reply(202, kept))
-    asked = zaffre("compute", "environments", "few", "few-1", "--evict", "train:2")
+    asked = zaffre("compute", "environments", "few", "--evict", "train:2", "few-1")  # in whichever order
     assert asked.returncode == 1 and "1.5 GB" in asked.stderr and not studio.asked("DELETE", f"{shelf}/{'a' * 64}")
     done = zaffre("compute", "environments", "few", "few-1", "--evict", "train:2", "--yes")
     assert done.returncode == 0 and "being removed" in done.stdout, done.stderr

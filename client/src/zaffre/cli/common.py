@@ -63,8 +63,8 @@ def named(parser: argparse.ArgumentParser, what: str, *flags: str, metavar: str,
     return parser
 
 
-def one_target(verbs: Any, word: str, handle: Any, text: str) -> argparse.ArgumentParser:
-    """A verb about one compute target."""
+def one_named(verbs: Any, word: str, handle: Any, text: str) -> argparse.ArgumentParser:
+    """A verb about one thing that has a name. For one that takes no other word: of two, the first has to be there."""
     parser = verb(verbs, word, handle, text)
     named(parser, "name", "--name", "-n", metavar="NAME")
     return parser

@@ -7,7 +7,7 @@ import argparse
 from typing import Any, Dict
 
 from zaffre.cli import attach, compute_nodes, hosting, placing, stock
-from zaffre.cli.common import facts, named, note, noun, one_target, pairs, sure, table, tell, verb, workspace_of
+from zaffre.cli.common import facts, named, note, noun, one_named, pairs, sure, table, tell, verb, workspace_of
 from zaffre.errors import UserErrorException
 from zaffre.transport import segment
 
@@ -20,7 +20,7 @@ _WORDS = ("vm_size", "priority", "provider")
 def add(nouns: Any) -> None:
     verbs = noun(nouns, "compute", "Where runs run.")
     verb(verbs, "list", _list, "The compute targets of the workspace.")
-    one_target(verbs, "show", _show, "A compute target with its nodes.")
+    one_named(verbs, "show", _show, "A compute target with its nodes.")
     create = verb(verbs, "create", _create, "Make a cluster, an instance, or a target that machines join.")
     create.add_argument("kind", choices=("cluster", "instance", "joined", *_KINDS), help="what it is to be")
     named(create, "name", "--name", "-n", metavar="NAME")
@@ -30,18 +30,18 @@ def add(nouns: Any) -> None:
     hosting.add_to_create(create)
     _settings(create)
     _waiting(create)
-    update = one_target(verbs, "update", _update, "Change settings; what is not named stays as it is.")
+    update = one_named(verbs, "update", _update, "Change settings; what is not named stays as it is.")
     update.add_argument("--description")
     update.add_argument("--owner", metavar="USER", help="whose instance it is from now on")
     update.add_argument("--tag", action="append", metavar="NAME=VALUE", help="instead of those that it has")
     _settings(update)
-    delete = one_target(verbs, "delete", _delete, "Delete a compute target with its nodes.")
+    delete = one_named(verbs, "delete", _delete, "Delete a compute target with its nodes.")
     delete.add_argument("--yes", action="store_true", help="do not ask")
     for word, text in (("start", "Start"), ("stop", "Stop"), ("restart", "Restart")):
-        one = one_target(verbs, word, _verb, f"{text} an instance.")
+        one = one_named(verbs, word, _verb, f"{text} an instance.")
         one.set_defaults(what=word)
         _waiting(one)
-    one_target(verbs, "keep", _verb, "Not stop an idle instance for an hour.").set_defaults(what="keep", wait=False)
+    one_named(verbs, "keep", _verb, "Not stop an idle instance for an hour.").set_defaults(what="keep", wait=False)
     verb(verbs, "sizes", _sizes, "What a node of a cluster or an instance may have here.")
     placing.add_to_compute(verbs)
     compute_nodes.add(verbs)

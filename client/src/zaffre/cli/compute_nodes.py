@@ -5,23 +5,29 @@ from __future__ import annotations
 import argparse
 from typing import Any, Dict, List
 
-from zaffre.cli.common import age, note, one_target, sure, table, tell, workspace_of
+from zaffre.cli.common import age, note, one_named, sure, table, tell, verb, workspace_of
 from zaffre.errors import UserErrorException
 from zaffre.progress import size_text
 from zaffre.transport import segment
 
 
 def add(verbs: Any) -> None:
-    one_target(verbs, "nodes", _nodes, "The nodes of a compute target.")
-    drain = one_target(verbs, "drain", _drain, "Give a node nothing new; what runs there goes on.")
-    drain.add_argument("node", metavar="NODE", help="its name or id")
+    one_named(verbs, "nodes", _nodes, "The nodes of a compute target.")
+    drain = one_node(verbs, "drain", _drain, "Give a node nothing new; what runs there goes on.")
     drain.add_argument("--undo", action="store_true", help="give it runs again")
-    remove = one_target(verbs, "remove-node", _remove, "Forget a node that is gone; what it ran is given up.")
-    remove.add_argument("node", metavar="NODE", help="its name or id")
+    remove = one_node(verbs, "remove-node", _remove, "Forget a node that is gone; what it ran is given up.")
     remove.add_argument("--yes", action="store_true", help="do not ask")
-    one_target(verbs, "invite", _invite, "The command by which one machine may join, for a while.")
-    events = one_target(verbs, "events", _events, "What happened to a target and its nodes, the newest first.")
+    one_named(verbs, "invite", _invite, "The command by which one machine may join, for a while.")
+    events = one_named(verbs, "events", _events, "What happened to a target and its nodes, the newest first.")
     events.add_argument("--limit", type=int, default=50, metavar="N")
+
+
+def one_node(verbs: Any, word: str, handle: Any, text: str) -> argparse.ArgumentParser:
+    """A verb about one node of a compute target."""
+    parser = verb(verbs, word, handle, text)
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("node", metavar="NODE", help="its name or id")
+    return parser
 
 
 def _nodes(options: argparse.Namespace) -> int:

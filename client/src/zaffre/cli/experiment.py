@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Dict
 
-from zaffre.cli.common import age, facts, named, noun, pairs, table, tell, verb, workspace_of
+from zaffre.cli.common import age, facts, noun, one_named, pairs, table, tell, verb, workspace_of
 from zaffre.errors import NotFound, UserErrorException
 from zaffre.transport import segment
 
@@ -14,26 +14,20 @@ def add(nouns: Any) -> None:
     verbs = noun(nouns, "experiment", "Runs that belong together.")
     listing = verb(verbs, "list", _list, "The experiments of the workspace.")
     listing.add_argument("--archived", action="store_true", help="those that were put away")
-    _one(verbs, "show", _show, "All that is known of an experiment.")
-    create = _one(verbs, "create", _create, "Make one before its first run, which else makes it.")
+    one_named(verbs, "show", _show, "All that is known of an experiment.")
+    create = one_named(verbs, "create", _create, "Make one before its first run, which else makes it.")
     create.add_argument("--description", default="", metavar="TEXT")
     create.add_argument("--tag", action="append", metavar="NAME=VALUE")
-    update = _one(verbs, "update", _update, "Change its name, description or tags.")
+    update = one_named(verbs, "update", _update, "Change its name, description or tags.")
     update.add_argument("--new-name", metavar="NAME")
     update.add_argument("--description", metavar="TEXT")
     update.add_argument("--add-tag", action="append", metavar="NAME=VALUE", help="or another value; repeat it")
     update.add_argument("--remove-tag", action="append", metavar="NAME")
-    archive = _one(
+    archive = one_named(
         verbs, "archive", _archive, "Hide it from the lists; its runs stay, and its next run brings it back."
     )
     archive.add_argument("--undo", action="store_true", help="show it again")
-    _one(verbs, "delete", _delete, "Remove an experiment that has no runs.")
-
-
-def _one(verbs: Any, word: str, handle: Any, text: str) -> argparse.ArgumentParser:
-    parser = verb(verbs, word, handle, text)
-    named(parser, "name", "--name", "-n", metavar="NAME")
-    return parser
+    one_named(verbs, "delete", _delete, "Remove an experiment that has no runs.")
 
 
 def _list(options: argparse.Namespace) -> int:

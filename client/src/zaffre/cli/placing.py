@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Dict
 
-from zaffre.cli.common import age, note, one_target, table, tell, verb, workspace_of
+from zaffre.cli.common import age, note, one_named, table, tell, verb, workspace_of
 from zaffre.errors import UserErrorException
 from zaffre.transport import segment
 
@@ -19,7 +19,7 @@ def add_to_run(verbs: Any) -> None:
 
 
 def add_to_compute(verbs: Any) -> None:
-    one_target(verbs, "queue", _queue, "What waits for a compute target and why, and what runs where.")
+    one_named(verbs, "queue", _queue, "What waits for a compute target and why, and what runs where.")
     quota = verb(verbs, "quota", _quota, "What the workspace and its people use of the compute, and their limits.")
     whose = quota.add_mutually_exclusive_group()
     whose.add_argument("--workspace-limit", action="store_true", help="set the workspace's own limit")

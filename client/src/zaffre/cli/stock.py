@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, Dict, List
 
-from zaffre.cli.common import age, note, one_target, sure, table, tell, workspace_of
-from zaffre.cli.compute_nodes import node_meant
+from zaffre.cli.common import age, note, sure, table, tell, workspace_of
+from zaffre.cli.compute_nodes import node_meant, one_node
 from zaffre.errors import UserErrorException
 from zaffre.progress import size_text
 from zaffre.transport import segment
@@ -14,8 +14,7 @@ from zaffre.transport import segment
 
 def add(verbs: Any) -> None:
     """The verb of `zaffre compute`."""
-    parser = one_target(verbs, "environments", _environments, "The environments that a node keeps, and removing one.")
-    parser.add_argument("node", metavar="NODE", help="its name or id")
+    parser = one_node(verbs, "environments", _environments, "The environments that a node keeps, and removing one.")
     parser.add_argument(
         "--evict", metavar="ENVIRONMENT", help="remove this one: NAME:VERSION, or how its digest begins"
     )
