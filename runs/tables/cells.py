@@ -54,7 +54,8 @@ def version(row: Mapping[str, Any], made: Sequence[Cell]) -> str:
         row["ended"],
         row["children"],
         row["colour"],
-        made,
+        # As tuples, whose texts are made ten times as fast.
+        [(one.kind, one.text, one.title, one.delta) for one in made],
     )
     return f"{zlib.crc32(repr(seen).encode('utf-8', 'replace')):08x}"
 

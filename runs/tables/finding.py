@@ -11,7 +11,6 @@ from django.db.models import (
     Avg,
     Count,
     DateTimeField,
-    Exists,
     F,
     FloatField,
     Func,
@@ -368,8 +367,10 @@ def _columns_of(columns: Sequence[Column], *, heard: bool = True) -> tuple[dict[
     return shown, annotated
 
 
-def _has_children() -> Exists:
-    return Exists(Run.objects.filter(parent=OuterRef("pk"), deleted__isnull=True))
+def _has_children() -> Coalesce:
+    # Not EXISTS: PostgreSQL answers that from a list of all runs, made for the hundred of a page.
+    below = Run.objects.filter(parent=OuterRef("pk"), deleted__isnull=True)
+    return Coalesce(Subquery(below.order_by().values(there=Value(True))[:1]), Value(False))
 
 
 def _row(found: Any, shown: dict[str, str]) -> Row:
