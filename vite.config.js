@@ -15,8 +15,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     rollupOptions: {
       input: { main: "static/src/main.js" },
-      // What the entry shares with its leaves lies beside it: the page names the entry with one more hash than a leaf
-      // would, and so it would be run twice.
+      // What the entry shares with its leaves lies beside it, so that a leaf needs nothing of the entry.
       output: { manualChunks: (id) => (SHARED.test(id) ? "shared" : undefined) },
     },
   },

@@ -202,13 +202,15 @@ STATIC_URL = "/static/"
 STATIC_ROOT = Path(envstr("STATIC_ROOT")) if envstr("STATIC_ROOT") else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "studio.shell.bundle.BundleStorage"},
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
 }
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 if WHITENOISE_USE_FINDERS:
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_AUTOREFRESH = DEBUG
+#: Files with a hash in their name are kept by browsers for good: of Vite, and of the storage above.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/(dist/assets/|.+\.[0-9a-f]{12}\.)"
 DJANGO_VITE = {
     "default": {
         "dev_mode": False,

@@ -33,6 +33,18 @@ def fill(studio: Studio, experiment: str) -> dict[str, str]:
     return runs
 
 
+def test_a_page_asks_for_each_file_of_the_bundle_once_and_keeps_it(page: "Page", studio: Studio):
+    page.goto(f"/w/{studio.known['workspace']}/runs")
+    page.wait_for_function("Boolean(customElements.get('live-feed') && customElements.get('run-table'))")
+    asked = page.evaluate("performance.getEntriesByType('resource').map((one) => new URL(one.name).pathname)")
+    files = [one.rsplit("/", 1)[1].split(".")[0] for one in asked if one.startswith("/static/dist/assets/")]
+    assert any(one.startswith("shared-") for one in files)
+    assert sorted(files) == sorted(set(files))
+    for one in asked:
+        if one.startswith("/static/"):
+            assert "immutable" in page.request.get(one).headers["cache-control"], one
+
+
 def join_as_reader(studio: Studio) -> str:
     name = f"rio{uuid4().hex[:6]}"
     code = (
