@@ -27,6 +27,7 @@ from runs.metrics import services as metrics  # noqa: E402
 from studio.kernel import content, hot, live  # noqa: E402
 from studio.kernel.api import MOST_JSON  # noqa: E402
 from studio.kernel.errors import NotFound, TooLarge, TooSlow, ZaffreError  # noqa: E402
+from studio.shell.warming import warm  # noqa: E402
 from studio.urls import collect  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -125,10 +126,12 @@ async def _lifespan(scope: hot.Scope, receive: hot.Receive, send: hot.Send) -> N
             gc.collect()
             gc.freeze()
             await send({"type": "lifespan.startup.complete"})
+            ready = asyncio.create_task(asyncio.to_thread(warm), name="warm pages")
         else:
             if child is not None:
                 await child.stop()
             await live.hub().stop()
+            await ready
             # What was accepted is written before we go.
             await asyncio.to_thread(runs.drain)
             await asyncio.to_thread(metrics.drain)
