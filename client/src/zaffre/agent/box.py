@@ -1,8 +1,9 @@
 """A sandbox that bubblewrap has made and holds open, and how a forked child enters it.
 
-bubblewrap starts a shell that only waits; whoever is to live in the sandbox joins its namespaces afterwards. So the
-same sandbox serves a program that is executed and a process that was forked warm, the supervisor stays the parent of
-both and sees their own exit status, and one SIGKILL to the sandbox's first process ends all that is in it.
+bubblewrap starts a shell that only waits; whoever is to live in the sandbox joins its namespaces, that of its processes
+as soon as it is there, the others when everything is in its place. So the same sandbox serves a program that is
+executed and a process that was forked warm, the supervisor stays the parent of both and sees their own exit status, and
+one SIGKILL to the sandbox's first process ends all that is in it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ import ctypes
 import fcntl
 import json
 import os
-import selectors
+import select
 import signal
 import subprocess
-import time
 from typing import Dict, List, Optional, Tuple
 
 from zaffre.agent import processes, sandbox
@@ -32,14 +32,13 @@ class Box:
     """One sandbox, from its making to its end."""
 
     def __init__(self, bwrap: str, view: sandbox.View) -> None:
-        """Begin to make it; `wait` says when it is there. Raises OSError."""
+        """Begin to make it; it is `born` first and `wait` says when it is there. Raises OSError."""
         self._said, saying = os.pipe()
         self._info, informing = os.pipe()
         #: The shell inside waits for a byte of this pipe: it ends when we do.
         waiting, self._held = os.pipe()
         self.init: Optional[int] = None
-        self._namespaces: List[int] = []
-        #: That of its processes, where its children may be born in it.
+        #: The namespace of its processes, where its children may be born in it.
         self._processes: Optional[int] = None
         handles: List[int] = []
         try:
@@ -57,18 +56,29 @@ class Box:
             for handle in (saying, informing, waiting, *handles):
                 os.close(handle)
 
+    def born(self) -> None:
+        """Until its namespaces are there, and its first process. Raises OSError."""
+        told = b""
+        while True:
+            told += self._hear(self._info)
+            try:
+                self.init = int(json.loads(told)["child-pid"])
+                break
+            except ValueError:
+                continue  # it is written in pieces
+        if _is_ours(self.init, "user"):
+            self._processes = os.open(f"/proc/{self.init}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+
     def wait(self) -> None:
         """Until everything in it is in its place. Raises OSError with what bubblewrap could not do."""
-        end, heard = time.monotonic() + _SECONDS, b""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._said, selectors.EVENT_READ)
-            if selector.select(max(0.0, end - time.monotonic())):
-                heard = os.read(self._said, 16)
+        self._hear(self._said)
+
+    def _hear(self, handle: int) -> bytes:
+        heard = os.read(handle, 4096) if select.select([handle], [], [], _SECONDS)[0] else b""
         if not heard:
             self.end()
             raise OSError("bubblewrap could not make the run's sandbox")
-        self.init = int(json.loads(os.read(self._info, 4096))["child-pid"])
-        self._namespaces, self._processes = _to_join(self.init)
+        return heard
 
     def fork(self) -> Tuple[int, bool]:
         """(as os.fork, whether the child was born among the sandbox's processes). It still has to `enter` the rest.
@@ -93,8 +103,10 @@ class Box:
 
     def enter(self) -> None:
         """Join it. For a forked child with one thread; its own children are inside. Raises OSError."""
-        for handle in self._namespaces:
+        assert self.init is not None, "it must be there"
+        for handle in _to_join(self.init):
             _join(handle)
+            os.close(handle)
 
     def end(self) -> None:
         """SIGKILL to everything in it at once; the kernel ends who is in a process namespace with its first."""
@@ -102,13 +114,6 @@ class Box:
             processes.send(self.init, signal.SIGKILL)
         if self.holder.returncode is None:
             processes.send(self.holder.pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        """Let go of the handles in a process that does not need them."""
-        more = [] if self._processes is None else [self._processes]
-        for handle in (self._said, self._info, self._held, *self._namespaces, *more):
-            os.close(handle)
-        self._namespaces, self._processes = [], None
 
 
 def drop_capabilities() -> None:
@@ -130,34 +135,28 @@ def _join(handle: int) -> None:
         raise OSError(number, f"joining the sandbox: {os.strerror(number)}")
 
 
-def _to_join(init: int) -> Tuple[List[int], Optional[int]]:
-    """Handles of the namespaces of `init` that are not ours, in the order in which they may be joined; and apart from
-    them that of processes, where root joins it.
+def _to_join(init: int) -> List[int]:
+    """Handles of the namespaces of `init` that are not ours, in the order in which they may be joined.
 
     Without root, bubblewrap makes a user namespace that owns the others, and it has to be joined first; a second one
     below it may hold the program.
     """
     found: Dict[str, int] = {}
     for kind in ("ipc", "pid", "mnt"):
-        handle = os.open(f"/proc/{init}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
-        if _is(handle, f"/proc/self/ns/{kind}"):
-            os.close(handle)
-        else:
-            found[kind] = handle
+        if not _is_ours(init, kind):
+            found[kind] = os.open(f"/proc/{init}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+    if _is_ours(init, "user"):
+        return list(found.values())
     user = os.open(f"/proc/{init}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-    if _is(user, "/proc/self/ns/user"):
-        os.close(user)
-        inside = found.pop("pid", None)
-        return list(found.values()), inside
     owner = fcntl.ioctl(found["mnt"], _NS_GET_USERNS)
     if _facts(os.fstat(owner)) == _facts(os.fstat(user)):
         os.close(user)
-        return [owner, *found.values()], None
-    return [owner, *found.values(), user], None
+        return [owner, *found.values()]
+    return [owner, *found.values(), user]
 
 
-def _is(handle: int, path: str) -> bool:
-    return _facts(os.fstat(handle)) == _facts(os.stat(path))
+def _is_ours(init: int, kind: str) -> bool:
+    return _facts(os.stat(f"/proc/{init}/ns/{kind}")) == _facts(os.stat(f"/proc/self/ns/{kind}"))
 
 
 def _facts(found: os.stat_result) -> Tuple[int, int]:

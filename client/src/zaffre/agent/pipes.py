@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import selectors
-from contextlib import suppress
 from typing import TYPE_CHECKING, Collection, Dict, Iterable, List, Optional, Tuple
 
 from zaffre.agent.clock import now
@@ -31,9 +30,8 @@ class Pipes:
     """The reading ends of the two, until both have ended."""
 
     def __init__(self, output: SpoolWriter, secrets: Iterable[str] = ()) -> None:
-        self.output = output
-        masker = Masker(secrets)
-        self._masks = {OUT: masker, ERR: masker.fork()}
+        self.output, self._secrets = output, secrets
+        self._masks: Dict[int, Masker] = {}
         #: The stream of each reading end that is still open.
         self.open: Dict[int, int] = {}
         #: The begun line of each stream, and when it has waited long enough.
@@ -42,6 +40,8 @@ class Pipes:
 
     def make(self) -> Tuple[int, int]:
         """Two pipes; returns the writing ends for output and for errors, which the caller closes. Raises OSError."""
+        masker = Masker(self._secrets)
+        self._masks = {OUT: masker, ERR: masker.fork()}
         writing = []
         for stream in (OUT, ERR):
             reading, end = os.pipe()
@@ -70,14 +70,8 @@ class Pipes:
     def drain(self) -> None:
         """All that is there, to the last byte."""
         self.take(list(self.open))
-        for stream in (OUT, ERR):
+        for stream in self._masks:
             self._say(stream, b"", whole=True)
-
-    def close(self) -> None:
-        for reading in self.open:
-            with suppress(OSError):
-                os.close(reading)
-        self.open = {}
 
     def _move(self, reading: int) -> bool:
         stream = self.open[reading]

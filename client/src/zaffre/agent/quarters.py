@@ -18,7 +18,7 @@ class Quarters:
     """Made from a launch: `limits`, `groups` (where they are made), `bwrap` and `view` for a sandbox."""
 
     def __init__(self, place: RunDir, launch: Dict[str, Any]) -> None:
-        """Begin to make them; `ready` waits. Raises OSError."""
+        """Begin: users' code can be forked when they are `born`, and move in when `ready`. Raises OSError."""
         limits = limits_of(launch.get("limits"))
         where = groups.again(launch.get("groups"))
         # By its folder, too: another node on this machine may have a seat of the same attempt.
@@ -31,11 +31,16 @@ class Quarters:
         if launch.get("bwrap"):
             self.box = Box(str(launch["bwrap"]), sandbox.view_of(launch["view"]))
 
+    def born(self) -> None:
+        """Until the sandbox has its first process. Raises OSError."""
+        if self.box is not None:
+            self.box.born()
+            self.place.keep_pid("box", self.box.init or 0, processes.began(self.box.init or 0))
+
     def ready(self) -> None:
         """Until users' code can move in. Raises OSError."""
         if self.box is not None:
             self.box.wait()
-            self.place.keep_pid("box", self.box.init or 0, processes.began(self.box.init or 0))
 
     def trouble(self, *, last: bool) -> Optional[Trouble]:
         """Why the run must be ended, if it met one of its limits. The `last` look is when its code has ended."""

@@ -54,6 +54,8 @@ class Supervisor:
         self.server, self.cord = server, cord
         self.in_place = warm and bool(launch.get("in_place"))
         self.quarters: Optional[Quarters] = None
+        self.coming: Optional[spawn.Coming] = None
+        self.gate: Optional[spawn.Gate] = None
         self.renewed = float(launch["renewed"])
         self.valid_for = float(launch["valid_for"])
         self.longest = float(launch.get("max_seconds") or 0)
@@ -119,20 +121,27 @@ class Supervisor:
 
     # --- the process -----------------------------------------------------------------------
     def begin(self) -> bool:
-        """Prepare, wait until the agent lets the code begin, and start it.
+        """Prepare, wait until the agent lets the code begin, and let it.
 
         False in the forked child that is to go on as the code. Raises OSError when it cannot be started, Unbegun when
         it must not.
         """
         self.quarters = Quarters(self.place, self.launch)
+        if not self._fork(self.quarters):
+            return False
+        assert self.coming is not None
         self.quarters.ready()
+        self.coming.move_in()
+        self.place.keep_pid("main", self.coming.pid, processes.began(self.coming.pid))
         if self.cord is not None:
             self.cord.say(READY)
             self._await_go(self.cord)
         if self.look() or self.reason is not None:
             raise Unbegun(message="Stopped before its code was started.")
         self._launched = now()
-        return self._start()
+        self.coming.go(executes=not self.in_place)
+        self.main = self.coming.pid
+        return True
 
     def _await_go(self, cord: Cord) -> None:
         while not self.look() and self.reason is None:
@@ -146,10 +155,12 @@ class Supervisor:
             if self.server.fileno() in readable:
                 self.serve(self.server)
 
-    def _start(self) -> bool:
-        """Fork users' code. False in the child that goes on in place."""
+    def _fork(self, quarters: Quarters) -> bool:
+        """The process that users' code will be, on its way into the quarters. False in itself, where it goes on in
+        place."""
         out, err = self.pipes.make()
-        group = self.quarters.group if self.quarters is not None else None
+        quarters.born()
+        group = quarters.group
         program = spawn.Program(
             argv=self.launch["argv"],
             env=self.launch["env"],
@@ -157,17 +168,18 @@ class Supervisor:
             stdout=out,
             stderr=err,
             entries=group.open_entries() if group is not None else (),
-            box=self.quarters.box if self.quarters is not None else None,
+            box=quarters.box,
             in_place=self.in_place,
         )
-        self.main = spawn.start(program)
-        if self.main is None:
+        forked = spawn.fork(program)
+        if isinstance(forked, spawn.Gate):
+            self.gate = forked
             return False
+        self.coming = forked
         os.close(out)
         os.close(err)
         if group is not None:
             group.close_entries()
-        self.place.keep_pid("main", self.main, processes.began(self.main))
         return True
 
     def reap(self) -> bool:
@@ -198,6 +210,8 @@ class Supervisor:
         # once, the group is worth the risk.
         if self.main is not None and (self.status is None or not (processes.LINUX or self.ended)):
             processes.send(self.main, signal.SIGKILL, group=True)
+        if self.coming is not None:
+            self.coming.close()
         if self.quarters is not None:
             self.quarters.end()
         self.ended = True
@@ -259,7 +273,7 @@ class Supervisor:
             message = f"{self.launch['argv'][0]} cannot be started: {error.strerror or error}"
             self.output.write((message + "\n").encode())
             self.reason = self.reason or "launch_failed"
-            self.pipes.close()
+            self.pipes.drain()
             return self._result(message=message)
         self.selector.register(self.server, selectors.EVENT_READ)
         self.selector.register(self.wake, selectors.EVENT_READ)
@@ -360,7 +374,7 @@ def supervise(folder: str, cord: Optional[Cord] = None, *, warm: bool = False) -
         supervisor.leave(address)
         raise
     if result is None:
-        return supervisor.launch
+        return {**supervisor.launch, "gate": supervisor.gate}
     try:
         place.keep_result(result)
         if cord is not None:

@@ -151,7 +151,8 @@ def _supervise(folder: str, supervise: Any, cord: Any) -> Dict[str, Any]:
 def run(launch: Dict[str, Any]) -> None:
     """Become the script, as if its interpreter had just been started with it."""
     argv: List[str] = list(launch["argv"])
-    _close_strays()
+    gate = launch["gate"]
+    _close_strays(gate.handles)
     _take_environment(launch["env"])
     sys.argv = argv[1:]
     if hasattr(sys, "orig_argv"):
@@ -190,11 +191,11 @@ def _execute(script: str) -> int:
     return 0
 
 
-def _close_strays() -> None:
+def _close_strays(kept: Sequence[int]) -> None:
     """Close what a supervisor has open; it would keep its locks and pipes alive, and users could write to it."""
     gc.collect()  # objects that own a handle close it now, and not later when it is somebody else's
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2:
+        if int(name) > 2 and int(name) not in kept:
             with suppress(OSError):
                 os.close(int(name))
 
@@ -220,6 +221,8 @@ def _take_path(python: str, script: str, launch: Dict[str, Any]) -> str:
     if not launch["own"]:
         _forget_packages()
     newest = finish.mark()
+    launch["gate"].wait()  # what follows may execute users' code
+    launch["gate"].close()
     if not launch["own"]:
         _adopt(python)
     sys.path[:0] = [str(Path(script).parent), *searched]
