@@ -121,10 +121,9 @@ class Supervisor:
 
     # --- the process -----------------------------------------------------------------------
     def begin(self) -> bool:
-        """Prepare, wait until the agent lets the code begin, and let it.
+        """Prepare, wait until the agent lets the code begin, and let it. False in the child that goes on as the code.
 
-        False in the forked child that is to go on as the code. Raises OSError when it cannot be started, Unbegun when
-        it must not.
+        Raises OSError when it cannot be started, Unbegun when it must not.
         """
         self.quarters = Quarters(self.place, self.launch)
         if not self._fork(self.quarters):
@@ -156,8 +155,7 @@ class Supervisor:
                 self.serve(self.server)
 
     def _fork(self, quarters: Quarters) -> bool:
-        """The process that users' code will be, on its way into the quarters. False in itself, where it goes on in
-        place."""
+        """The process that will be users' code, moving into the quarters. False in itself, if it goes on in place."""
         out, err = self.pipes.make()
         quarters.born()
         group = quarters.group
@@ -342,14 +340,16 @@ class Supervisor:
         }
 
 
-def supervise(folder: str, cord: Optional[Cord] = None, *, warm: bool = False) -> Union[int, Dict[str, Any]]:
+def supervise(
+    folder: str, cord: Optional[Cord] = None, lock: Optional[int] = None, *, warm: bool = False
+) -> Union[int, Dict[str, Any]]:
     """Supervise the attempt in `folder`; 0 when its result is written, 3 when it is not ours to execute.
 
     The launch in the child that is to go on as the script, which only a warm parent has.
     """
     place = RunDir(Path(folder))
     os.umask(0o077)
-    lock = try_lock(place.lock)
+    lock = try_lock(place.lock) if lock is None else lock
     end = time.monotonic() + 2
     while lock is None and not place.begun and time.monotonic() < end:  # an agent that only looks holds it for a moment
         time.sleep(0.05)
@@ -386,9 +386,12 @@ def supervise(folder: str, cord: Optional[Cord] = None, *, warm: bool = False) -
 
 
 def main(words: List[str]) -> int:
-    """`supervise FOLDER [HANDLE]`: the handle is the supervisor's end of a cord."""
+    """`supervise FOLDER [CORD [LOCK]]`: handles of the supervisor's end of a cord, and of the attempt's lock."""
     cord = Cord(socket.socket(fileno=int(words[1]))) if len(words) > 1 else None
-    found = supervise(words[0], cord)
+    lock = int(words[2]) if len(words) > 2 else None
+    if lock is not None:
+        os.set_inheritable(lock, False)  # it was for us, and not for users' code
+    found = supervise(words[0], cord, lock)
     return found if isinstance(found, int) else 1
 
 

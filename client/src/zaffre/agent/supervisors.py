@@ -18,21 +18,24 @@ _PACKAGES = Path(__file__).resolve().parent.parent.parent
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
 
-def spawn(place: RunDir, cord: Optional[socket.socket] = None) -> "subprocess.Popen[bytes]":
-    """Start the supervisor of an attempt, in a session of its own, at the other end of the agent's cord."""
+def spawn(place: RunDir, cord: Optional[socket.socket] = None, lock: Optional[int] = None) -> "subprocess.Popen[bytes]":
+    """Start the supervisor of an attempt, in a session of its own, at the other end of the agent's cord.
+
+    It takes the lock of the attempt, or inherits it from who holds it.
+    """
     env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     env["PYTHONPATH"] = str(_PACKAGES)
-    more = [str(cord.fileno())] if cord is not None else []
+    handles = [handle for handle in (cord.fileno() if cord is not None else None, lock) if handle is not None]
     with (place.path / "supervisor.log").open("ab") as said:
         return subprocess.Popen(
-            [sys.executable, "-m", "zaffre.agent.supervise", str(place.path), *more],
+            [sys.executable, "-m", "zaffre.agent.supervise", str(place.path), *map(str, handles)],
             cwd=str(place.path),
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
             start_new_session=True,
-            pass_fds=[cord.fileno()] if cord is not None else [],
+            pass_fds=handles,
         )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from zaffre.agent import cord, gpus, ranks, sandbox, supervisors
 from zaffre.agent.config import interpreter
+from zaffre.agent.disk import try_lock
 from zaffre.agent.environments import containers
 from zaffre.agent.job import Dropped, Job, StepFailed
 from zaffre.agent.quarters import view_of_run
@@ -18,7 +20,10 @@ from zaffre.agent.steps.step import Step
 
 log = logging.getLogger("zaffre.agent")
 
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
+#: How long a warm parent may take to fork.
+_FORK_SECONDS = 30.0
+_LOOK_SECONDS = 0.02
 
 
 class Launch(Step):
@@ -42,7 +47,7 @@ class Launch(Step):
         self._tell()  # the run's quarters are prepared meanwhile
         if parent and not self._is_ready(parent):
             parent = ""
-            self._spawn()
+            self._spawn_after_fork()
         if not parent:
             self._await_ready()
         job.launched = True
@@ -79,7 +84,8 @@ class Launch(Step):
         """Until the fork has taken the attempt and prepared all; False when there is none."""
         job = self.job
         assert job.cord is not None, "a parent was just asked"
-        if job.cord.hear(_START_SECONDS) or job.place.begun:
+        heard = job.cord.hear(_FORK_SECONDS)
+        if heard or (heard is None and job.place.begun) or job.place.result is not None:
             return True
         self._without(python)
         return False
@@ -90,11 +96,27 @@ class Launch(Step):
         self.job.shop.parents.drop(python)
         log.warning("the warm parent of %s failed; run %s is started without it", python, self.job.run)
 
-    def _spawn(self) -> None:
+    def _spawn(self, lock: Optional[int] = None) -> None:
         job = self.job
         job.cord, theirs = cord.pair()
         with theirs:
-            job.child = supervisors.spawn(job.place, theirs)
+            job.child = supervisors.spawn(job.place, theirs, lock)
+
+    def _spawn_after_fork(self) -> None:
+        """In the place of a fork that may yet come, and whose cord is cut: if it has the attempt it gives it back, and
+        it cannot get it later, because the lock is handed on."""
+        place, end = self.job.place, time.monotonic() + _START_SECONDS
+        while (lock := try_lock(place.lock)) is None:
+            if time.monotonic() > end:
+                raise StepFailed("launch_failed", "The supervisor of the run did not begin, and did not give it up.")
+            self.job.check()
+            time.sleep(_LOOK_SECONDS)
+        try:
+            place.give_back()
+            place.keep_launch(self._launch())
+            self._spawn(lock)
+        finally:
+            os.close(lock)
 
     def _launch(self) -> Dict[str, Any]:
         """All that a supervisor needs to know."""
