@@ -289,9 +289,11 @@ def test_an_agent_that_dies_before_the_code_began_leaves_an_attempt_that_can_be_
     with theirs:
         supervised.launch(code, line=theirs)
     assert ours.hear(60) == cord.READY
-    ours.close()
-    assert supervised.child.wait(60) == 3
     place = supervised.place
+    waiting = place.pid("main")["pid"]
+    assert psutil.pid_exists(waiting) and not ran.exists(), "it waits at the gate, with everything prepared"
+    ours.close()
+    assert supervised.child.wait(60) == 3 and dead([waiting])
     assert place.launch is None and not place.begun and place.result is None and not ran.exists()
 
     ours, theirs = cord.pair()
@@ -313,6 +315,19 @@ def test_when_the_supervisor_is_killed_its_code_is_found_and_ended(supervised):
     assert not supervised.place.supervised
     assert supervisors.clear(supervised.place)
     assert dead(pids)
+
+
+def test_code_that_waits_for_its_beginning_ends_with_its_supervisor(supervised, tmp_path):
+    ours, theirs = cord.pair()
+    with theirs:
+        supervised.launch(f"open({str(tmp_path / 'ran')!r}, 'a')", line=theirs)
+    assert ours.hear(60) == cord.READY
+    waiting = supervised.place.pid("main")["pid"]
+    supervised.child.kill()
+    supervised.child.wait()
+    until(lambda: dead([waiting]), "the end of what nobody lets begin")
+    assert not supervised.place.supervised and not (tmp_path / "ran").exists()
+    ours.close()
 
 
 def test_a_program_that_cannot_be_started_says_so(supervised):
