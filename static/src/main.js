@@ -43,6 +43,7 @@ import "./frame.js";
 import "./keys.js";
 import "./palette.js";
 import "./places.js";
+import "./typed.js";
 
 // The page's policy allows neither injected styles nor evaluated text.
 htmx.config.includeIndicatorStyles = false;

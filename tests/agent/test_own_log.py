@@ -2,7 +2,7 @@
 
 import logging
 
-from zaffre.agent.config import load
+from zaffre.agent.config import _Processors, load
 from zaffre.agent.ownlog import Tail
 
 
@@ -26,3 +26,16 @@ def test_how_busy_the_machine_is_tells_its_disk_and_its_gpus(tmp_path):
     told = load(tmp_path, Gpus())
     assert told["gpu"] == 0.75 and 0 <= told["disk"] <= 1
     assert "gpu" not in load(tmp_path, None)
+
+
+def test_how_busy_the_processors_are_is_told_for_the_time_between_two_looks(tmp_path):
+    stat = tmp_path / "stat"
+    looked = _Processors(stat)
+    assert looked.share() == 0.0, "no such file: another system"
+    for line, share in (
+        ("200 0 100 600 100 0 0 0", 0.3),
+        ("290 0 100 610 100 0 0 0", 0.9),
+        ("290 0 100 610 100 0 0 0", 0.0),
+    ):
+        stat.write_text(f"cpu  {line} 0 0\ncpu0 {line} 0 0\n")
+        assert looked.share() == share

@@ -223,12 +223,35 @@ def facts(config: NodeConfig, measured: Dict[str, Any]) -> Dict[str, Any]:
     return found
 
 
+class _Processors:
+    """How much of their time the processors worked. A load average would count what waits for them, too."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._before = (0, 0)
+
+    def share(self) -> float:
+        """Since the call before, at the first one since the machine started; 0 where that is not told."""
+        try:
+            line = self._place.read_text().split("\n", 1)[0]
+            spent = [int(word) for word in line.split()[1:9]]
+            (idle, total), before = (spent[3] + spent[4], sum(spent)), self._before
+        except (OSError, ValueError, IndexError):
+            return 0.0
+        self._before = (idle, total)
+        passed = total - before[1]
+        return round(1 - (idle - before[0]) / passed, 3) if passed > 0 else 0.0
+
+
+_processors = _Processors(Path("/proc/stat"))
+
+
 def load(folder: Optional[Path] = None, gpus: Any = None) -> Dict[str, float]:
     """Share of the processors, of the memory, of the disk that holds `folder`, and of the GPUs in use, 0 to 1.
 
-    Processors may be over 1; what a machine does not have or does not tell is left out.
+    Of the processors since the call before; what a machine does not have or does not tell is left out.
     """
-    used: Dict[str, float] = {"cpu": 0.0, "memory": 0.0}
+    used: Dict[str, float] = {"cpu": _processors.share(), "memory": 0.0}
     if gpus is not None:
         shares = [value / 100 for key, value in gpus.read().items() if key.endswith("_utilization_percentage")]
         used.update({"gpu": round(sum(shares) / len(shares), 3)} if shares else {})
@@ -237,7 +260,6 @@ def load(folder: Optional[Path] = None, gpus: Any = None) -> Dict[str, float]:
             disk = shutil.disk_usage(str(folder))
             used["disk"] = round(1 - disk.free / disk.total, 3) if disk.total else 0.0
     try:
-        used["cpu"] = round(os.getloadavg()[0] / (os.cpu_count() or 1), 3)
         lines = Path("/proc/meminfo").read_text().splitlines()
         sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
         used["memory"] = round(1 - sizes["MemAvailable"] / sizes["MemTotal"], 3)
