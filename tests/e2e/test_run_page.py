@@ -129,6 +129,21 @@ def test_a_clone_with_a_mistake_code_beside_code_and_the_bin_by_keyboard(page: "
     assert studio.run(run)["status"] in ("completed", "failed")
 
 
+def test_the_end_of_the_log_stays_in_sight_when_its_lines_wrap(page: "Page", studio: Studio):
+    code = "for number in range(80):\n    print(number, 'and some words that fill the line ' * 3)\n"
+    run = studio.submit({"train.py": code})
+    studio.wait_for(run, "completed")
+    page.goto(f"/w/{studio.known['workspace']}/runs/{run}")
+    page.get_by_text("79 and some words").wait_for()
+    at_end = "(() => { const { scrollTop, scrollHeight, clientHeight } = document.querySelector('log-tail .lines');"
+    at_end += " return scrollHeight > clientHeight && scrollHeight - scrollTop - clientHeight < 2; })()"
+    page.wait_for_function(at_end)
+    tall = page.evaluate("document.querySelector('log-tail .lines').scrollHeight")
+    page.evaluate("document.querySelector('log-tail').style.width = '200px'")
+    page.wait_for_function(f"document.querySelector('log-tail .lines').scrollHeight > {tall}")
+    page.wait_for_function(at_end)
+
+
 def test_a_run_without_output_says_whether_some_may_come(page: "Page", studio: Studio):
     ws = studio.known["workspace"]
     body = {"kind": "interactive", "experiment": "first", "name": "silent"}

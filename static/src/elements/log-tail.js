@@ -45,6 +45,8 @@ class LogTail extends HTMLElement {
     this.follow = true;
     this.unseen = 0;
     this.lines.addEventListener("scroll", () => this.scrolled());
+    // Beside charts that come later its lines are narrower, and take more of them.
+    new ResizeObserver(() => this.follow && this.toEnd()).observe(this.lines);
     this.button.addEventListener("click", () => {
       this.follow = true;
       this.draw();
@@ -128,6 +130,9 @@ class LogTail extends HTMLElement {
       this.paint();
     });
   }
+  toEnd() {
+    this.lines.scrollTop = this.lines.scrollHeight;
+  }
   paint() {
     if (this.follow) {
       this.shown = Math.max(0, this.held.length - WINDOW);
@@ -140,7 +145,8 @@ class LogTail extends HTMLElement {
     const top = this.lines.scrollTop;
     this.lines.replaceChildren(...parts);
     if (!parts.length) this.lines.textContent = say(this.closest("live-run")?.done ? "logended" : "nolog");
-    this.lines.scrollTop = this.follow ? this.lines.scrollHeight : top;
+    if (this.follow) this.toEnd();
+    else this.lines.scrollTop = top;
     this.button.hidden = this.follow;
     this.button.textContent = this.unseen ? say("toend", { count: this.unseen }) : say("toend0");
     const note = this.closest(".card")?.querySelector("[data-lines]");
