@@ -24,8 +24,9 @@ test: tools test-unit test-stack test-browser ## Install what is missing and run
 test-unit: tools
 	$(PYTEST) -n 2 --dist loadfile -m "not stack and not browser"
 
+# Most of their time they wait for clocks: two at once take little more than one.
 test-stack: tools
-	$(PYTEST) -m "stack and not browser"
+	$(PYTEST) -n 2 --dist loadfile -m "stack and not browser"
 
 test-browser: tools
 	$(PYTEST) -m browser -rs
