@@ -139,9 +139,9 @@ BLOB_GRACE_SECONDS = envfloat("ZAFFRE_BLOB_GRACE", 24 * 3600)
 BLOB_NAMES = "studio.console.names.NAMES"
 #: How long a deleted run stays in the recycle bin.
 BIN_SECONDS = envfloat("ZAFFRE_RECYCLE_BIN", 7 * 24 * 3600)
-#: What is kept of one attempt's log: its beginning, and its end.
 #: How long a deleted secret can be restored.
 SECRET_BIN_SECONDS = envfloat("ZAFFRE_SECRET_BIN", 7 * 24 * 3600)
+#: What is kept of one attempt's log: its beginning, and its end.
 LOG_HEAD_BYTES = envint("ZAFFRE_LOG_HEAD_BYTES", 256 * 1024**2)
 LOG_TAIL_BYTES = envint("ZAFFRE_LOG_TAIL_BYTES", 32 * 1024**2)
 
