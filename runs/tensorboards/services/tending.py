@@ -11,6 +11,7 @@ from runs.tensorboards import states
 from runs.tensorboards.models import Board, BoardRun
 from runs.tensorboards.services.opening import end
 from runs.tensorboards.services.placing import place
+from runs.tensorboards.services.telling import tell
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden
 
@@ -21,7 +22,7 @@ _TOLD = timedelta(days=7)
 
 
 def tend(*, actor: Actor) -> None:
-    """One round: stop what nobody looks at, give up what was lost with its node, place what waits, forget the old."""
+    """One round: stop what nobody looks at, have wait what was lost with its node, place what waits, forget the old."""
     if actor.kind != "system":
         raise Forbidden("Only the studio itself looks after boards.")
     live = Board.objects.filter(state__in=states.LIVE).select_related("node", "workspace")
@@ -34,8 +35,7 @@ def tend(*, actor: Actor) -> None:
         _end(board, states.STOPPED, f"Nobody looked at it for {_minutes(idle)}.")
     lost = live.exclude(state=states.WAITING).filter(last_seen__lt=Now() - timedelta(seconds=settings.LEASE_SECONDS))
     for board in lost:
-        name = board.node.name if board.node else "Its node"
-        _end(board, states.FAILED, f"{name} was not heard of any more.")
+        _wait_again(board)
     for board in live.filter(state=states.WAITING):
         with transaction.atomic():
             place(board)
@@ -45,6 +45,14 @@ def tend(*, actor: Actor) -> None:
 @transaction.atomic
 def _end(board: Board, state: str, reason: str) -> None:
     end(board, state, reason)
+
+
+@transaction.atomic
+def _wait_again(board: Board) -> None:
+    """Its node is not heard of: another one takes it, or the same when it is back and has ended what it had."""
+    rows = Board.objects.filter(pk=board.pk, state__in=states.LIVE)
+    if rows.update(state=states.WAITING, node=None, address="", stage="", note="", reason=""):
+        tell(board)
 
 
 def _minutes(seconds: float) -> str:

@@ -178,13 +178,20 @@ def test_nobody_looks_and_it_is_stopped(rio, trained, join, fake, settings):
     assert kept(node, {"id": made["id"], "state": "ready"}) == []
 
 
-def test_the_node_is_lost(rio, trained, join, settings):
-    join("a")
-    start(rio, trained().id)
-    Board.objects.update(last_seen=Now() - timedelta(seconds=settings.LEASE_SECONDS + 1))
+def test_the_node_is_lost_and_another_takes_the_board(rio, trained, join, fake, settings):
+    node = join("a")
+    made = start(rio, trained().id).json()
+    kept(node, fake(made["id"]).ready(made["id"]))
+    long_ago = Now() - timedelta(seconds=settings.LEASE_SECONDS + 1)
+    Board.objects.update(last_seen=long_ago)
+    Node.objects.update(last_seen=long_ago)
     go()
-    assert board().state == "failed"
-    assert "a was not heard of" in board().reason
+    assert (board().state, board().address) == ("waiting", "")
+    assert "No node of this workspace is online" in board().reason
+    join("b")
+    go()
+    assert (board().state, board().node.name) == ("starting", "b")
+    assert kept(node, {"id": made["id"], "state": "ready"}) == [], "the first ends it when it is back"
 
 
 def test_a_node_that_was_removed_and_runs_that_were_deleted(rio, trained, join):
