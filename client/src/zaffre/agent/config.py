@@ -246,25 +246,29 @@ class _Processors:
 _processors = _Processors(Path("/proc/stat"))
 
 
-def load(folder: Optional[Path] = None, gpus: Any = None) -> Dict[str, float]:
-    """Share of the processors, of the memory, of the disk that holds `folder`, and of the GPUs in use, 0 to 1.
-
-    Of the processors since the call before; what a machine does not have or does not tell is left out.
-    """
-    used: Dict[str, float] = {"cpu": _processors.share(), "memory": 0.0}
-    if gpus is not None:
-        shares = [value / 100 for key, value in gpus.read().items() if key.endswith("_utilization_percentage")]
-        used.update({"gpu": round(sum(shares) / len(shares), 3)} if shares else {})
-    if folder is not None:
-        with suppress(OSError):
-            disk = shutil.disk_usage(str(folder))
-            used["disk"] = round(1 - disk.free / disk.total, 3) if disk.total else 0.0
+def memory_share() -> float:
+    """Share of the memory in use, 0 to 1; 0 where that is not told."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
-        used["memory"] = round(1 - sizes["MemAvailable"] / sizes["MemTotal"], 3)
+        return round(1 - sizes["MemAvailable"] / sizes["MemTotal"], 3)
     except (OSError, KeyError, ValueError, IndexError):
-        return used
+        return 0.0
+
+
+def load(folder: Path, gpus: Any = None) -> Dict[str, float]:
+    """Share of the processors, of the memory, of the disk that holds `folder`, and of the GPUs in use, 0 to 1.
+
+    Of the processors since the call before, so this is for the renewals alone; what a machine does not have or does not
+    tell is left out.
+    """
+    used: Dict[str, float] = {"cpu": _processors.share(), "memory": memory_share()}
+    if gpus is not None:
+        shares = [value / 100 for key, value in gpus.read().items() if key.endswith("_utilization_percentage")]
+        used.update({"gpu": round(sum(shares) / len(shares), 3)} if shares else {})
+    with suppress(OSError):
+        disk = shutil.disk_usage(str(folder))
+        used["disk"] = round(1 - disk.free / disk.total, 3) if disk.total else 0.0
     return used
 
 

@@ -89,7 +89,7 @@ class Parents:
 
     def tend(self) -> None:
         """End those that were idle for long, and all that are idle when memory is short."""
-        longest = _IDLE_WHEN_FULL if config.load()["memory"] > _FULL else _IDLE_SECONDS
+        longest = _IDLE_WHEN_FULL if config.memory_share() > _FULL else _IDLE_SECONDS
         now = time.monotonic()
         with self._lock:
             idle = [name for name, one in self._parents.items() if now - one.used > longest or not one.alive]
