@@ -55,8 +55,9 @@ def add_to(run: Run, *, actor: Actor, files: Sequence[Mapping[str, Any]]) -> int
         max_files=MOST_FILES,
         max_bytes=MOST_BYTES,
     )
-    rank = actor.rank if of_several(run.nodes, actor=actor) else 0
-    found = _merge(run, manifest, rank=rank) if of_several(run.nodes, actor=actor) else Merged(list(manifest))
+    several = of_several(run.nodes, actor=actor)
+    rank = actor.rank if several else 0
+    found = _merge(run, manifest, rank=rank) if several else Merged(list(manifest))
     # A script may have made such a folder itself: a path is written once.
     kept = {entry["path"]: (entry, False) for entry in found.files}
     kept |= {entry["path"]: (entry, True) for entry in found.aside}

@@ -94,6 +94,7 @@ WITHOUT_ACTOR = {
     "runs/services/secrets.py:of_attempt",
     "runs/tensorboards/services/opening.py:end",
     "runs/tensorboards/services/placing.py:place",
+    "runs/tensorboards/services/placing.py:wait_again",
     "runs/tensorboards/services/telling.py:hint_node",
     "runs/tensorboards/services/telling.py:tell",
     "runs/services/closing.py:again",

@@ -91,18 +91,12 @@ def test_what_a_pod_says_of_its_node(pods, server, status, alive, preempted):
 
 def test_an_image_that_cannot_be_pulled_is_told(pods, server):
     pods.start(order())
-    waits = {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
-    one = {"name": "node", "image": "i", "imageID": "", "ready": False, "restartCount": 0, "state": waits}
-    server.pods[pod_name("01ABC")]["status"] = {"phase": "Pending", "containerStatuses": [one]}
+    server.pods[pod_name("01ABC")]["status"] = without_its_image()
     assert pods.list()["01ABC"].reason == "ErrImagePull: no such image"
 
 
 def test_a_node_whose_pod_was_evicted_ends_and_leaves_nothing(pods, server, lab, people):
-    cluster = services.create_target(
-        lab, actor=people.actor("olga"), name="c", kind="cluster", settings={"max_nodes": 2}
-    )
-    node = add_node(cluster)
-    Node.objects.update(provider="kubernetes")
+    node = node_of_pods(lab, people)
     manager = machines.Manager(pods)
     manager.round(actor=SYSTEM)
     server.pods[pod_name(node.pk)]["status"] = {"phase": "Failed", "reason": "Evicted"}
@@ -119,23 +113,17 @@ def test_a_node_whose_pod_was_evicted_ends_and_leaves_nothing(pods, server, lab,
 
 def test_what_is_in_the_way_of_a_pod_is_told_in_the_readers_language(pods, server, lab, people):
     """While its node comes up, and when it was given up: what Kubernetes said stands below as it said it."""
-    cluster = services.create_target(
-        lab, actor=people.actor("olga"), name="c", kind="cluster", settings={"max_nodes": 2}
-    )
-    node = add_node(cluster)
-    Node.objects.update(provider="kubernetes")
+    node = node_of_pods(lab, people)
     manager = machines.Manager(pods)
     manager.round(actor=SYSTEM)
-    waits = {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
-    one = {"name": "node", "image": "i", "imageID": "", "ready": False, "restartCount": 0, "state": waits}
-    server.pods[pod_name(node.pk)]["status"] = {"phase": "Pending", "containerStatuses": [one]}
+    server.pods[pod_name(node.pk)]["status"] = without_its_image()
     manager.round(actor=SYSTEM)
     assert told(node) == {
         "en": "The image of its pod cannot be pulled.\nErrImagePull: no such image",
         "ja": "Pod のイメージを取得できません。\nErrImagePull: no such image",
     }
     Node.objects.update(since=timezone.now() - timedelta(days=1))
-    tidy(cluster, list(cluster.nodes.annotate(busy=Value(value=False))))
+    tidy(node.target, list(node.target.nodes.annotate(busy=Value(value=False))))
     assert "register" in told(node)["en"] and "The image of its pod cannot be pulled." in told(node)["en"]
     assert "Pod のイメージを取得できません。" in told(node)["ja"]
 
@@ -144,15 +132,26 @@ def test_a_studio_without_a_way_to_kubernetes_says_so_on_the_node(lab, people):
     def nowhere() -> object:
         raise ProviderError("Not here.", {"code": NO_CLIENT})
 
-    cluster = services.create_target(
-        lab, actor=people.actor("olga"), name="c", kind="cluster", settings={"max_nodes": 2}
-    )
-    node = add_node(cluster)
-    Node.objects.update(provider="kubernetes")
+    node = node_of_pods(lab, people)
     with pytest.raises(ProviderError):
         machines.Manager(Pods(namespace="ns", image="i", connect=nowhere)).round(actor=SYSTEM)
     assert "pip install -r requirements-kubernetes.in" in told(node)["en"]
     assert "Kubernetes クライアントがインストールされていません" in told(node)["ja"]
+
+
+def node_of_pods(lab, people) -> Node:
+    """The first node of a cluster whose nodes are pods."""
+    actor = people.actor("olga")
+    node = add_node(services.create_target(lab, actor=actor, name="c", kind="cluster", settings={"max_nodes": 2}))
+    Node.objects.update(provider="kubernetes")
+    return node
+
+
+def without_its_image() -> dict[str, Any]:
+    """The status of a pod whose image cannot be pulled, as the API server tells it."""
+    waits = {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
+    one = {"name": "node", "image": "i", "imageID": "", "ready": False, "restartCount": 0, "state": waits}
+    return {"phase": "Pending", "containerStatuses": [one]}
 
 
 def told(node: Node) -> dict[str, str]:

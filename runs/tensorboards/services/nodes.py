@@ -11,7 +11,7 @@ from runs.forms import clean_text
 from runs.tensorboards import states
 from runs.tensorboards.models import Board
 from runs.tensorboards.services.opening import end
-from runs.tensorboards.services.placing import place
+from runs.tensorboards.services.placing import place, wait_again
 from runs.tensorboards.services.telling import tell
 from studio.kernel.actors import Actor
 from workspace.compute.addresses import is_socket_of
@@ -85,8 +85,7 @@ def _elsewhere(board: Board) -> None:
     """The node is on another machine, where nothing of the studio reaches its socket: another node is asked."""
     name = board.node.name if board.node else "Its node"
     avoid = [*board.avoid, board.node_id]
-    rows = Board.objects.filter(pk=board.pk, state__in=states.LIVE)
-    rows.update(state=states.WAITING, node=None, avoid=avoid, address="", stage="", note="", reason="")
+    wait_again(board, avoid=avoid)
     board.avoid, board.node, board.state = avoid, None, states.WAITING
     if not place(board):
         why = (

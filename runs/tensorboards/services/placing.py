@@ -1,5 +1,7 @@
 """Giving boards to nodes."""
 
+from typing import Any
+
 from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -29,6 +31,12 @@ def place(board: Board) -> bool:
     board.node = node
     hint_node(board)
     return True
+
+
+def wait_again(board: Board, **more: Any) -> bool:
+    """Have a live board wait for a node as in the beginning; False when somebody ended it."""
+    rows = Board.objects.filter(pk=board.pk, state__in=states.LIVE)
+    return bool(rows.update(state=states.WAITING, node=None, address="", stage="", note="", reason="", **more))
 
 
 def _choose(board: Board) -> Node | None:

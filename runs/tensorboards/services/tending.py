@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from runs.tensorboards import states
 from runs.tensorboards.models import Board, BoardRun
 from runs.tensorboards.services.opening import end
-from runs.tensorboards.services.placing import place
+from runs.tensorboards.services.placing import place, wait_again
 from runs.tensorboards.services.telling import tell
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden
@@ -29,13 +29,13 @@ def tend(*, actor: Actor) -> None:
     idle = settings.TENSORBOARD_IDLE_SECONDS
     shown = BoardRun.objects.filter(board=OuterRef("pk"), run__deleted__isnull=True)
     for board in live.filter(~Exists(shown)):
-        _end(board, states.STOPPED, "Its runs were deleted.")
+        _stop(board, "Its runs were deleted.")
     unused = Q(used__lt=Now() - timedelta(seconds=idle))
     for board in live.filter(unused, Q(state=states.READY) | Q(used__lt=Now() - _STARTS)):
-        _end(board, states.STOPPED, f"Nobody looked at it for {_minutes(idle)}.")
+        _stop(board, f"Nobody looked at it for {_minutes(idle)}.")
     lost = live.exclude(state=states.WAITING).filter(last_seen__lt=Now() - timedelta(seconds=settings.LEASE_SECONDS))
     for board in lost:
-        _wait_again(board)
+        _lost(board)
     for board in live.filter(state=states.WAITING):
         with transaction.atomic():
             place(board)
@@ -43,15 +43,14 @@ def tend(*, actor: Actor) -> None:
 
 
 @transaction.atomic
-def _end(board: Board, state: str, reason: str) -> None:
-    end(board, state, reason)
+def _stop(board: Board, reason: str) -> None:
+    end(board, states.STOPPED, reason)
 
 
 @transaction.atomic
-def _wait_again(board: Board) -> None:
+def _lost(board: Board) -> None:
     """Its node is not heard of: another one takes it, or the same when it is back and has ended what it had."""
-    rows = Board.objects.filter(pk=board.pk, state__in=states.LIVE)
-    if rows.update(state=states.WAITING, node=None, address="", stage="", note="", reason=""):
+    if wait_again(board):
         tell(board)
 
 

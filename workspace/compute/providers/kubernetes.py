@@ -19,9 +19,9 @@ APP, NODE = "zaffre-node", "zaffre.node"
 #: Seconds between asking an agent to go and the end of its pod: its runs have their grace within.
 GRACE = 40
 TAIL_LINES = 50
-#: Words of Kubernetes for a pod that was taken away, and did not end by itself.
 #: What words.py says of: no client here, no cluster, a call that failed, a pod that does not start.
 NO_CLIENT, NO_CLUSTER, REFUSED, POD = "kubernetes_no_client", "kubernetes_no_cluster", "kubernetes_refused", "pod"
+#: Words of Kubernetes for a pod that was taken away, and did not end by itself.
 TAKEN = ("Evicted", "Preempting", "Preempted", "NodeLost", "Shutdown", "Terminated", "TerminationByKubelet")
 
 
