@@ -52,15 +52,17 @@ found.Reload()
 print([(one.step, round(one.value, 4)) for one in found.Scalars("loss")][:3], len(found.Scalars("loss")))
 """
 LOCAL = """
-import json, sys, urllib.request
+import json, sys, time, urllib.request
 from zaffre.core import Run, Workspace
 from zaffre.tensorboard import Tensorboard
 url, token, workspace, run, port = sys.argv[1:]
 board = Tensorboard([Run.get(Workspace.get(workspace, url=url, token=token), run)], port=int(port))
 there = board.start()
-for _ in range(100):
+until = time.monotonic() + 240
+while True:
     tags = json.loads(urllib.request.urlopen(there + "data/plugin/scalars/tags").read())
-    if tags: break
+    if tags or time.monotonic() > until: break
+    time.sleep(0.5)
 board.stop()
 print(sorted(tags))
 """
