@@ -57,15 +57,17 @@ def seed(bench: Bench, runs: int, points: int) -> dict[str, Seeded]:
 def _copy_ours(line: "psycopg.Connection[tuple[object, ...]]", pattern: str, runs: int) -> None:
     # What PostgreSQL generates it takes from nobody.
     written = line.execute(
-        "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
+        "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum),"
+        " string_agg('made.' || quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
         " WHERE attrelid = 'runs_run'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
     ).fetchone()
     assert written is not None
-    columns = written[0]
+    columns, made = written
+    # Each row is made once; `(jsonb_populate_record(…)).*` would make it once for each of its columns.
     line.execute(
         f"""
-        INSERT INTO runs_run ({columns}) SELECT {columns} FROM (
-        SELECT (jsonb_populate_record(r, jsonb_build_object(
+        INSERT INTO runs_run ({columns}) SELECT {made} FROM runs_run r, generate_series(1, %s) g,
+        LATERAL jsonb_populate_record(r, jsonb_build_object(
             'id', left(r.id, 20) || lpad(g::text, 6, '0'),
             'number', r.number + g, 'name', 'run ' || g,
             'status', (%s::text[])[1 + (g %% 2)], 'started', r.started + g * interval '1 second',
@@ -75,20 +77,21 @@ def _copy_ours(line: "psycopg.Connection[tuple[object, ...]]", pattern: str, run
             'metrics', (SELECT jsonb_object_agg('m' || k, r.metrics->'m0' || jsonb_build_object(
                 'last', v, 'min', v, 'max', v, 'latest', jsonb_build_array(0, 1000, v)))
                 FROM (SELECT k, {_VALUE.replace("%", "%%")} AS v FROM generate_series(0, {METRICS - 1}) k) AS one)
-        ))).* FROM runs_run r, generate_series(1, %s) g WHERE r.id = %s
-        ) AS made
+        )) AS made
+        WHERE r.id = %s
         """,
-        [list(_STATUS["ours"]), runs, pattern],
+        [runs, list(_STATUS["ours"]), pattern],
     )
 
 
 def _copy_theirs(line: "psycopg.Connection[tuple[object, ...]]", pattern: str, runs: int) -> None:
     line.execute(
-        """INSERT INTO runs SELECT (jsonb_populate_record(r, jsonb_build_object(
+        """INSERT INTO runs SELECT made.* FROM runs r, generate_series(1, %s) g,
+           LATERAL jsonb_populate_record(r, jsonb_build_object(
                'run_uuid', lpad(to_hex(g), 32, '0'), 'name', 'run ' || g, 'start_time', 1000 + g * 1000,
-               'status', (%s::text[])[1 + (g %% 2)]))).*
-           FROM runs r, generate_series(1, %s) g WHERE r.run_uuid = %s""",
-        [list(_STATUS["MLflow"]), runs, pattern],
+               'status', (%s::text[])[1 + (g %% 2)])) AS made
+           WHERE r.run_uuid = %s""",
+        [runs, list(_STATUS["MLflow"]), pattern],
     )
     value = f"'value', (SELECT {_VALUE.replace('%', '%%')} FROM (SELECT substring(r.key, 2)::int AS k) AS one)"
     for table, change in (
@@ -98,9 +101,10 @@ def _copy_theirs(line: "psycopg.Connection[tuple[object, ...]]", pattern: str, r
         ("tags", "'value', CASE r.key WHEN 'model' THEN 'm' || g %% 10 ELSE r.value END"),
     ):
         line.execute(
-            f"""INSERT INTO {table} SELECT (jsonb_populate_record(r, jsonb_build_object(
-                    'run_uuid', lpad(to_hex(g), 32, '0'), {change}))).*
-                FROM {table} r, generate_series(1, %s) g WHERE r.run_uuid = %s""",
+            f"""INSERT INTO {table} SELECT made.* FROM {table} r, generate_series(1, %s) g,
+                LATERAL jsonb_populate_record(r, jsonb_build_object(
+                    'run_uuid', lpad(to_hex(g), 32, '0'), {change})) AS made
+                WHERE r.run_uuid = %s""",
             [runs, pattern],
         )
 
@@ -118,9 +122,10 @@ def _history(side: Side, group: str, points: int, *, line_to: str) -> str:
     if side.name != "ours":
         with psycopg.connect(line_to, autocommit=True) as line:
             line.execute(
-                """INSERT INTO metrics SELECT (jsonb_populate_record(r, jsonb_build_object(
-                       'timestamp', 1000 + g, 'step', g, 'value', 1.0 / (g + 1)))).*
-                   FROM metrics r, generate_series(1, %s) g WHERE r.run_uuid = %s""",
+                """INSERT INTO metrics SELECT made.* FROM metrics r, generate_series(1, %s) g,
+                   LATERAL jsonb_populate_record(r, jsonb_build_object(
+                       'timestamp', 1000 + g, 'step', g, 'value', 1.0 / (g + 1))) AS made
+                   WHERE r.run_uuid = %s""",
                 [points - 1, run],
             )
     return run
