@@ -12,13 +12,33 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import django
+from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.core.asgi import get_asgi_application
+from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+
+class _Django(ASGIHandler):
+    """Django's part, in one thread from the first middleware to the view and back.
+
+    As it comes, each request visits the event loop between its middleware and its view, which are all synchronous here,
+    and waits for its turn whenever a thread changes.
+    """
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        return await sync_to_async(self.get_response)(request)
+
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 # Django must stand before the rooms' doors can be imported.
-django_app = get_asgi_application()
+django.setup(set_prefix=False)
+django_app = _Django()
 
 from runs import services as runs  # noqa: E402
 from runs.artifacts import small  # noqa: E402
