@@ -159,6 +159,8 @@ SSH_LOOK_SECONDS = envfloat("ZAFFRE_SSH_LOOK", 10)
 
 # --- people --------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["workspace.accounts.queries.People"]
+SESSION_ENGINE = "studio.kernel.sessions"
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]

@@ -4,9 +4,8 @@ One table, action by action, after the authorization matrix in docs/decisions/ac
 gets NotFound, so that a workspace's existence stays hidden; a member without the right gets Forbidden.
 """
 
-from django.db.models import OuterRef, Subquery
-
 from studio.kernel.actors import Actor
+from studio.kernel.db import read
 from studio.kernel.errors import Forbidden, NotFound, Unauthenticated
 from workspace.models import Membership, Role, Workspace
 
@@ -86,6 +85,8 @@ RUN_TOKEN_ACTIONS = {
 }
 #: What a node's token may do; which run or replica is matched by the function that is called.
 NODE_TOKEN_ACTIONS = {"node.claim", "node.renew", "replica.sync", "board.sync", "environment.make"}
+#: The role of %(user)s in the workspace that is read.
+_OWN_ROLE = "(SELECT role FROM workspace_membership WHERE workspace_id = workspace_workspace.id AND user_id = %(user)s)"
 #: What the studio's own hand may do besides everything a member may.
 _KNOWN = set(ACTIONS) | RUN_TOKEN_ACTIONS | NODE_TOKEN_ACTIONS
 
@@ -162,10 +163,10 @@ def get_workspace(slug: str, *, actor: Actor, action: str) -> Workspace:
     if actor.kind == "anonymous":
         raise Unauthenticated("Log in, or send a token in the Authorization header.")
     # One question for both, because every call of every door begins with it.
-    mine = Membership.objects.filter(workspace=OuterRef("pk"), user_id=actor.user_id or 0).values("role")
-    rows = Workspace.objects.annotate(own_role=Subquery(mine[:1])) if actor.is_user else Workspace.objects.all()
-    workspace = next(iter(rows.filter(slug=slug)), None)
-    if workspace is None:
+    values = {"slug": slug, "user": actor.user_id or 0}
+    found = read(Workspace, "slug = %(slug)s", values, own_role=_OWN_ROLE)
+    if not found:
         raise NotFound(f"There is no workspace {slug!r}, or you are not a member of it.")
+    workspace = found[0]
     _judge(workspace, getattr(workspace, "own_role", None), actor=actor, action=action)
     return workspace

@@ -37,6 +37,7 @@ from runs.tables.columns import PARTS, Column, fits, usual
 from runs.tables.forms import Asked
 from runs.tables.models import Mark
 from studio.kernel.actors import Actor
+from studio.kernel.db import read
 from studio.kernel.errors import Invalid, NotFound
 from workspace.access import get_workspace
 from workspace.models import Workspace
@@ -120,10 +121,11 @@ def open_place(slug: str, experiment: str | None, *, actor: Actor, action: str =
     workspace = get_workspace(slug, actor=actor, action=action)
     if experiment is None:
         return Place(workspace)
-    found = Experiment.objects.filter(workspace=workspace, name=experiment.replace("\0", "")).first()
-    if found is None:
+    named = {"workspace": workspace.pk, "name": experiment.replace("\0", "")}
+    found = read(Experiment, "workspace_id = %(workspace)s AND name = %(name)s", named)
+    if not found:
         raise NotFound(f"There is no experiment {experiment[:64]!r} in {slug}.")
-    return Place(workspace, found)
+    return Place(workspace, found[0])
 
 
 def chosen(place: Place, asked: Asked, *, actor: Actor) -> tuple[QuerySet[Run], Tree | None]:

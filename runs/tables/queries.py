@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 
 from runs.models import Experiment, Run
 from runs.queries import shown
 from runs.tables.finding import Place
 from runs.tables.models import Mark, SavedView
 from studio.kernel.actors import Actor
+from studio.kernel.db import read
 from studio.kernel.errors import NotFound
 from workspace.access import get_workspace
 
@@ -38,11 +39,17 @@ def list_views(place: Place, *, actor: Actor) -> list[SavedView]:
     """
     if not actor.is_user:
         return []
-    rows = SavedView.objects.filter(workspace=place.workspace).select_related("experiment", "created_by")
-    of_all = Q(experiment__isnull=True)
-    return list(
-        rows.filter(of_all if place.experiment is None else of_all | Q(experiment=place.experiment)).order_by("name")
-    )
+    values = {"workspace": place.workspace.pk, "experiment": place.experiment and place.experiment.pk}
+    found = read(SavedView, _OF_TABLE, values)
+    for one in found:
+        one.experiment = place.experiment if one.experiment_id else None
+    prefetch_related_objects(found, "created_by")
+    return found
+
+
+_OF_TABLE = """
+workspace_id = %(workspace)s AND (experiment_id IS NULL OR experiment_id = %(experiment)s::bigint) ORDER BY name
+"""
 
 
 def get_view(slug: str, number: int, *, actor: Actor, action: str = "run.read") -> SavedView:

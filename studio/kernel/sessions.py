@@ -1,0 +1,14 @@
+"""Browsers' sessions: Django's, in the database, looked up by a statement that is written already."""
+
+from django.contrib.sessions.backends import db
+from django.contrib.sessions.models import Session
+
+from studio.kernel.db import read
+
+
+class SessionStore(db.SessionStore):
+    def _get_session_from_db(self) -> Session | None:
+        found = read(Session, "session_key = %(key)s AND expire_date > now()", {"key": self.session_key})
+        if not found:
+            self._session_key = None
+        return found[0] if found else None
