@@ -22,7 +22,7 @@ from zaffre.batches import Point, bodies
 from zaffre.errors import Refused, TooMany, ZaffreError
 from zaffre.protocol import MAX_POINTS_PER_BATCH, MetricItem
 from zaffre.sending import fences, remove_empty, send_batch, unlink
-from zaffre.transport import Client
+from zaffre.transport import Client, import_late
 from zaffre.values import as_number, as_step, check_key
 
 FLUSH_SECONDS = 0.1
@@ -196,6 +196,9 @@ class Recorder:
             ]
             self._threads = threads
         try:
+            # Not by the thread that sends: a child that is forked meanwhile has no such thread and would wait for the
+            # end of its imports for ever. A hook before forks may not wait for them either, `logging` has one.
+            import_late()
             for thread in threads:
                 thread.start()
         except RuntimeError:  # the interpreter is ending: whoever sends leftovers gets them

@@ -229,6 +229,14 @@ class _Again(Exception):
         self.after = after
 
 
+def import_late() -> None:
+    """Import now what the first call imports: a script that only names the SDK need not wait for it."""
+    import encodings.idna  # noqa: F401
+    import urllib.request  # noqa: F401
+
+    import urllib3  # noqa: F401
+
+
 def segment(text: object) -> str:
     """One part of a path, quoted."""
     return quote(str(text), safe="")
