@@ -39,9 +39,10 @@ _KEYS = {
 MAX_DOCKERFILE = 50_000
 #: registry/path:tag or @digest. Never the beginning of an option.
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}\Z")
-#: Packages that scripts of then name for what is here without them.
+#: Packages that scripts of then name for what is here without them; `zaffre-` is what is left of them where somebody
+#: replaced the name in a whole file and not in its imports only.
 _OURS = re.compile(
-    r"azureml-(core|defaults|sdk|dataprep.*|dataset-runtime|telemetry|pipeline.*|train.*|widgets|contrib-.*|interpret"
+    r"(azureml|zaffre)-(core|defaults|sdk|dataprep.*|dataset-runtime|telemetry|pipeline.*|train.*|widgets|contrib-.*|interpret"
     r"|explain-model|model-management-sdk|inference-server-http|monitoring)\Z"
 )
 
@@ -145,7 +146,7 @@ def _wished(given: Mapping[str, Any]) -> _Wished:
 
 def _mlflow(line: str) -> str:
     """azureml-mlflow was a bridge around MLflow's client, which speaks with this studio as it is."""
-    return "mlflow-skinny" if Requirement(line).name == "azureml-mlflow" else line
+    return "mlflow-skinny" if Requirement(line).name in {"azureml-mlflow", "zaffre-mlflow"} else line
 
 
 def _python(python: object) -> str | None:

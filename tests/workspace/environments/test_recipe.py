@@ -44,6 +44,13 @@ def test_a_conda_file_of_then_becomes_packages_for_pip_and_a_warning(api, lab):
     assert ours.endswith("azureml-defaults.")
 
 
+def test_a_name_that_was_replaced_in_the_whole_file_means_what_it_meant(api, lab):
+    asked = ["zaffre-defaults", "zaffre-mlflow", "zaffre-sdk[notebooks]", "zaffre-tools", "joblib"]
+    spec = register(api, {"kind": "pip", "requirements": asked}).json()["spec"]
+    assert spec["requirements"] == ["joblib", "mlflow-skinny", "zaffre-tools"]
+    assert spec["warnings"][0].endswith("zaffre-defaults, zaffre-sdk.")
+
+
 def test_the_same_content_is_the_same_version(api, lab):
     made = Environment("old")
     made.python.conda_dependencies = OLD
