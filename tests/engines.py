@@ -45,7 +45,7 @@ def _start(engine: Postgres | Valkey, home: Path) -> None:
         options = spawn_options(program)
         child = subprocess.Popen(program.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
     _started.append((child, program))
-    wait_until(engine.answers, seconds=60, alive=lambda: child.poll() is None, what=f"{program.name} ({home})")
+    wait_until(engine.answers, seconds=240, alive=lambda: child.poll() is None, what=f"{program.name} ({home})")
 
 
 def _stop() -> None:

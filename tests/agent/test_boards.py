@@ -94,7 +94,7 @@ def reported(studio, name: str, state: str) -> dict:
 
 
 def look(address: str, path: str = "/") -> dict:
-    connection = http.client.HTTPConnection("localhost", timeout=30)
+    connection = http.client.HTTPConnection("localhost", timeout=240)
     connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.sock.connect(address.removeprefix("unix:"))

@@ -185,6 +185,6 @@ def test_a_node_that_cannot_isolate_as_it_was_told_does_not_start(tmp_path):
         env={"PATH": str(empty), "PYTHONPATH": str(CLIENT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 2 and "is not installed" in done.stderr

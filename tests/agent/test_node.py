@@ -21,7 +21,7 @@ def command(*words: str) -> "subprocess.CompletedProcess[str]":
         env={**os.environ, "PYTHONPATH": str(CLIENT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
 
 

@@ -41,7 +41,7 @@ time.sleep(600)
 """
 
 
-def until(what: Callable[[], object], why: str, seconds: float = 60) -> object:
+def until(what: Callable[[], object], why: str, seconds: float = 240) -> object:
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end, f"not within {seconds} s: {why}"
@@ -75,7 +75,7 @@ class Supervised:
         self.place.keep_launch({**words, **more})
         self.child = supervisors.spawn(self.place, line)
 
-    def wait(self, seconds: float = 60) -> dict[str, object]:
+    def wait(self, seconds: float = 240) -> dict[str, object]:
         assert self.child is not None
         assert self.child.wait(seconds) == 0, (self.place.path / "supervisor.log").read_text()
         assert self.place.result is not None

@@ -60,7 +60,9 @@ class FakeStudio:
         self.models: dict[str, dict[str, Any]] = {}
         self.log = b""
         self.away = False
-        self.delay = 0.0
+        #: Cleared: no request is answered until it is set.
+        self.answering = threading.Event()
+        self.answering.set()
         self.lock = threading.RLock()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.server.daemon_threads = True
@@ -91,7 +93,7 @@ class FakeStudio:
     def items(self) -> list[dict[str, Any]]:
         return [item for batch in self.batches.values() for item in batch.get("items", [])]
 
-    def wait(self, what: Callable[[], Any], why: str, seconds: float = 20.0) -> Any:
+    def wait(self, what: Callable[[], Any], why: str, seconds: float = 240.0) -> Any:
         end = time.monotonic() + seconds
         while not (found := what()):
             assert time.monotonic() < end, f"not within {seconds} s: {why}"
@@ -426,7 +428,7 @@ def _handler(studio: FakeStudio) -> type[BaseHTTPRequestHandler]:
             if studio.away:
                 self.close_connection = True
                 return
-            time.sleep(studio.delay)
+            studio.answering.wait()
             parts = urlsplit(self.path)
             told = {key.lower(): value for key, value in self.headers.items()}
             call = Call(self.command, parts.path, parse_qs(parts.query), told, data)

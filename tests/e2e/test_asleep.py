@@ -31,7 +31,7 @@ def test_a_page_that_slept_for_an_hour_catches_up(page: "Page", studio: Studio):
     page.evaluate("() => { window.stayed = true; clearInterval(document.querySelector('live-run').socket.looking); }")
     page.evaluate(SLEEP)
     assert studio.ask("PATCH", f"{studio.ws}/runs/{run}", {"tags": {"go": "1"}}).status == 200
-    until(lambda: studio.ask("GET", f"{studio.ws}/runs/{run}").json["status"] == "completed", "it ends", seconds=60)
+    until(lambda: studio.ask("GET", f"{studio.ws}/runs/{run}").json["status"] == "completed", "it ends")
     assert page.evaluate(LAST) == 0
     page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_function(f"({LAST})() === {POINTS - 1}")

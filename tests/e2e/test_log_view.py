@@ -57,7 +57,7 @@ def test_streams_times_and_the_newest_line_first(page: "Page", studio: Studio, g
     gate.open()
     numbered(page, 7, 18, 29, 40, 46)
     # The address has it: another look shows the same.
-    studio.wait_for(run, "failed", seconds=120)
+    studio.wait_for(run, "failed")
     page.reload()
     numbered(page, 7, 18, 29, 40, 46)
     page.get_by_role("button", name="Show all lines").click()

@@ -60,7 +60,7 @@ def test_a_lost_connection_is_said_and_made_good(page: "Page", studio: Studio):
     wire.cut()
     page.get_by_text(LOST).wait_for()
     assert studio.ask("PATCH", f"{studio.ws}/runs/{run}", {"tags": {"go": "1"}}).status == 200
-    until(lambda: studio.run(run)["status"] == "failed", "it ends", seconds=120)
+    until(lambda: studio.run(run)["status"] == "failed", "it ends")
     # Nothing came, what was there stays, and it is said still.
     assert page.evaluate(LAST) == 0 and page.get_by_text(LOST).is_visible()
     assert page.locator("#run-head .pill.live").count() == 1

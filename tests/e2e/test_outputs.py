@@ -210,7 +210,7 @@ for step in range(4):
 
 def test_the_steps_of_a_picture(page: "Page", studio: Studio):
     run = studio.submit({"train.py": PICTURES})
-    studio.wait_for(run, "completed", seconds=180)
+    studio.wait_for(run, "completed")
     page.goto(f"/w/{studio.known['workspace']}/runs/{run}/images")
     figure = page.locator("[data-picture]").first
     figure.locator("img").wait_for()

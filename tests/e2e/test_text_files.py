@@ -169,7 +169,7 @@ def test_a_file_under_logs_is_followed_while_it_grows(page: "Page", studio: Stud
     assert tops == sorted(tops, reverse=True), "the newest line is not on top"
     view.get_by_role("button", name="Newest first").click()
     gate.open()
-    studio.wait_for(run, "completed", seconds=120)
+    studio.wait_for(run, "completed")
     rows.get_by_text("another file").wait_for()
     view.get_by_text("1 line", exact=True).wait_for()
     view.get_by_text("following").wait_for(state="hidden")

@@ -36,7 +36,7 @@ def run(request):
 """
 
 
-async def eventually(check: Callable[[], Any], seconds: float = 30.0) -> None:
+async def eventually(check: Callable[[], Any], seconds: float = 240.0) -> None:
     """Return as soon as `check()`, a function or a coroutine function, says true."""
     async with asyncio.timeout(seconds):
         while True:
@@ -92,7 +92,7 @@ class Door:
         told = {"authorization": f"Bearer {key}"} if key else {}
         return await Caller(self.gateway, told).call(method, path, body, **headers)
 
-    async def until(self, status: int, seconds: float = 30.0, **more: Any) -> Any:
+    async def until(self, status: int, seconds: float = 240.0, **more: Any) -> Any:
         """The first answer with this status."""
         answers: list[Any] = []
 

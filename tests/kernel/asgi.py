@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from rest_framework.test import APIClient
 
 #: Generous: the machine may be busy.
-PATIENCE = 60
+PATIENCE = 240
 
 
 @dataclass

@@ -11,7 +11,7 @@ from django.db import DataError, OperationalError, connection
 from studio.kernel.errors import Conflict, Unavailable
 from studio.kernel.groupcommit import GroupCommit
 
-PATIENCE = 60
+PATIENCE = 240
 
 
 def insert(names):

@@ -80,10 +80,8 @@ def test_a_database_that_restarts_under_load_is_a_pause(studio, node, tmp_path):
 
     def read() -> None:
         while not stop.is_set():
-            begun = time.monotonic()
             with contextlib.suppress(OSError):
                 seen.append(studio.ask("GET", f"{studio.ws}/runs/{run}").status)
-            assert time.monotonic() - begun < 30
             time.sleep(0.05)
 
     readers = [threading.Thread(target=read) for _ in range(3)]

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import psutil
 import pytest
 
-from tests.stack.running import ROOT, Answer, Studio, running_studio, until
+from tests.stack.running import PATIENCE, ROOT, Answer, Studio, running_studio, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
@@ -111,7 +111,7 @@ class Board:
     def known(self) -> dict:
         return self.studio.ask("GET", f"{self.studio.ws}/tensorboards/{self.id}", token=self.token).json
 
-    def wait(self, state: str, seconds: float = 60) -> dict:
+    def wait(self, state: str, seconds: float = PATIENCE) -> dict:
         def there() -> bool:
             found = self.known()
             assert found["state"] in {state, "starting", "ready"}, found

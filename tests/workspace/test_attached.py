@@ -49,7 +49,7 @@ def attach(client, **body: Any) -> Any:
     return client.post(AT, given(**body), format="json")
 
 
-def work(done: Callable[[Attachment], bool], seconds: float = 30.0) -> Attachment:
+def work(done: Callable[[Attachment], bool], seconds: float = 240.0) -> Attachment:
     """Let a keeper work until the row is as it should be."""
 
     async def until() -> Attachment:

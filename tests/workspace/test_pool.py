@@ -48,7 +48,7 @@ def pool() -> Iterator[Pool]:
     made.close()
 
 
-def until(condition: Callable[[], Any], pool: Pool | None = None, *, seconds: float = 30) -> Any:
+def until(condition: Callable[[], Any], pool: Pool | None = None, *, seconds: float = 240) -> Any:
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, [vars(host) for host in Host.objects.all()]
@@ -370,7 +370,7 @@ def test_a_real_machine_is_given_the_client_an_agent_and_nothing_after_it(api, p
         assert fingerprint(host("127.0.0.1").shown_key) == sshd.fingerprint
         at = f"{URL}/few/hosts/{host('127.0.0.1').pk}/confirm"
         assert api("olga").post(at, {"fingerprint": sshd.fingerprint}, format="json").status_code == 200
-        until(lambda: host("127.0.0.1").state == "free", pool, seconds=200)
+        until(lambda: host("127.0.0.1").state == "free", pool)
         folder = Path(host("127.0.0.1").found["folder"])
         assert folder.stat().st_mode & 0o777 == 0o700
         node = add_node(ComputeTarget.objects.get(name="few"))
@@ -380,7 +380,7 @@ def test_a_real_machine_is_given_the_client_an_agent_and_nothing_after_it(api, p
         assert (told["name"], told["dir"]) == (node.name, str(folder)) and told["token"].startswith("zaf_reg_")
         pid = int(pids.read_text())
         Node.objects.filter(pk=node.pk).update(wanted=False, state=Node.State.LEAVING)
-        until(lambda: host("127.0.0.1").state == "free", pool, seconds=90)
+        until(lambda: host("127.0.0.1").state == "free", pool)
         words = Path(f"/proc/{pid}/cmdline")
         assert not (words.exists() and words.read_bytes()), "a corpse has no words"
         assert {one.name for one in folder.iterdir()} >= {"venv", "installed"}

@@ -26,7 +26,7 @@ from studio.kernel.actors import SYSTEM
 from tests.runs.telemetry import Running
 
 pytestmark = pytest.mark.stack
-PATIENCE = 60
+PATIENCE = 240
 
 
 class Server:
@@ -70,17 +70,19 @@ class Server:
 @pytest.fixture
 def server(transactional_db) -> Iterator[Server]:
     found = Server()
-    found.start()
-    yield found
-    if found.child is not None and found.child.poll() is None:
-        found.stop(signal.SIGKILL)
+    try:
+        found.start()
+        yield found
+    finally:
+        if found.child is not None and found.child.poll() is None:
+            found.stop(signal.SIGKILL)
 
 
 def push(server: Server, run: Running, method: str, path: str, body: bytes, headers: dict[str, str]) -> dict[str, str]:
     """Repeat a request until it is answered, as the agent does."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
         try:
             with closing(line):
                 line.request(method, f"{run.agent}{path}", body, {"Authorization": f"Bearer {run.token}", **headers})
