@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runs.compare.rows import natural
-from studio.kernel.downloads import INLINE
+from studio.kernel.downloads import PICTURES
 
-#: Files that a page may show in place.
-PATTERN = rf"\.({'|'.join(sorted({kind[1:] for kind in INLINE}))})$"
+#: Files that are pictures.
+PATTERN = rf"\.({'|'.join(sorted({kind[1:] for kind in PICTURES}))})$"
 _STEP = re.compile(r"(?:^|[/._-])(?:step|epoch|iter|iteration)?[_=-]?([0-9]{1,12})(?=\.[A-Za-z]+$)", re.IGNORECASE)
 
 

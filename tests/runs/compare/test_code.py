@@ -117,11 +117,11 @@ def test_lists_of_packages_as_people_write_them():
 
 def test_pictures_by_name_and_step(told, browser):
     one = told(name="one", artifacts={"outputs/step_1.png": b"1", "outputs/step_20.png": b"2", "images/roc.png": b"3"})
-    two = told(name="two", artifacts={"outputs/step_1.png": b"1", "notes.txt": b"no picture"})
+    two = told(name="two", artifacts={"outputs/step_1.png": b"1", "notes.txt": b"no picture", "a.wav": b"sound"})
     page = browser("rio").get(where([one, two], tab="images")).content.decode()
     assert 'data-steps="[\n  1,\n  20\n]"' in page
     assert f"/runs/{one}/artifacts/outputs/step_20.png" in page
     assert f"/runs/{two}/artifacts/outputs/step_1.png" in page
-    assert "notes.txt" not in page
+    assert "notes.txt" not in page and "a.wav" not in page
     found = browser("rio").get(where([one, two], tab="images", name="roc")).content.decode()
     assert "step_20" not in found and "roc.png" in found
