@@ -7,3 +7,19 @@ export function dialog(id) {
   held?.replaceWith(held.content);
   return document.getElementById(id);
 }
+
+const FIELD = ".body :is(input:not([type=hidden]), select, textarea):not(:disabled)";
+
+/** Open it with the focus where somebody goes on: its first field, else the answer that changes nothing. */
+export function show(one) {
+  one.showModal();
+  (one.querySelector(FIELD) || one.querySelector("[data-keep], .end [data-close]"))?.focus();
+}
+
+/** Close the menu that `at` stands in. Returns what has the focus when all is over: the menu's button, else `at`. */
+export function leave(at) {
+  const menu = at.closest("details:is(.more, .drop)");
+  if (!menu) return at;
+  menu.open = false;
+  return menu.querySelector("summary");
+}

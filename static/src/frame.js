@@ -1,5 +1,5 @@
 // The frame's behaviour: drawer, menus, dialogs, forms that send when a choice changes.
-import { dialog } from "./dialogs.js";
+import { dialog, leave, show } from "./dialogs.js";
 
 const side = () => document.getElementById("side");
 
@@ -7,7 +7,10 @@ document.addEventListener("click", (event) => {
   const at = event.target.closest("[data-dialog],[data-close],[data-drawer],[data-fold]");
   if (at?.dataset.dialog) {
     event.preventDefault();
-    dialog(at.dataset.dialog)?.showModal();
+    const found = dialog(at.dataset.dialog);
+    // A dialog gives the focus back to what had it, unless that is hidden by then.
+    leave(at).focus();
+    if (found) show(found);
   } else if (at && "close" in at.dataset) {
     at.closest("dialog")?.close();
   } else if (at && "drawer" in at.dataset) {
@@ -42,6 +45,12 @@ window.addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("button[type=submit]:disabled")) button.disabled = false;
 });
 
+// Where the row of tabs is wider than the screen, the present one is in sight.
+for (const tabs of document.querySelectorAll("nav.tabs")) {
+  const now = tabs.querySelector("[aria-current]");
+  if (now) tabs.scrollLeft = now.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - now.offsetWidth) / 2;
+}
+
 // Of the end of a log the last lines say most.
 const toEnd = (root) => {
   for (const text of root.querySelectorAll("pre.tail")) text.scrollTop = text.scrollHeight;
@@ -68,4 +77,5 @@ document.addEventListener("htmx:afterSettle", () => {
 });
 
 // A dialog whose form was refused opens again with what was wrong.
-document.querySelector("dialog[data-open]")?.showModal();
+const refused = document.querySelector("dialog[data-open]");
+if (refused) show(refused);

@@ -1,5 +1,5 @@
 // What was typed into a dialog and refused is there again, with the sentence that says what is wrong. Secrets are not kept.
-import { dialog } from "./dialogs.js";
+import { dialog, show } from "./dialogs.js";
 
 const KEPT = "typed";
 const SKIPPED = ["hidden", "password", "file", "submit", "button"];
@@ -28,5 +28,5 @@ if (form) {
     one.dispatchEvent(new Event("input", { bubbles: true }));
   }
   around.querySelector(".body").prepend(refusal);
-  around.showModal();
+  show(around);
 }

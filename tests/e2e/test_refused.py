@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
+#: Who opens a dialog wants to write, not to close it.
+ON_A_FIELD = "document.activeElement.matches('dialog[open] :is(input, select, textarea)')"
 
 
 def test_what_was_typed_into_a_refused_dialog_is_not_lost(page: "Page", studio: Studio):
@@ -17,10 +19,12 @@ def test_what_was_typed_into_a_refused_dialog_is_not_lost(page: "Page", studio: 
     page.goto(f"/w/{studio.known['workspace']}/compute/slate")
     page.get_by_role("button", name="Edit").click()
     dialog = page.get_by_role("dialog", name="Edit")
+    assert page.evaluate(ON_A_FIELD)
     dialog.get_by_label("Description").fill("for the night")
     dialog.get_by_label("Start").fill("0 25 * * *")
     dialog.get_by_role("button", name="Save").click()
     dialog.get_by_role("alert").wait_for()
+    assert page.evaluate(ON_A_FIELD)
     assert dialog.get_by_label("Description").input_value() == "for the night"
     dialog.get_by_label("Start").fill("0 7 * * *")
     dialog.get_by_role("button", name="Save").click()

@@ -1,6 +1,6 @@
 // What the page of a run does besides showing: questions in a dialog, tags and notes in place, a bell at the end.
+import { leave, show } from "../dialogs.js";
 import { ask, say, toast } from "../wire.js";
-
 
 /** A link with `data-question` leads to a page that asks something; with scripts the question opens in a dialog. */
 async function askHere(link) {
@@ -14,12 +14,13 @@ async function askHere(link) {
   dialog.setAttribute("aria-label", found.dataset.title || "");
   dialog.className = "asking";
   dialog.append(document.adoptNode(found));
+  const back = leave(link);
   dialog.addEventListener("close", () => {
     dialog.remove();
-    link.focus();
+    back.focus();
   });
   document.body.append(dialog);
-  dialog.showModal();
+  show(dialog);
 }
 
 document.addEventListener("click", (event) => {

@@ -4,7 +4,7 @@ Holds the selection (boxes, x, shift), does one thing to all selected runs, and 
 page again and replaces only the rows that say something else, so that focus, scroll and selection stay.
 What is loaded later is lent the words and the wire: importing them would load this bundle a second time under its other
 name, that of the file that was built. */
-import { dialog as held } from "../dialogs.js";
+import { dialog as held, show } from "../dialogs.js";
 import { ask, bytes } from "../wire.js";
 import { page } from "../series/settings.js";
 import { arrangeable } from "./arrange.js";
@@ -238,7 +238,7 @@ class RunTable extends HTMLElement {
   before(deed) {
     const dialog = held(`bulk-${deed}`);
     dialog.querySelector("[data-how]").textContent = say(`how_${deed}`, { count: this.chosen.size });
-    dialog.showModal();
+    show(dialog);
     if (deed === "delete") this.weigh(dialog.querySelector("[data-freed]"));
   }
 
