@@ -131,3 +131,16 @@ def test_an_arrangement_is_found_again_without_its_address(page: "Page", studio:
     page.get_by_role("button", name="Usual order").press("Enter")
     page.wait_for_function("!location.search.includes('order=')")
     assert names.all_inner_texts()[:2] == [first, second]
+
+
+def test_groups_of_single_values_are_bars(page: "Page", studio: Studio):
+    experiment = f"bars-{uuid4().hex[:6]}"
+    for model, score in (("mlp", 0.2), ("mlp", 0.4), ("cnn", 0.6), ("cnn", 1)):
+        run = studio.ask("POST", f"{studio.ws}/runs", {"kind": "interactive", "experiment": experiment}).json["id"]
+        logged = {"batch": str(uuid4()), "points": [["score", score, 0]], "params": {"model": model}}
+        assert studio.ask("POST", f"{studio.ws}/runs/{run}/metrics", logged).status == 200
+    page.goto(f"/w/{studio.known['workspace']}/experiments/{experiment}?group=params.model&columns=metrics.score")
+    bars = page.locator(".strip .chart-bar")
+    page.wait_for_function("document.querySelectorAll('.strip .chart-bar').length === 2")
+    assert sorted(bar.split() for bar in bars.all_inner_texts()) == [["cnn", "0.8"], ["mlp", "0.3"]]
+    assert bars.first.get_attribute("title") in {"cnn: 0.6 – 1", "mlp: 0.2 – 0.4"}

@@ -11,6 +11,7 @@ import { read } from "../series/reading.js";
 import { never, soon } from "../series/schedule.js";
 import { axisOf, otherOf, pageOf } from "../series/settings.js";
 import { ask, say } from "../wire.js";
+import { instead } from "./series-bars.js";
 import * as parts from "./series-parts.js";
 
 const HEIGHT = 190;
@@ -330,7 +331,7 @@ class SeriesChart extends HTMLElement {
     if (!this.isConnected) return;
     const lines = this.lines;
     parts.head(this, lines);
-    if (parts.instead(this, lines)) return this.drop();
+    if (instead(this, lines)) return this.drop();
     if (!this.plot) return void this.build();
     const state = { ...this.page.state, logy: this.logy, window: otherOf(this.page.state) ? this.xWindow : this.window, yWindow: this.yWindow, soft: this.soft };
     const found = drawing.ranges(lines, state);

@@ -13,7 +13,7 @@ const NEAR = 14;
 /** Milliseconds in which a second click makes two. */
 const TWICE = 280;
 
-function element(name, className, text) {
+export function element(name, className, text) {
   const made = document.createElement(name);
   if (className) made.className = className;
   if (text) made.textContent = text;
@@ -178,12 +178,12 @@ export function legend(chart) {
   if (focused) [...chart.keys.querySelectorAll("button")].find((one) => one.dataset.run === focused)?.focus();
 }
 
-// --- instead of lines ---------------------------------------------------------------------------------
+// --- what is said of it -------------------------------------------------------------------------------
 
 /** What a picture of it is called. */
 export const titled = (chart) => (chart.base ? `${chart.metric} − ${chart.base.name}` : chart.metric);
 /** A value as it is read: of a difference with its sign. */
-const read = (chart, value) => `${chart.base && value > 0 ? "+" : ""}${shown(value)}`;
+export const read = (chart, value) => `${chart.base && value > 0 ? "+" : ""}${shown(value)}`;
 
 export function head(chart, lines) {
   const alone = chart.runs.length === 1 ? lines[0]?.line : null;
@@ -192,52 +192,6 @@ export function head(chart, lines) {
   if (!chart.crossedAt) chart.last.textContent = alone && alone.x.length > 1 && alone.last !== undefined ? shown(alone.tail ?? chart.known ?? alone.last) : "";
   chart.badge.hidden = !chart.window && !chart.yWindow && !chart.xWindow;
   chart.badge.textContent = chart.missed ? say("chartlate", { count: chart.missed }) : say("chartwhole");
-}
-
-/** Show what is no line: why there is nothing, or single values as bars. True when there are no lines to draw. */
-export function instead(chart, lines) {
-  const ones = chart.groups ? [] : chart.needed.map((run) => chart.whole.get(run.id)).filter((line) => line?.count);
-  const held = !chart.base || Boolean(chart.whole.get(chart.base.id)?.count);
-  const single = held && ones.length > 0 && ones.every((line) => line.count === 1);
-  const nothing = !lines.length && !chart.window;
-  chart.place.hidden = single || nothing;
-  chart.bars.hidden = !single;
-  if (nothing) {
-    chart.note.hidden = false;
-    chart.note.textContent = chart.failed || (chart.asked || chart.stale ? "" : !chart.drawn.length ? say("chartunchosen") : chart.base && ones.length ? say("chartapart", { name: chart.base.name }) : chart.getAttribute("empty") || say("chartempty"));
-  }
-  if (single) {
-    chart.note.hidden = true;
-    const value = (run) => chart.whole.get(run.id)?.y[0] ?? null;
-    const from = chart.base ? value(chart.base) : 0;
-    bars(chart, chart.drawn.filter((run) => chart.whole.get(run.id)?.count).map((run) => ({ ...run, value: value(run) === null || from === null ? null : value(run) - from })));
-  }
-  return single || nothing;
-}
-
-function bars(chart, lines) {
-  if (chart.runs.length === 1) {
-    const { value } = lines[0];
-    const said = element("p", "said", value === null ? "NaN" : shown(value));
-    said.title = String(value);
-    return chart.bars.replaceChildren(said);
-  }
-  // Who scrolls by keys needs something to stand on.
-  if (lines.length > 8) chart.bars.tabIndex = 0;
-  const most = Math.max(...lines.map(({ value }) => Math.abs(value ?? 0))) || 1;
-  chart.bars.replaceChildren(
-    ...lines.map(({ name, colour, value }) => {
-      const row = element("div", "chart-bar");
-      const bar = element("i");
-      bar.style.background = colourOf(colour);
-      bar.style.width = `${(Math.abs(value ?? 0) / most) * 100}%`;
-      const around = element("span");
-      around.append(bar);
-      row.append(element("span", "", name), around, element("b", "num", value === null ? "NaN" : read(chart, value)));
-      row.title = name;
-      return row;
-    }),
-  );
 }
 
 // --- crosshair ------------------------------------------------------------------------------------------

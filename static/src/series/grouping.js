@@ -26,7 +26,8 @@ export function joined(lines, std) {
     told.high.push(std ? mean + away : Math.max(...values));
   }
   told.count = Math.max(...lines.map((line) => line.count));
-  return new Line(told, { origin: 0, running: lines.some((line) => line.running), seq: 0 });
+  const made = new Line(told, { origin: 0, running: lines.some((line) => line.running), seq: 0 });
+  return Object.assign(made, { ribbon: true });
 }
 
 /** A line as its difference from another at the same places of the axis; a gap where the other has none. Made once for each change. */

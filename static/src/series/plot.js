@@ -118,8 +118,9 @@ export function draw(plot, lines, { logx, logy, soft, bands }) {
     ctx.setLineDash([]);
     if (line.low && bands && !many) {
       ctx.fillStyle = hue;
-      ctx.globalAlpha = 0.3 * strength;
-      band(ctx, xs, line.low.slice(from, to).map((one) => (one === null ? null : up(one))), line.high.slice(from, to).map((one) => (one === null ? null : up(one))), thick);
+      ctx.globalAlpha = (line.ribbon ? 0.13 : 0.3) * strength;
+      const ends = [line.low, line.high].map((side) => side.slice(from, to).map((one) => (one === null ? null : up(one))));
+      (line.ribbon ? ribbon : band)(ctx, xs, ...ends, thick);
     }
     ctx.strokeStyle = hue;
     if (smooth) {
@@ -180,6 +181,15 @@ function band(ctx, xs, low, high, thick) {
     const wide = Math.max(Math.min(next - xs[at], widest), thick);
     if (Number.isFinite(low[at]) && Number.isFinite(high[at])) ctx.rect(xs[at] - wide / 2, high[at], wide, Math.max(low[at] - high[at], thick / 2));
   }
+  ctx.fill();
+}
+
+/** Between the ends of a group's runs from place to place. A group lies over others, and those are seen through it. */
+function ribbon(ctx, xs, low, high) {
+  const kept = [...xs.keys()].filter((at) => [xs[at], low[at], high[at]].every((one) => one !== null && Number.isFinite(one)));
+  ctx.beginPath();
+  for (const at of kept) ctx.lineTo(xs[at], high[at]);
+  for (const at of kept.reverse()) ctx.lineTo(xs[at], low[at]);
   ctx.fill();
 }
 

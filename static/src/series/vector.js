@@ -39,7 +39,7 @@ export function vector(facts) {
     const hue = colours.lines[((one.colour % 8) + 8) % 8];
     const { line } = one;
     const soft = facts.soft(line);
-    if (line.low && facts.bands) drawn.append(el("path", { d: around(line, across, up), fill: hue, "fill-opacity": 0.25, stroke: "none" }));
+    if (line.low && facts.bands) drawn.append(el("path", { d: around(line, across, up), fill: hue, "fill-opacity": line.ribbon ? 0.13 : 0.25, stroke: "none" }));
     if (soft) drawn.append(el("path", { d: path(line.x, line.y, across, up), stroke: hue, "stroke-opacity": 0.28 }));
     drawn.append(el("path", { d: path(line.x, soft || line.y, across, up), stroke: hue, "stroke-width": 1.6, "stroke-dasharray": DASHES[one.dash % DASHES.length], "data-run": one.id }, el("title", {}, one.name)));
   }
