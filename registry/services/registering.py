@@ -28,7 +28,7 @@ from zaffre.protocol import FileEntry
 MAX_FILES = 20_000
 MAX_BYTES = 100 * 1024**3
 #: Files of a run that a refusal lists.
-LISTED = 20
+LISTED = 8
 
 
 @transaction.atomic

@@ -43,6 +43,13 @@ def test_every_tab_answers_readers_and_no_stranger(carl, browser):
     assert browser("rio").get(f"/w/lab/runs/{run.pk}/nothing").status_code == 404
 
 
+def test_raw_json_is_what_the_api_tells(carl, browser):
+    run = carl.submit(CODE)
+    told = html.unescape(page(browser("rio"), run, "raw"))
+    asked = browser("rio").get(f"/api/v1/workspaces/lab/runs/{run.pk}").json()
+    assert f'"created": "{asked["created"]}"' in told
+
+
 @pytest.mark.parametrize(
     ("address", "rio"), [("clone", 403), ("again", 403), ("rename", 403), ("baseline", 403), ("archive", 403)]
 )

@@ -92,7 +92,7 @@ class Picker {
     const none = button(this.what === "columns" ? "reset" : "ungroup", () => this.go(""), "btn");
     const end = make("div", { className: "end" }, none, button("apply", () => this.go(this.chosen.map(text).join(",")), "btn p"));
     const left = make("div", {}, this.box, this.offered);
-    const right = make("div", {}, make("h3", { textContent: say("shown") }), this.order, make("p", { className: "quiet", textContent: say("keys") }));
+    const right = make("div", {}, make("h3", { textContent: say(this.what === "columns" ? "shown" : "levels") }), this.order, make("p", { className: "quiet", textContent: say("keys") }));
     this.body.replaceChildren(make("div", { className: "picker" }, left, right), end);
     this.list();
     this.sort();

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django import template
 from django.http import HttpRequest
 from django.utils.translation import get_language, gettext, pgettext
+from rest_framework.utils.encoders import JSONEncoder
 
 from runs.tables import cells
 from studio.kernel.sizes import size_text
@@ -176,7 +177,8 @@ def get(mapping: Any, key: Any) -> Any:
 
 @register.filter
 def pretty(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+    """As JSON with every value as the API writes it."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, cls=JSONEncoder)
 
 
 @register.filter
