@@ -99,7 +99,10 @@ def send_outbox() -> int:
     Rows are marked after they were sent: a crash in between sends some twice, and none not at all.
     """
     total = 0
-    while rows := list(Outbox.objects.filter(sent__isnull=True).order_by("pk")[:BATCH]):
+    while True:
+        rows = list(Outbox.objects.filter(sent__isnull=True).order_by("pk")[:BATCH])
+        if not rows:
+            return total
         sent: list[int] = []
         try:
             for row in rows:
@@ -108,7 +111,8 @@ def send_outbox() -> int:
         finally:
             Outbox.objects.filter(pk__in=sent).update(sent=Now())
         total += len(sent)
-    return total
+        if len(rows) < BATCH:
+            return total  # what was written meanwhile has rung
 
 
 def _send(row: Outbox) -> None:
