@@ -18,8 +18,9 @@ class Data(Step):
     def start(self) -> None:
         job, total = self.job, 0
         inputs = job.spec.get("inputs") or {}
-        shutil.rmtree(str(job.place.inputs), ignore_errors=True)
-        job.place.inputs.mkdir(mode=0o700)
+        if inputs:  # else it is empty as it was made
+            shutil.rmtree(str(job.place.inputs), ignore_errors=True)
+            job.place.inputs.mkdir(mode=0o700)
         for name, found in inputs.items():
             try:
                 (part,) = safe_parts(name)
@@ -39,6 +40,3 @@ class Data(Step):
             except (DoorError, DamagedContent, OSError) as error:
                 raise StepFailed("data_failed", f"The input {name!r} could not be fetched: {error}") from error
         self.note = amount(len(inputs), "input", total) if inputs else "no inputs"
-
-    def stop(self) -> None:
-        shutil.rmtree(str(self.job.place.inputs), ignore_errors=True)

@@ -31,6 +31,3 @@ class Snapshot(Step):
         except (DoorError, DamagedContent, OSError) as error:
             raise StepFailed("snapshot_failed", f"The snapshot could not be fetched: {error}") from error
         self.note = amount(len(files), "file", size)
-
-    def stop(self) -> None:
-        shutil.rmtree(str(self.job.place.work), ignore_errors=True)

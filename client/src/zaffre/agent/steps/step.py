@@ -28,4 +28,4 @@ class Step:
         """Do it. Raises StepFailed with a sentence for people, Dropped, or Ended."""
 
     def stop(self) -> None:
-        """Undo it."""
+        """Undo it. What lies in the attempt's folder goes with that."""
