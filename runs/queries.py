@@ -15,6 +15,7 @@ from runs.search import condition, look
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, NotFound, Unauthenticated
+from studio.kernel.rows import Rows
 from workspace.access import get_workspace
 from zaffre.protocol import FINAL_STATES, HELD_STATES, QUEUED
 
@@ -331,13 +332,21 @@ def actor_of_token_id(token_id: str) -> Actor:
 
 def _attempt_of(token_id: str) -> Attempt | None:
     """With what says who asks: it is read at each call of running code."""
-    rows = Attempt.objects.filter(token_id=token_id).select_related("run").only(*_BEARER)
-    return next(iter(rows), None)
+    for attempt, run in _BEARER.ask(token=token_id):
+        attempt.run = run
+        return attempt
+    return None
 
 
-_BEARER = (
-    *("no", "rank", "token_id", "secret_hash", "ended"),
-    *("run_id", "run__name", "run__status", "run__workspace_id"),
+_BEARER = Rows(
+    """
+    SELECT {columns} FROM runs_attempt attempt JOIN runs_run run ON run.id = attempt.run_id
+    WHERE attempt.token_id = %(token)s
+    """,
+    {
+        "attempt": (Attempt, ("no", "rank", "token_id", "secret_hash", "ended", "run")),
+        "run": (Run, ("name", "status", "workspace")),
+    },
 )
 
 

@@ -12,7 +12,7 @@ from runs.artifacts.models import Artifact
 from runs.artifacts.telling import tell
 from runs.fencing import admit, hold_own_run, refuse_late_row
 from runs.models import Run
-from studio.kernel import manifests, paths
+from studio.kernel import db, manifests, paths
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, NotFound, TooLarge
 from workspace.audit.services import record
@@ -130,11 +130,10 @@ def open_run(run_id: str, *, actor: Actor, late: bool) -> Run:
 
 
 def _refuse_too_many(run: Run, paths: list[str]) -> None:
-    held = Artifact.objects.filter(run=run)
-    count = held.count()
+    ((count,),) = db.ask("SELECT count(*) FROM artifacts_artifact WHERE run_id = %(run)s", {"run": run.pk})
     if count + len(paths) <= MOST_OF_A_RUN:
         return
-    if count + len(paths) - held.filter(path__in=paths).count() > MOST_OF_A_RUN:
+    if count + len(paths) - Artifact.objects.filter(run=run, path__in=paths).count() > MOST_OF_A_RUN:
         raise too_many_files(MOST_OF_A_RUN)
 
 

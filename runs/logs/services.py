@@ -23,6 +23,7 @@ from studio.kernel.actors import Actor
 from studio.kernel.bells import ring_soon
 from studio.kernel.errors import Conflict, NotFound, RangeGap, ZaffreError
 from studio.kernel.groupcommit import GroupCommit
+from studio.kernel.rows import Rows, change, insert
 
 #: The largest chunk that is written or made by compaction.
 CHUNK = 1024 * 1024
@@ -109,24 +110,20 @@ def append(
 
 
 def _write(items: Sequence[_Item]) -> list[Appended | Exception]:
-    rows = Run.objects.filter(pk__in={item.run_id for item in items})
-    runs = {row["id"]: row for row in rows.values("id", "status", "attempt_no", "desired")}
-    logs = _lock_logs({run_id: row["attempt_no"] for run_id, row in runs.items()})
-    # Read again under the lock: an attempt that lost its run in between must not write.
-    now = {row["id"]: row for row in rows.values("id", "status", "attempt_no", "desired")}
+    logs, runs = _lock_logs({item.run_id for item in items})
     results: list[Appended | Exception] = []
     for item in items:
         try:
-            row = now.get(item.run_id)
-            if row is None or item.run_id not in logs:
+            if item.run_id not in runs:
                 raise NotFound("There is no such run any more.")
-            refuse_late(status=row["status"], attempt_no=row["attempt_no"], actor=item.actor)
-            if row["attempt_no"] != runs[item.run_id]["attempt_no"]:
-                raise Conflict("Another attempt of this run has just begun.", code="stale_attempt")
+            status, attempt_no, desired = runs[item.run_id]
+            refuse_late(status=status, attempt_no=attempt_no, actor=item.actor)
             held = logs[item.run_id]
+            if attempt_no != held.log.attempt:
+                raise Conflict("Another attempt of this run has just begun.", code="stale_attempt")
             _add(held, item)
             full = held.span.length > settings.LOG_HEAD_BYTES
-            results.append(Appended(held.span.length, row["desired"], full))
+            results.append(Appended(held.span.length, desired, full))
         except ZaffreError as error:
             results.append(error)
     for run_id, held in logs.items():
@@ -134,15 +131,39 @@ def _write(items: Sequence[_Item]) -> list[Appended | Exception]:
     return results
 
 
-def _lock_logs(attempts: dict[str, int]) -> dict[str, _Held]:
+def _lock_logs(ids: set[str]) -> tuple[dict[str, _Held], dict[str, tuple[str, int, str]]]:
+    """The logs of the runs' present attempts, locked and made where there is none, and each run's (status, attempt_no,
+    desired) as they are under the lock: an attempt that lost its run meanwhile must not write."""
+    asked = {"runs": sorted(ids)}
     # In the order of ids, so that two processes with the same logs cannot wait for each other.
-    rows = Log.objects.select_for_update().filter(run_id__in=list(attempts)).order_by("pk")
-    held = {log.run_id: _Held(log, log.span) for log in rows if log.attempt == attempts[log.run_id]}
-    new = [Log(run_id=run_id, attempt=no) for run_id, no in attempts.items() if run_id not in held]
+    held = {log.run_id: _Held(log, log.span) for (log,) in _LOCKED.ask(**asked)}
+    runs = {run_id: (status, no, desired) for run_id, status, no, desired in db.ask(_RUNS, asked)}
+    new = sorted(runs.keys() - held.keys())
     if not new:
-        return held
-    Log.objects.bulk_create(new, ignore_conflicts=True)
-    return {log.run_id: _Held(log, log.span) for log in rows.all() if log.attempt == attempts[log.run_id]}
+        return held, runs
+    made = _MADE.ask(runs=new, attempts=[runs[run_id][1] for run_id in new])
+    if len(made) < len(new):
+        # Somebody else was about to make one, and we waited: what was read before that may be over.
+        return _lock_logs({run_id for run_id in ids if run_id in runs})
+    return held | {log.run_id: _Held(log, log.span) for (log,) in made}, runs
+
+
+_RUNS = "SELECT id, status, attempt_no, desired FROM runs_run WHERE id = ANY(%(runs)s)"
+_LOCKED = Rows(
+    """
+    SELECT {columns} FROM logs_log log JOIN runs_run run ON run.id = log.run_id AND run.attempt_no = log.attempt
+    WHERE run.id = ANY(%(runs)s) ORDER BY log.id FOR UPDATE OF log
+    """,
+    {"log": (Log, ())},
+)
+_MADE = Rows(
+    """
+    INSERT INTO logs_log AS log (run_id, attempt, length, head, elided, newlines, uncounted, sha256, complete)
+    SELECT new.*, 0, 0, 0, 0, false, '', false FROM unnest(%(runs)s::varchar[], %(attempts)s::int[]) AS new
+    ON CONFLICT (run_id, attempt) DO NOTHING RETURNING {columns}
+    """,
+    {"log": (Log, ())},
+)
 
 
 def _add(held: _Held, item: _Item) -> None:
@@ -172,14 +193,15 @@ def _store(run_id: str, held: _Held) -> None:
     if kept == log.span:
         return
     chunks, newlines = _chunks(held, kept)
-    LogChunk.objects.bulk_create(chunks)
+    for chunk in chunks:
+        insert(chunk)
     if kept.elided:
         # Whole chunks only: one over the edge stays, and nobody reads the part that is left out.
         between = LogChunk.objects.filter(log=log, offset__gte=kept.head, offset__lt=kept.tail)
         between.filter(offset__lte=kept.tail - F("length")).delete()
     uncounted = {"uncounted": True} if held.skipped else {}
-    rows = Log.objects.filter(pk=log.pk)
-    rows.update(length=kept.length, head=kept.head, elided=kept.elided, newlines=newlines, **uncounted)
+    told = {"length": kept.length, "head": kept.head, "elided": kept.elided, "newlines": newlines, **uncounted}
+    change(Log, log.pk, told)
     transaction.on_commit(partial(_tell, run_id, log.attempt, kept.length))
 
 
@@ -235,7 +257,9 @@ def complete_of(run: Run, *, actor: Actor, length: int, sha256: str) -> bool:
     if length <= CHUNK and db.ask(_COMPLETED, told):
         transaction.on_commit(partial(_tell, run.pk, run.attempt_no, length))
         return True
-    log = _lock_logs({run.pk: run.attempt_no})[run.pk].log
+    log = _lock_logs({run.pk})[0][run.pk].log
+    if log.attempt != run.attempt_no:
+        raise Conflict("Another attempt of this run has just begun.", code="stale_attempt")
     if log.elided:
         return False
     digest = hashlib.sha256()

@@ -7,6 +7,7 @@ from runs.models import Run
 from runs.origins.forms import clean_patch
 from runs.origins.likeness import digest
 from runs.origins.models import Likeness, Patch
+from studio.kernel.rows import insert
 
 
 def remember(run: Run, *, git: Mapping[str, Any]) -> None:
@@ -22,4 +23,4 @@ def remember(run: Run, *, git: Mapping[str, Any]) -> None:
         inputs=run.inputs,
         config=run.config,
     )
-    Likeness.objects.create(run=run, workspace_id=run.workspace_id, digest=told)
+    insert(Likeness(run=run, workspace_id=run.workspace_id, digest=told))

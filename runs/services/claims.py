@@ -9,7 +9,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -23,13 +22,15 @@ from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Forbidden, Unauthenticated
 from studio.kernel.events import publish
 from studio.kernel.ids import ulid
+from studio.kernel.rows import Rows, change, insert
 from workspace.access import authorize, can
 from workspace.audit.services import record
-from workspace.compute.models import Node
+from workspace.compute.models import ComputeTarget, Node
 from workspace.compute.placement import Place
 from workspace.compute.queries import nodes_of
 from workspace.datasets.models import DatasetVersion
 from workspace.environments import queries as environments
+from workspace.models import Workspace
 from zaffre.protocol import HELD_STATES, QUEUED, LimitsSpec, RunSpec
 
 MAX_NONCE = 64
@@ -38,13 +39,7 @@ MOST_AT_ONCE = 32
 #: Runs that one claim ends because they must not start: the node's other calls wait for its lock meanwhile.
 MOST_TURNED_AWAY = 100
 _OF_RUN = ("workspace", "experiment", "snapshot", "environment_version__environment", "submitted_by")
-_OF_NODE = ("name", "facts", "slots", "draining", "target_id", "target__workspace__slug")
 _OF_ATTEMPT = tuple(f"run__{name}" for name in _OF_RUN)
-#: What is asked of a node's live attempts: which this claim is about, and what they take of the node.
-_HELD = (
-    *("run_id", "no", "rank", "nonce", "node_id"),
-    *(f"run__{name}" for name in ("status", "attempt_no", *waiting.NEED) if name != "pk"),
-)
 
 
 def claim_runs(*, actor: Actor, nonce: str, run_id: str = "", ticket: str = "", most: int = 1) -> list[RunSpec]:
@@ -112,7 +107,7 @@ def _claim(actor: Actor, nonce: str, seen: _Seen, *, most: int) -> list[RunSpec]
         seats.line_up(actor.target_id or 0)
     node = _lock_node(actor)
     authorize(node.target.workspace, actor=actor, action="node.claim")
-    held = list(Attempt.objects.filter(node=node, ended__isnull=True).select_related("run").only(*_HELD).order_by("pk"))
+    held = _held(node)
     current = [one for one in held if one.no == one.run.attempt_no and one.run.status in HELD_STATES]
     if known := [one for one in current if one.nonce == nonce]:
         return [_spec(_whole(one)) for one in known]
@@ -127,11 +122,46 @@ def _claim(actor: Actor, nonce: str, seen: _Seen, *, most: int) -> list[RunSpec]
 
 def _lock_node(actor: Actor) -> Node:
     # The lock makes the claims of one node wait for each other, so that its slots are counted right.
-    rows = Node.objects.select_for_update(of=("self",)).select_related("target__workspace").only(*_OF_NODE)
-    node = next(iter(rows.filter(pk=actor.node_id, removed__isnull=True)), None)
-    if node is None:
-        raise Unauthenticated("This node was removed.")
-    return node
+    for node, target, workspace in _NODE.ask(node=actor.node_id):
+        node.target, target.workspace = target, workspace
+        return node
+    raise Unauthenticated("This node was removed.")
+
+
+_NODE = Rows(
+    """
+    SELECT {columns} FROM compute_node node
+    JOIN compute_computetarget target ON target.id = node.target_id
+    JOIN workspace_workspace workspace ON workspace.id = target.workspace_id
+    WHERE node.id = %(node)s AND node.removed IS NULL FOR UPDATE OF node
+    """,
+    {
+        "node": (Node, ("name", "facts", "slots", "draining", "target")),
+        "target": (ComputeTarget, ("workspace",)),
+        "workspace": (Workspace, ("slug",)),
+    },
+)
+
+
+def _held(node: Node) -> list[Attempt]:
+    """The node's live attempts: which this claim is about, and what they take of the node."""
+    held = []
+    for attempt, run in _HELD.ask(node=node.pk):
+        attempt.run = run
+        held.append(attempt)
+    return held
+
+
+_HELD = Rows(
+    """
+    SELECT {columns} FROM runs_attempt attempt JOIN runs_run run ON run.id = attempt.run_id
+    WHERE attempt.node_id = %(node)s AND attempt.ended IS NULL ORDER BY attempt.id
+    """,
+    {
+        "attempt": (Attempt, ("run", "no", "rank", "nonce", "node")),
+        "run": (Run, ("status", "attempt_no", *(name.removesuffix("_id") for name in waiting.NEED if name != "pk"))),
+    },
+)
 
 
 def _whole(attempt: Attempt) -> Attempt:
@@ -203,8 +233,9 @@ def _refusal(run: Run) -> tuple[str, str, str] | None:
         reason = "Whoever submitted this run may not run code in this workspace any more, so it was not started."
         return Status.CANCELED, "submitter_gone", reason
     wanted = {given["version_id"]: f"{given['dataset']}:{given['version']}" for given in run.inputs.values()}
-    gone = wanted.keys() - set(DatasetVersion.objects.filter(pk__in=wanted).values_list("pk", flat=True))
-    if gone:
+    if wanted and (
+        gone := wanted.keys() - set(DatasetVersion.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+    ):
         names = ", ".join(sorted(wanted[pk] for pk in gone))
         return Status.FAILED, "input_gone", f"The dataset {names} was deleted while the run waited."
     return secrets.refusal(run)
@@ -219,14 +250,8 @@ def _begin(run: Run, others: Sequence[Node], node: Node, nonce: str) -> Attempt:
     no = run.attempt_no + 1
     moment = timezone.now()
     waited = {"name": "queued", "state": "done", "started": _iso(run.queued_at), "ended": _iso(moment), "note": ""}
-    Run.objects.filter(pk=run.pk).update(
-        status=Status.STARTING,
-        attempt_no=F("attempt_no") + 1,
-        ticket_hash="",
-        not_before=None,
-        started=None,
-        steps=[waited],
-    )
+    told = {"status": Status.STARTING, "attempt_no": no, "ticket_hash": "", "not_before": None, "started": None}
+    change(Run, run.pk, {**told, "steps": [waited]})
     attempt = _seat(run, no, node, nonce=nonce, rank=0)
     for rank, other in enumerate(others, start=1):
         _seat(run, no, other, nonce="", rank=rank)
@@ -242,7 +267,7 @@ def _begin(run: Run, others: Sequence[Node], node: Node, nonce: str) -> Attempt:
 def _seat(run: Run, no: int, node: Node, *, nonce: str, rank: int) -> Attempt:
     token_id = ulid()
     text, kept = tokens.new("run", token_id)
-    return Attempt.objects.create(
+    attempt = Attempt(
         run=run,
         no=no,
         rank=rank,
@@ -251,9 +276,10 @@ def _seat(run: Run, no: int, node: Node, *, nonce: str, rank: int) -> Attempt:
         token_id=token_id,
         secret_hash=kept,
         sealed_token=crypto.seal(text, bound_to=_place(run.pk, no)),
-        lease_until=Now() + timedelta(seconds=settings.LEASE_SECONDS),
-        last_seen=Now(),
     )
+    lease = f"statement_timestamp() + interval '{float(settings.LEASE_SECONDS)} seconds'"
+    insert(attempt, lease_until=lease, last_seen="statement_timestamp()")
+    return attempt
 
 
 def _place(run_id: str, no: int) -> str:

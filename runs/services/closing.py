@@ -3,32 +3,51 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import DateTimeField, F, Value
+from django.db.models import DateTimeField, Value
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from runs import states
 from runs.fencing import refuse_late
-from runs.models import Run, Status
+from runs.models import Experiment, Run, Status
 from runs.services.children import close_children
 from runs.services.hints import hint
 from runs.services.telling import put_away, tell
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, NotFound
+from studio.kernel.rows import Rows, change
+from workspace.models import Workspace
 from zaffre.protocol import DESIRED_RUN, FAILED, QUEUED
 
 #: What a report and an end are decided by, and what watchers are told of: not all that a run has logged.
-_BRIEFLY = (
-    *("status", "desired", "attempt_no", "retries_used", "max_retries", "nodes", "steps", "config", "reason_code"),
-    *("reason", "target_id", "parent_id", "exit_code", "signal", "log_tail"),
-    *("workspace__slug", "experiment__name"),
+_BRIEFLY = Rows(
+    """
+    SELECT {columns} FROM runs_run run
+    JOIN workspace_workspace workspace ON workspace.id = run.workspace_id
+    JOIN runs_experiment experiment ON experiment.id = run.experiment_id
+    WHERE run.id = %(run)s FOR NO KEY UPDATE OF run
+    """,
+    {
+        "run": (
+            Run,
+            (
+                *("status", "desired", "attempt_no", "retries_used", "max_retries", "nodes", "steps", "config"),
+                *("reason_code", "reason", "target", "parent", "exit_code", "signal", "log_tail"),
+                *("workspace", "experiment"),
+            ),
+        ),
+        "workspace": (Workspace, ("slug",)),
+        "experiment": (Experiment, ("name",)),
+    },
 )
 
 
 def lock_briefly(run_id: str) -> Run | None:
     """The run, locked until the commit, with what its attempt's reports are judged by; None when it is gone."""
-    rows = Run.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "experiment")
-    return next(iter(rows.only(*_BRIEFLY).filter(pk=run_id)), None)
+    for run, workspace, experiment in _BRIEFLY.ask(run=run_id):
+        run.workspace, run.experiment = workspace, experiment
+        return run
+    return None
 
 
 def lock_own(run_id: str, *, actor: Actor) -> Run:
@@ -73,9 +92,8 @@ def finish(run: Run, status: str, **changes: Any) -> str:
         else {**step, "ended": step.get("ended") or moment, "state": "done" if not step.get("ended") else step["state"]}
         for step in run.steps
     ]
-    Run.objects.filter(pk=run.pk).update(
-        status=status, ended=Now(), steps=steps, started=F("started"), not_before=None, ticket_hash="", **changes
-    )
+    told = {"status": status, "steps": steps, "not_before": None, "ticket_hash": "", **changes}
+    change(Run, run.pk, told, ended="statement_timestamp()")
     close_children(run)
     put_away(run)
     tell(run, status)

@@ -21,6 +21,7 @@ from runs.services.seats import (
 )
 from runs.services.telling import put_away, tell
 from runs.stepping import with_steps
+from studio.kernel import db
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Conflict
 from studio.kernel.jobs import hint_pool
@@ -107,8 +108,8 @@ def end_attempt(
     """
     code = forms.clean_text(reason, MAX_CODE) or (SCRIPT_FAILED if exit_code else "")
     facts = {"exit_code": exit_code, "signal": signal}
+    db.ask(_ENDED, {"run": run.pk, "no": run.attempt_no, "rank": actor.rank, "code": code, **facts})
     attempts = Attempt.objects.filter(run=run, no=run.attempt_no, rank=actor.rank)
-    attempts.update(ended=Now(), last_seen=Now(), reason_code=code, **facts)
     if not actor.rank:  # how far a run is, its first node says
         run.steps = with_steps(run.steps, steps)
     if run.nodes > 1:
@@ -131,6 +132,13 @@ def end_attempt(
     finish(run, status, **changes)
     record(actor=actor, workspace=run.workspace, action="run.end", target=run.pk, fields={"status": status})
     return status
+
+
+_ENDED = """
+UPDATE runs_attempt SET ended = statement_timestamp(), last_seen = statement_timestamp(), reason_code = %(code)s,
+    exit_code = %(exit_code)s, signal = %(signal)s
+WHERE run_id = %(run)s AND no = %(no)s AND rank = %(rank)s RETURNING id
+"""
 
 
 def _may_again(run: Run, attempt: Attempt, code: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 
 from runs.models import Attempt, Run
 from runs.services.closing import lock_own
@@ -17,8 +17,10 @@ from runs.services.telling import tell
 from runs.services.warning import warn
 from runs.states import PROGRESS, before
 from runs.stepping import with_steps
+from studio.kernel import db
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Invalid
+from studio.kernel.rows import change
 from workspace.compute import services as compute
 from workspace.compute.queries import log_is_wanted
 from zaffre.protocol import (
@@ -133,11 +135,10 @@ def report_progress(
     # On several nodes it begins when all of them are ready (services/seats.py).
     launched = run.nodes == 1 and (state in (RUNNING, FINALIZING) or prepared)
     run.valid_for = _heard(run, rank=0, launched=launched)
-    if state == RUNNING:
-        changes["started"] = Coalesce("started", Now())
-    if changes:
-        Run.objects.filter(pk=run.pk).update(**changes)
-    if changes or new:
+    begins = {"started": "COALESCE(started, statement_timestamp())"} if state == RUNNING else {}
+    if changes or begins:
+        change(Run, run.pk, changes, **begins)
+    if changes or begins or new:
         tell(run, changes.get("status", run.status))
     return run
 
@@ -149,11 +150,18 @@ def _heard(run: Run, *, rank: int, launched: bool) -> float:
     retry, and the lease is as long as that asks for: the code must not begin on the short one.
     """
     rows = Attempt.objects.filter(run=run.pk, no=run.attempt_no, rank=rank)
-    begins: dict[str, Any] = {"launched": Coalesce("launched", Now())} if launched else {}
     started = launched or rows.filter(launched__isnull=False).exists()
     lease = lease_of(launched=started, retries_left=_may_be_retried(run))
-    rows.update(lease_until=Now() + timedelta(seconds=lease), last_seen=Now(), **begins)
+    told = {"run": run.pk, "no": run.attempt_no, "rank": rank, "lease": timedelta(seconds=lease), "launched": launched}
+    db.ask(_HEARD, told)
     return lease
+
+
+_HEARD = """
+UPDATE runs_attempt SET lease_until = statement_timestamp() + %(lease)s::interval, last_seen = statement_timestamp(),
+    launched = CASE WHEN %(launched)s THEN COALESCE(launched, statement_timestamp()) ELSE launched END
+WHERE run_id = %(run)s AND no = %(no)s AND rank = %(rank)s RETURNING id
+"""
 
 
 def _may_be_retried(run: Run) -> bool:

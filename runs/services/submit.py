@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from runs import forms
@@ -19,9 +18,12 @@ from runs.snapshots import queries as snapshots
 from runs.snapshots.models import Snapshot
 from runs.snapshots.services import CREATE, keep
 from studio.kernel.actors import Actor
+from studio.kernel.db import read
 from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.ids import pet_name, ulid
+from studio.kernel.rows import Rows, insert
 from workspace.access import authorize, get_workspace
+from workspace.accounts.models import User
 from workspace.audit.services import record
 from workspace.compute import queries as compute
 from workspace.datasets import queries as datasets
@@ -65,7 +67,7 @@ def submit_run(
     asked = _asked(checked, environment.spec)
     group, number = open_experiment(workspace, experiment)
     ticket, ticket_hash = new_ticket()
-    run = Run.objects.create(
+    run = Run(
         id=ulid(),
         workspace=workspace,
         experiment=group,
@@ -83,11 +85,11 @@ def submit_run(
         max_retries=checked["max_retries"],
         **asked,
         turn=next_turn(target.pk, priority=asked["priority"], user_id=actor.user_id),
-        submitted_by_id=actor.user_id,
+        submitted_by=next(iter(read(User, "id = %(id)s", {"id": actor.user_id})), None),
         queued_at=timezone.now(),
         ticket_hash=ticket_hash,
-        hinted_at=Now(),
     )
+    insert(run, hinted_at="statement_timestamp()")
     origins.remember(run, git=git or {})
     record(actor=actor, workspace=workspace, action="run.submit", target=run.pk, fields={"experiment": group.name})
     send(run.pk, ticket, target_id=target.pk, attempt=1)
@@ -117,10 +119,13 @@ def require_submit(slug: str, *, actor: Actor) -> None:
     get_workspace(slug, actor=actor, action="run.submit")
 
 
-_NEXT = """
-UPDATE runs_experiment SET run_counter = run_counter + 1, archived = NULL
-WHERE workspace_id = %s AND name = %s RETURNING *
-"""
+_NEXT = Rows(
+    """
+    UPDATE runs_experiment experiment SET run_counter = run_counter + 1, archived = NULL
+    WHERE workspace_id = %(workspace)s AND name = %(name)s RETURNING {columns}
+    """,
+    {"experiment": (Experiment, ())},
+)
 
 
 def open_experiment(workspace: Workspace, name: str) -> tuple[Experiment, int]:
@@ -128,9 +133,9 @@ def open_experiment(workspace: Workspace, name: str) -> tuple[Experiment, int]:
     name = forms.clean_experiment_name(name)
     for again in (True, False):
         # The update locks the row: two submits at once get two numbers. A new run brings an archived experiment back.
-        found = list(Experiment.objects.raw(_NEXT, [workspace.pk, name]))
-        if found:
-            return found[0], found[0].run_counter
+        for (group,) in _NEXT.ask(workspace=workspace.pk, name=name):
+            group.workspace = workspace
+            return group, group.run_counter
         if again:
             Experiment.objects.get_or_create(workspace=workspace, name=name)
     raise NotFound(f"The experiment {name} was deleted at this moment.", hint="Try again.")

@@ -3,6 +3,7 @@
 from django.db import connection
 
 from runs.turns import BROUGHT
+from studio.kernel import db
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden
 
@@ -47,9 +48,8 @@ def next_turn(target_id: int, *, priority: int, user_id: int | None) -> int:
 
     Two that are submitted at once may get the same turn; then the older one comes first.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT, {"target": target_id, "priority": priority, "user": user_id})
-        return int(cursor.fetchone()[0])
+    ((turn,),) = db.ask(_NEXT, {"target": target_id, "priority": priority, "user": user_id})
+    return int(turn)
 
 
 def bring_forward(*, actor: Actor) -> int:

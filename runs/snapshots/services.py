@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any, BinaryIO
 
 from django.db import IntegrityError, transaction
-from django.db.models import BooleanField, Case, Exists, ManyToOneRel, Model, OuterRef, When
+from django.db.models import Exists, ManyToOneRel, Model, OuterRef
 from django.db.models.deletion import RestrictedError
 from django.db.models.functions import Coalesce, Now
 
 from runs.snapshots.models import Snapshot
 from studio.kernel import archive, blobs, manifests
 from studio.kernel.actors import Actor
+from studio.kernel.db import read
 from studio.kernel.errors import Forbidden, Invalid, TooLarge
 from studio.kernel.ids import ulid
 from workspace.access import get_workspace
@@ -23,6 +24,7 @@ from zaffre.protocol import MAX_SNAPSHOT_BYTES, MAX_SNAPSHOT_FILES, FileEntry
 CREATE = "snapshot.create"
 #: How long code stays that no run and no deployment uses, and how many lists go in one round.
 UNUSED, MOST_FORGOTTEN = timedelta(days=1), 1000
+_LATELY = "COALESCE(sent_again > statement_timestamp() - %(ago)s::interval, false)"
 
 
 @transaction.atomic
@@ -68,13 +70,13 @@ def _known(workspace: Workspace, digest: str) -> Snapshot | None:
 
     Raises Invalid `blobs_missing` when some were lost there all the same: whoever sends them again repairs it.
     """
-    rows = Snapshot.objects.filter(workspace=workspace, digest=digest)
-    lately = Case(When(sent_again__gt=Now() - UNUSED / 24, then=True), default=False, output_field=BooleanField())
-    snapshot = next(iter(rows.annotate(lately=lately)), None)
-    if snapshot is None:
+    values = {"workspace": workspace.pk, "digest": digest, "ago": UNUSED / 24}
+    found = read(Snapshot, "workspace_id = %(workspace)s AND digest = %(digest)s", values, lately=_LATELY)
+    if not found:
         return None
+    snapshot = found[0]
     manifests.refuse_absent([one["path"] for one in snapshot.files if not blobs.is_there(one["sha256"])])
-    if not snapshot.lately and not rows.update(sent_again=Now()):
+    if not getattr(snapshot, "lately", False) and not Snapshot.objects.filter(pk=snapshot.pk).update(sent_again=Now()):
         return None  # it was forgotten at this moment
     snapshot.unchanged = True
     return snapshot

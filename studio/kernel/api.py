@@ -21,6 +21,7 @@ from studio.kernel import tokens
 from studio.kernel.actors import ANONYMOUS, Actor
 from studio.kernel.errors import Invalid, TooLarge, Unauthenticated, Unavailable, ZaffreError
 from studio.kernel.models import IdempotencyKey
+from studio.kernel.rows import insert
 from zaffre.protocol import IDEMPOTENCY_HEADER, MAX_JSON_BODY
 
 if TYPE_CHECKING:
@@ -164,8 +165,7 @@ def made_once(key: str, asked: bytes, make: Callable[[], tuple[Any, int]], *, ac
             body, status = make()
             # Through JSON once, so that a repeat is byte for byte the first answer.
             body = json.loads(json.dumps(body, default=str))
-            kept = IdempotencyKey(owner=owner, key=key, fingerprint=fingerprint, status=status, body=body)
-            kept.save(force_insert=True)
+            insert(IdempotencyKey(owner=owner, key=key, fingerprint=fingerprint, status=status, body=body))
         return body, status
     except (IntegrityError, ZaffreError):
         earlier = IdempotencyKey.objects.filter(owner=owner, key=key).first()

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from django.conf import settings
 from django.db import connection, transaction
 
+from studio.kernel import db
 from studio.kernel.errors import Invalid, NotFound, TooLarge
 from studio.kernel.models import BlobRef
 from zaffre.protocol import SHA256_RE
@@ -236,10 +237,17 @@ def is_there(sha256: str) -> bool:
 
 def sizes(sha256s: Iterable[str], *, workspace_id: int) -> dict[str, int]:
     """Return the size in bytes of each hash that this workspace holds, for a list that will name them."""
-    rows = BlobRef.objects.filter(workspace_id=workspace_id, sha256__in=list(sha256s))
+    asked = {"workspace": workspace_id, "hashes": list(sha256s)}
     # Waits for a collection that is taking them away, and keeps the next one from it.
-    rows.filter(unnamed__isnull=False).update(unnamed=None)
-    return dict(rows.values_list("sha256", "size"))
+    db.ask(_NAMED, asked)
+    return dict(db.ask(_SIZES, asked))
+
+
+_NAMED = """
+UPDATE kernel_blobref SET unnamed = NULL
+WHERE workspace_id = %(workspace)s AND sha256 = ANY(%(hashes)s) AND unnamed IS NOT NULL RETURNING id
+"""
+_SIZES = "SELECT sha256, size FROM kernel_blobref WHERE workspace_id = %(workspace)s AND sha256 = ANY(%(hashes)s)"
 
 
 def open_blob(sha256: str) -> BinaryIO:

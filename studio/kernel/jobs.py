@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from django.db import connection
 
+from studio.kernel import db
 from studio.kernel.models import Outbox
 
 OUTBOX_CHANNEL = "zaffre_outbox"
@@ -23,8 +24,7 @@ def enqueue_all(jobs: Sequence[tuple[str, *tuple[object, ...]]]) -> None:
 
 def hint_pool(pool_id: int, task: str, *args: object) -> None:
     """Tell the nodes of a compute target to look: a hint only, the claim decides."""
-    with connection.cursor() as cursor:
-        cursor.execute(_HINT, [Outbox.Lane.POOL, task, json.dumps(args), pool_id, OUTBOX_CHANNEL])
+    db.ask(_HINT, [Outbox.Lane.POOL.value, task, json.dumps(args), pool_id, OUTBOX_CHANNEL])
 
 
 #: Row and bell in one statement: each submitted run sends one.

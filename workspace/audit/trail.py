@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.kernel.actors import Actor
+from studio.kernel.rows import insert
 from workspace.audit.models import Entry
 from workspace.models import Workspace
 
@@ -26,7 +27,11 @@ class Deed:
 
 def append(*deeds: Deed) -> list[Entry]:
     """Add a line for each. They commit or vanish with the caller's transaction."""
-    return Entry.objects.bulk_create([_entry(deed) for deed in deeds])
+    entries = [_entry(deed) for deed in deeds]
+    if len(entries) == 1:
+        insert(entries[0])  # nearly always: each deed of a short run adds one
+        return entries
+    return Entry.objects.bulk_create(entries)
 
 
 def _entry(deed: Deed) -> Entry:

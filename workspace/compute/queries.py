@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
+from studio.kernel.db import read
 from studio.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from studio.kernel.rows import Rows
 from workspace.access import authorize, get_workspace
 from workspace.compute import kinds, lifecycle, placement, words
 from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node, Sample
@@ -117,13 +119,12 @@ def resolve(workspace: Workspace, name: str) -> ComputeTarget:
 
     Raises Invalid `no_such_target` that names the nearest one.
     """
-    present = workspace.targets.filter(deleted__isnull=True)
-    found = present.filter(name=name.replace("\0", "")).first()
-    if found is not None:
-        return found
+    values = {"workspace": workspace.pk, "name": name.replace("\0", "")}
+    for target in read(ComputeTarget, "workspace_id = %(workspace)s AND name = %(name)s AND deleted IS NULL", values):
+        return target
     raise no_such(
         name,
-        present.values_list("name", flat=True),
+        workspace.targets.filter(deleted__isnull=True).values_list("name", flat=True),
         noun="compute target",
         place=workspace.slug,
         field="target",
@@ -231,7 +232,7 @@ def node_of(*, actor: Actor, epoch: str, action: str) -> Node:
 
 def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:
     """Return the node behind a node token. Raises Unauthenticated when it is unknown or was removed."""
-    node = Node.objects.select_related("target").filter(pk=parsed.id).first()
+    ((node, target),) = _BEARER.ask(node=parsed.id) or [(None, None)]
     # Only who knows the secret learns why the token does not work.
     if node is None or not tokens.matches(parsed.secret, node.secret_hash):
         raise Unauthenticated("This node token is unknown.", hint="Enrol the machine again.")
@@ -245,11 +246,20 @@ def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:
         kind="node",
         name=node.name,
         token_id=node.pk,
-        workspace_id=node.target.workspace_id,
+        workspace_id=target.workspace_id,
         node_id=node.pk,
         target_id=node.target_id,
         address=address,
     )
+
+
+_BEARER = Rows(
+    """
+    SELECT {columns} FROM compute_node node JOIN compute_computetarget target ON target.id = node.target_id
+    WHERE node.id = %(node)s
+    """,
+    {"node": (Node, ("name", "secret_hash", "removed", "target")), "target": (ComputeTarget, ("workspace",))},
+)
 
 
 def actor_of_enrolment(parsed: tokens.Parsed, *, address: str = "") -> Actor:

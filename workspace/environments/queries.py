@@ -6,10 +6,12 @@ from django.db.models import QuerySet
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, NotFound, Unauthenticated
+from studio.kernel.rows import Rows
 from workspace.access import authorize, get_workspace
 from workspace.environments import recipe
 from workspace.environments.locks import differences, parse_lock
 from workspace.environments.models import Environment, EnvironmentBuild, EnvironmentLock, EnvironmentVersion
+from workspace.forms import split_reference
 from workspace.models import Workspace
 from workspace.references import find_version
 
@@ -151,12 +153,29 @@ def resolve(workspace: Workspace, reference: str) -> EnvironmentVersion:
 
     Raises Invalid that names the nearest environment when there is no such one.
     """
-    versions = EnvironmentVersion.objects.filter(environment__workspace=workspace)
+    name, number = split_reference(reference, noun="an environment")
+    for version, environment in _NAMED.ask(workspace=workspace.pk, name=name, number=number):
+        found: EnvironmentVersion = version
+        found.environment = environment
+        return found
     return find_version(
-        versions,
+        EnvironmentVersion.objects.filter(environment__workspace=workspace),
         reference,
         noun="environment",
         latest=workspace.environments.all(),
         place=workspace.slug,
         field="environment",
     )
+
+
+# Asked by each submission; what is wrong with a reference is looked for when nothing was found.
+_NAMED = Rows(
+    """
+    SELECT {columns} FROM environments_environment environment
+    JOIN environments_environmentversion version ON version.environment_id = environment.id
+    WHERE environment.workspace_id = %(workspace)s AND environment.name = %(name)s
+        AND (%(number)s::int IS NULL OR version.version = %(number)s::int)
+    ORDER BY version.version DESC LIMIT 1
+    """,
+    {"version": (EnvironmentVersion, ()), "environment": (Environment, ())},
+)

@@ -1,6 +1,7 @@
 """Reading limits."""
 
 from studio.kernel.actors import Actor
+from studio.kernel.db import read
 from workspace.access import get_workspace
 from workspace.models import Workspace
 from workspace.quotas.ledger import AMOUNTS, Limit
@@ -12,12 +13,10 @@ def limits_of(workspace: Workspace, *, locked: bool = False) -> tuple[Limit, Lim
 
     `locked`: no other claim in the workspace decides by them until this transaction has ended.
     """
-    rows = Quota.objects.filter(workspace=workspace).order_by("pk")
-    if locked:
-        rows = rows.select_for_update(no_key=True)
     site = whole = everybody = Limit()
     people: dict[int, Limit] = {}
-    for row in rows:
+    rows = "workspace_id = %(workspace)s ORDER BY id" + (" FOR NO KEY UPDATE" if locked else "")
+    for row in read(Quota, rows, {"workspace": workspace.pk}):
         limit = Limit(**{name: getattr(row, name) for name in AMOUNTS})
         if row.scope == Quota.Scope.SITE:
             site = limit

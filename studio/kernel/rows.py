@@ -1,0 +1,118 @@
+"""Rows of hot doors without the ORM's compiler: reading and writing by statements that are made once.
+
+The ORM makes the text of each statement anew, which takes ten times what PostgreSQL needs to find or write a row by its
+key. What is read here are the models' own instances, as `only` gives them, and what is written goes through the models'
+own fields.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
+from typing import Any, NamedTuple
+
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import Field, Model
+
+from studio.kernel import db
+
+#: Models, and the names of the fields that are read of each; none means all.
+Tables = Mapping[str, tuple[type[Model], Sequence[str]]]
+
+
+class _Part(NamedTuple):
+    """The columns of one table, in the order in which its model has them."""
+
+    name: str
+    model: type[Model]
+    fields: "list[Field[Any, Any]]"
+
+    def made(self, values: Sequence[Any]) -> Any:
+        """The row; None where nothing was joined."""
+        found = [_read(one, value) for one, value in zip(self.fields, values, strict=True)]
+        if found[0] is None:
+            return None
+        return self.model.from_db(DEFAULT_DB_ALIAS, [one.attname for one in self.fields], found)
+
+
+def _read(field: "Field[Any, Any]", value: Any) -> Any:
+    convert = getattr(field, "from_db_value", None)
+    return convert(value, None, connection) if convert else value
+
+
+class Rows:
+    """A question whose rows are instances of several tables.
+
+    The statement is a constant that names the tables as `tables` does, with `{columns}` where those stand. A field that
+    is not read is asked for when somebody uses it, as the ORM does; so the key is always read, and comes first.
+    """
+
+    def __init__(self, statement: str, tables: Tables) -> None:
+        self._statement, self._tables = statement, tables
+
+    @cached_property
+    def _whole(self) -> tuple[str, list[_Part]]:
+        parts = []
+        for name, (model, wanted) in self._tables.items():
+            fields = [one for one in model._meta.concrete_fields if one.primary_key or not wanted or one.name in wanted]
+            missing = {*wanted} - {one.name for one in fields}
+            assert not missing, f"{name} has no {missing}"
+            parts.append(_Part(name, model, sorted(fields, key=lambda one: not one.primary_key)))
+        columns = ", ".join(f'{part.name}."{one.column}"' for part in parts for one in part.fields)
+        return self._statement.replace("{columns}", columns), parts
+
+    def ask(self, **values: Any) -> list[tuple[Any, ...]]:
+        """Each row as an instance of each table, and then what else the statement selects."""
+        statement, parts = self._whole
+        return [_parted(row, parts) for row in db.ask(statement, values)]
+
+
+def _parted(row: tuple[Any, ...], parts: list[_Part]) -> tuple[Any, ...]:
+    found, at = [], 0
+    for part in parts:
+        end = at + len(part.fields)
+        found.append(part.made(row[at:end]))
+        at = end
+    return *found, *row[at:]
+
+
+def insert(row: Model, **by_sql: str) -> None:
+    """Add a new row, without signals; the key that the database gives it is set. `by_sql` are columns' expressions,
+    which are constants."""
+    statement, fields, numbered = _insertion(type(row), tuple(by_sql.items()))
+    here = connections[DEFAULT_DB_ALIAS]
+    found = db.ask(statement, [field.get_db_prep_save(field.pre_save(row, add=True), here) for field in fields])
+    if numbered:
+        row.pk = found[0][0]
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+def _fields(model: type[Model]) -> "dict[str, Field[Any, Any]]":
+    return {one.name: one for one in model._meta.concrete_fields}
+
+
+@cache
+def _insertion(model: type[Model], by_sql: tuple[tuple[str, str], ...]) -> "tuple[str, list[Field[Any, Any]], bool]":
+    table, key, known, given = model._meta.db_table, model._meta.pk, _fields(model), dict(by_sql)
+    numbered = key.db_returning
+    fields = [one for one in known.values() if not (one.generated or one.name in given or (numbered and one is key))]
+    names = ", ".join(f'"{one.column}"' for one in [*fields, *(known[name] for name in given)])
+    values = ", ".join([*("%s" for _ in fields), *given.values()])
+    return f'INSERT INTO "{table}" ({names}) VALUES ({values}) RETURNING "{key.column}"', fields, numbered  # noqa: S608 - names of a model
+
+
+def change(model: type[Model], key: Any, values: Mapping[str, Any], **by_sql: str) -> bool:
+    """Set fields of the row with this key, and say whether it is there. `by_sql` as for `insert`."""
+    statement, fields = _changing(model, tuple(values), tuple(by_sql.items()))
+    here = connections[DEFAULT_DB_ALIAS]
+    told = [field.get_db_prep_save(value, here) for field, value in zip(fields, values.values(), strict=True)]
+    return bool(db.ask(statement, [*told, key]))
+
+
+@cache
+def _changing(
+    model: type[Model], names: tuple[str, ...], by_sql: tuple[tuple[str, str], ...]
+) -> "tuple[str, list[Field[Any, Any]]]":
+    table, key, known = model._meta.db_table, model._meta.pk.column, _fields(model)
+    fields = [known[name] for name in names]
+    told = [f'"{field.column}" = %s' for field in fields]
+    told += [f'"{known[name].column}" = {expression}' for name, expression in by_sql]
+    return f'UPDATE "{table}" SET {", ".join(told)} WHERE "{key}" = %s RETURNING "{key}"', fields  # noqa: S608 - names of a model
