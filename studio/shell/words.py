@@ -2,18 +2,21 @@
 
 from functools import cache
 
+from django.utils.html import json_script
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 
-def words() -> dict[str, str]:
+def words() -> SafeString:
+    """The element that holds them: written once a language, for every page has it."""
     return _in(get_language() or "en")
 
 
 @cache
-def _in(language: str) -> dict[str, str]:
+def _in(language: str) -> SafeString:
     with override(language):
-        return _all()
+        return json_script(_all(), "words")
 
 
 def _all() -> dict[str, str]:

@@ -88,7 +88,10 @@ class Caller:
             await self.app(scope, inbox.get, send)
         if not out:
             return Answer(0, {}, b"")
-        got = {key.decode().lower(): value.decode("latin-1") for key, value in out[0]["headers"]}
+        got: dict[str, str] = {}
+        for key, value in out[0]["headers"]:
+            name, text = key.decode().lower(), value.decode("latin-1")
+            got[name] = f"{got[name]}, {text}" if name in got else text
         parts = [message.get("body", b"") for message in out[1:]]
         return Answer(out[0]["status"], got, b"".join(parts), parts)
 
