@@ -89,6 +89,37 @@ time.sleep(600)
     assert text(studio, run, "user_logs/std_log_process_0.txt") == "waiting\n"
 
 
+def test_the_first_that_failed_is_named_though_all_have_ended_before_anybody_looked(studio, bring_agent):
+    """What others' ends make of a rank comes within moments. Here who watches them is stopped for so long."""
+    bring_agent(studio)
+    script = """
+import os, pathlib, signal, time
+watcher, first = os.getppid(), pathlib.Path("first")
+
+def wait_for_end_of(pid):
+    while pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.01)
+
+if os.environ["RANK"] == "1":
+    os.kill(watcher, signal.SIGSTOP)
+    pathlib.Path("written").write_text(str(os.getpid()))
+    os.replace("written", first)
+    os._exit(3)
+while not first.exists():
+    time.sleep(0.01)
+wait_for_end_of(int(first.read_text()))
+consequence = os.getpid()
+if os.fork() == 0:
+    wait_for_end_of(consequence)
+    os.kill(watcher, signal.SIGCONT)
+    os._exit(0)
+os._exit(1)
+"""
+    run = studio.submit({"train.py": script}, distribution=TWO)
+    studio.wait_final(run)
+    assert (run.result["exit_code"], run.result["message"]) == (3, "Rank 1 exited with 3."), run.log
+
+
 def test_a_rank_that_is_killed_is_named_too(studio, bring_agent):
     bring_agent(studio)
     script = "import os, time\nif os.environ['RANK'] == '0':\n    os.kill(os.getpid(), 9)\ntime.sleep(600)\n"

@@ -270,6 +270,17 @@ print("pid", child.pid)
     assert dead([int(word) for word in supervised.log().split() if word.isdigit()])
 
 
+def test_code_that_has_ended_by_itself_was_not_ended_by_a_later_wish(supervised):
+    """Its output is still held open then, so the supervisor lives on for a moment and hears wishes."""
+    left = "import subprocess, sys\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\nsys.exit(3)\n"
+    supervised.launch(left)
+    until(lambda: (supervisors.ask(supervised.place, op="status") or {"ended": True})["ended"], "the end of its code")
+    supervisors.ask(supervised.place, op="renew", sent=now(), valid_for=0.001)
+    supervisors.stop(supervised.place, reason="canceled")
+    result = supervised.wait()
+    assert (result["reason"], result["exit_code"], result["message"]) == (None, 3, None)
+
+
 def test_an_attempt_is_executed_once_whoever_starts_a_second_supervisor(supervised, tmp_path):
     count = tmp_path / "count"
     code = f"open({str(count)!r}, 'a').write('x'); import time; time.sleep(600)"

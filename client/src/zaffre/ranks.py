@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Deque, Dict, List, Optional
+from typing import Any, Deque, Dict, Iterator, List, Optional
 
 #: After SIGTERM, for those that did not fail.
 _GRACE_SECONDS = 5.0
@@ -122,18 +123,12 @@ def main(place: str) -> int:
 def _wait(plan: Dict[str, Any], found: List[Process]) -> int:
     left = list(found)
     failed: Optional[Process] = None
+    ends = _ends(found)
     while left and failed is None:
-        for one in list(left):
-            code = one.child.poll()
-            if code is None:
-                continue
-            left.remove(one)
-            if code != 0:
-                failed = one
-                break
-        time.sleep(0.02)
+        one = next(ends)
+        left.remove(one)
+        failed = one if one.child.wait() != 0 else None
     if failed is not None:
-        failed.drain()
         _tell(plan, failed)
         _end(left)
     for one in found:
@@ -141,21 +136,58 @@ def _wait(plan: Dict[str, Any], found: List[Process]) -> int:
     return _code(failed.child.returncode) if failed is not None else 0
 
 
+def _ends(found: List[Process]) -> Iterator[Process]:
+    """Each process when it has ended, in the order of their ends: one that fails makes the others fail within
+    milliseconds, and we may be late to look."""
+    try:
+        with select.epoll() as queue:
+            handles = {os.pidfd_open(one.child.pid): one for one in found}
+            for handle in handles:
+                queue.register(handle, select.EPOLLIN)
+            while handles:
+                for handle, _ in queue.poll():  # the kernel's queue: who became ready first comes first
+                    queue.unregister(handle)
+                    os.close(handle)
+                    yield handles.pop(handle)
+        return
+    except (AttributeError, OSError):
+        left = list(found)  # no Linux, or an old one
+    while left:
+        for one in [one for one in left if one.child.poll() is not None]:
+            left.remove(one)
+            yield one
+        time.sleep(0.02)
+
+
 def _tell(plan: Dict[str, Any], failed: Process) -> None:
     code = failed.child.returncode
+    first = _fail(plan, failed.rank, code, [])  # before its output is read to the end, which may take a while
+    failed.drain()
     ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    _fail(plan, failed.rank, code, list(failed.last))
+    if first:
+        _fail(plan, failed.rank, code, list(failed.last), again=True)
     if not failed.aloud:
         _out(b"".join(failed.last))
     if plan["size"] > 1:
         _out(f"\nRank {failed.rank} {ended}; the other processes are ended.\n".encode())
 
 
-def _fail(plan: Dict[str, Any], rank: int, code: int, last: List[bytes]) -> None:
-    """Write down who failed first; who comes later finds it there."""
+def _fail(plan: Dict[str, Any], rank: int, code: int, last: List[bytes], *, again: bool = False) -> bool:
+    """Write down who failed first; False for who comes later. With `again` the first one says more."""
     told = {"rank": rank, "code": code, "tail": b"".join(last).decode("utf-8", "replace")[-8000:]}
-    with suppress(OSError), open(plan["failed"], "x", encoding="utf-8") as file:
-        json.dump(told, file)
+    place = Path(plan["failed"])
+    whole = place.with_name(f"{place.name}.{rank}")
+    with suppress(OSError):
+        whole.write_text(json.dumps(told), encoding="utf-8")
+        if again:
+            whole.replace(place)
+        else:
+            try:
+                os.link(str(whole), str(place))
+            finally:
+                whole.unlink()
+        return True
+    return False
 
 
 def _end(left: List[Process]) -> None:
@@ -211,10 +243,10 @@ def _rank(plan: Dict[str, Any], rank: int, asked: threading.Event) -> int:
             passed = True
             process.signal(signal.SIGTERM)
         time.sleep(0.02)
-    process.drain()
     code = process.child.returncode
     if code != 0 and not asked.is_set():
         _tell(plan, process)
+    process.drain()
     return _code(code)
 
 

@@ -88,7 +88,8 @@ class Supervisor:
         """SIGTERM now, SIGKILL after `grace`. Asked again, the earlier end counts and the first reason stays."""
         end = now() + grace
         first = self.kill_at is None
-        self.reason = self.reason or reason
+        if self.status is None:  # a main process that has ended by itself was ended by nobody
+            self.reason = self.reason or reason
         self.kill_at = end if self.kill_at is None else min(self.kill_at, end)
         if first and grace > 0 and self.main is not None and self.status is None:
             processes.send(self.main, signal.SIGTERM, group=True)
@@ -103,7 +104,7 @@ class Supervisor:
         if self.signaled and self.kill_at is None:
             self.stop("preempted", float(self.launch["grace"]))
         if self._launched is not None and self.longest and moment >= self._launched + self.longest:
-            if self.reason is None:
+            if self.reason is None and self.status is None:
                 self.message = f"It ran longer than its max_duration_seconds of {self.longest:g} s."
             self.stop("timeout", float(self.launch["grace"]))
         if moment >= self.renewed + KILL_AT * self.valid_for:
@@ -302,14 +303,15 @@ class Supervisor:
             return
         trouble = self.quarters.trouble(last=self.status is not None)
         if trouble is not None and (self.status is None or self.status != 0):
+            self.reason, self.message = trouble
             self.stop(trouble[0], 0)
-            self.message = trouble[1]
 
     def _watch(self) -> None:
         drain_until: Optional[float] = None
         while True:
             events = self.selector.select(self.patience() if drain_until is None else 0.05)
-            # The lease comes before anything that is waiting: after a freeze nothing may run on.
+            # Who has ended is ended by nothing below. Then the lease: after a freeze nothing may run on.
+            self.reap()
             self._note_trouble()
             if self.look():
                 return
@@ -322,7 +324,6 @@ class Supervisor:
                 self.selector.unregister(ended)
             if any(key.fileobj is not self.server and key.fd != self.wake for key, _ in events):
                 self._tell_output()
-            self.reap()
             if self.status is not None:
                 drain_until = drain_until or time.monotonic() + DRAIN_SECONDS
                 if not self.pipes.open or time.monotonic() >= drain_until:
