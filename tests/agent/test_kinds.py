@@ -26,6 +26,8 @@ if words[0] in ("pull", "build"):
         sys.exit("Error: no such image")
     open(place + "/had", "w").close()
 if words[0] == "run":
+    variables = open(words[words.index("--env-file") + 1]).read().splitlines()
+    os.environ.update(line.split("=", 1) for line in variables)
     at = words.index("--entrypoint")
     os.chdir(words[words.index("--workdir") + 1])
     os.execvp(words[at + 1], [words[at + 1], *words[at + 3:]])
@@ -125,7 +127,31 @@ def test_a_run_in_an_image(studio, bring_agent, engine):
     assert '"pull", "lab/train:1"' in calls
     words = next(line for line in calls.splitlines() if '"run"' in line)
     assert found.token not in words, "the run's token is in the list of processes"
-    assert '"--env", "ZAFFRE_RUN_TOKEN"' in words and '"--volume"' in words
+    assert '"--volume"' in words
+
+
+def test_what_a_run_sets_is_for_its_code_and_not_for_the_engine(studio, bring_agent, engine):
+    """An engine would load libraries and configuration that a run brings along, outside of any container."""
+    (engine / "podman").write_text((engine / "podman").read_text().replace("import json", "import json, pathlib", 1))
+    with (engine / "podman").open("a") as program:
+        program.write("pathlib.Path(__file__).with_name('env').write_text(str(os.environ.get('CONTAINERS_CONF')))\n")
+    spec = {"kind": "docker", "image": "lab/train:1", "interpreter": sys.executable}
+    bring_agent(studio)
+    told = {"CONTAINERS_CONF": "work/hooks.conf"}
+    script = "import os, pathlib; print(os.environ['CONTAINERS_CONF'])"
+    found = studio.wait_final(studio.submit({"train.py": script}, environment=spec, environment_variables=told))
+    assert found.status == "completed" and b"hooks.conf" in found.log, found.log
+    assert (engine / "env").read_text() == "None"
+    told = {"KEY": "one\ntwo"}
+    found = studio.wait_final(studio.submit({"train.py": script}, environment=spec, environment_variables=told))
+    assert found.result["reason"] == "launch_failed" and "KEY has several lines" in found.result["message"]
+
+
+def test_an_engine_that_does_not_answer_is_passed_over(engine, tmp_path):
+    (engine / "docker").write_text((engine / "podman").read_text())
+    (engine / "docker").chmod(0o755)
+    (engine / "podman").write_text("#!/bin/sh\nexit 1\n")
+    assert provide(tmp_path, kind="docker", image="lab/train:1").container.called == "docker"
 
 
 def test_an_image_of_a_dockerfile_is_built_once(engine, tmp_path):

@@ -14,6 +14,7 @@ import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any, BinaryIO, Deque, Dict, List, Tuple
 
+from zaffre.agent import contained
 from zaffre.agent.door import DoorError, Refused
 from zaffre.agent.outputs import regular_files, watched
 from zaffre.agent.seats import rank_of
@@ -88,6 +89,9 @@ class Sampler(Companion):
         rank = rank_of(job.spec)
         self._prefix = f"{SYSTEM_PREFIX}node {rank}/" if rank else SYSTEM_PREFIX
         self._meter = Meter(int(known.get("pid") or -1))
+        container = contained.of(job.place.launch)
+        #: Until its processes are found, which are not below the supervisor.
+        self._container = container if container is not None and not container.inside else None
         self._waiting: Deque[Dict[str, Any]] = deque(maxlen=_HELD_SAMPLES)
         try:
             self._began = (job.place.path / "launch.json").stat().st_mtime
@@ -103,6 +107,8 @@ class Sampler(Companion):
 
     def look(self) -> None:
         self._looks += 1
+        if self._container is not None and (pid := self._container.pid()):
+            self._meter.root, self._container = pid, None
         found = self._meter.read(time.monotonic())
         now = time.time()
         if found:

@@ -7,7 +7,7 @@ import signal
 import time
 from typing import Any, Dict, List, Optional
 
-from zaffre.agent import ranks
+from zaffre.agent import contained, ranks
 from zaffre.agent.job import Dropped, Ended, Job, Left, StepFailed
 from zaffre.agent.steps import CLOSING, WORK, Step
 
@@ -96,6 +96,8 @@ def _undo(done: List[Step]) -> None:
 def _told(job: Job) -> Dict[str, Any]:
     """The outcome of code that has run."""
     result = job.place.result or {}
+    if not result.get("reason"):
+        result = {**result, **contained.ending(job.place.launch, result.get("exit_code"), job.tail)}
     code, number = result.get("exit_code"), result.get("signal")
     # Not `job.stop_reason`: a wish that came when the code had ended by itself did not end it.
     reason: Optional[str] = result.get("reason")

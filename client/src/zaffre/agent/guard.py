@@ -61,6 +61,10 @@ class Guard:
         self._most = max(self._most, memory)
         return self._out_of_memory(memory) if memory > self.limits.memory else None
 
+    def starved(self) -> Trouble:
+        """What is said when somebody else has seen that the memory did not suffice."""
+        return self._out_of_memory(None)
+
     def _out_of_memory(self, used: Optional[int]) -> Trouble:
         asked = size(self.limits.memory)
         said = f"The run asked for {asked} of memory"

@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 from zaffre.agent import gpus, groups, sandbox
 
 _SECONDS = 10.0
+#: An engine looks through all that it keeps, on a busy machine too; without an answer the node would take no images.
+_ENGINE_SECONDS = 30.0
 _ENGINES = ("buildah", "podman", "docker", "nerdctl")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?\Z")
 MAX_LABELS = 32
@@ -81,7 +83,9 @@ def engines() -> List[str]:
             continue
         with suppress(OSError, subprocess.SubprocessError):
             asked = [command, "info"]
-            done = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False)
+            done = subprocess.run(
+                asked, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ENGINE_SECONDS, check=False
+            )
             if done.returncode == 0:
                 found.append(name)
     return found

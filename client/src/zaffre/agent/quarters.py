@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Set
 
-from zaffre.agent import groups, processes, sandbox
+from zaffre.agent import contained, groups, processes, sandbox
 from zaffre.agent.box import Box
 from zaffre.agent.guard import Guard, Trouble, limits_of
 from zaffre.agent.rundir import RunDir
@@ -25,6 +25,7 @@ class Quarters:
         name = f"{launch['run']}.{launch['attempt']}.{sha256(str(place.path).encode()).hexdigest()[:12]}"
         group = where.make(name, limits) if where is not None else None
         self.place, self.guard, self.group = place, Guard(limits, group), group
+        self.container = contained.of(launch)
         self.box: Optional[Box] = None
         if group is not None:
             place.keep("group", group.told())
@@ -44,7 +45,10 @@ class Quarters:
 
     def trouble(self, *, last: bool) -> Optional[Trouble]:
         """Why the run must be ended, if it met one of its limits. The `last` look is when its code has ended."""
-        return self.guard.trouble(os.getpid(), last=last)
+        found = self.guard.trouble(os.getpid(), last=last)
+        if found is None and last and self.container is not None and self.container.out_of_memory():
+            return self.guard.starved()
+        return found
 
     def reaped(self, pid: int) -> None:
         """A child was collected; the one that holds the sandbox may be it."""
@@ -55,7 +59,9 @@ class Quarters:
         return self.group.pids() if self.group is not None else set()
 
     def end(self) -> None:
-        """SIGKILL to all that the kernel ends as one; the rest is for whoever walks the tree."""
+        """SIGKILL to all that can be ended as one; the rest is for whoever walks the tree."""
+        if self.container is not None:
+            self.container.end()
         if self.group is not None:
             self.group.kill()
         if self.box is not None:
@@ -69,6 +75,9 @@ class Quarters:
 
 def end_left(place: RunDir) -> Callable[[], Set[int]]:
     """End what an attempt without supervisor has left in its quarters; returns who is still there, for a walk."""
+    container = contained.of(place.launch)
+    if container is not None:
+        container.end()
     known = place.pid("box")
     if known and known["pid"] and known["began"] and processes.began(known["pid"]) == known["began"]:
         processes.send(known["pid"], 9)

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import shutil
 import subprocess
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from zaffre.agent.environments import installer
 from zaffre.agent.environments.installer import EnvironmentFailed
 from zaffre.agent.environments.shapes import Container, Environment, Order
+from zaffre.agent.rundir import RunDir
 
 ENGINES = ("podman", "docker", "nerdctl")
 _SECONDS = 60
 #: What belongs to the image and not to this machine.
-_OF_THE_IMAGE = {"PATH", "LD_LIBRARY_PATH", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "USER"}
+_OF_THE_IMAGE = {"PATH", "LD_LIBRARY_PATH", "LANG", "SSL_CERT_DIR", "USER"}
+#: Files by which the node trusts the studio: the code must, too.
+_CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+#: What an engine goes by. Never a run's own variables: they could make it load what the run has brought along.
+_OF_THE_ENGINE = ("PATH", "HOME", "USER", "TMPDIR", "LANG", "DBUS_SESSION_BUS_ADDRESS", "REGISTRY_AUTH_FILE")
+_FAMILIES = ("XDG_", "DOCKER_", "CONTAINER", "NERDCTL_")
+#: podman gives itself no more, and then may give no more to others.
+_MOST_PROCESSES = 32768
+
+
+def surroundings() -> Dict[str, str]:
+    """The variables of every call of the engine: the node's own, so that each finds the same images."""
+    return {name: value for name, value in os.environ.items() if name in _OF_THE_ENGINE or name.startswith(_FAMILIES)}
 
 
 def words(
@@ -24,58 +40,104 @@ def words(
     argv: Sequence[str],
     *,
     name: str,
-    env: Mapping[str, str],
-    own: Sequence[Path],
-    shared: Sequence[Path],
+    variables: Path,
+    folders: "Tuple[Sequence[Path], Sequence[Path]]",
+    limits: Mapping[str, Any],
     cwd: str,
 ) -> List[str]:
-    """The engine's command around `argv`. Variables are passed by name: their values are in nobody's list of
-    processes. `own` folders may be written, `shared` ones read, each at its own path."""
-    found = [container.engine, "run", "--rm", "--init", "--name", name, "--network", "host", "--workdir", cwd]
-    if os.path.basename(container.engine) == "podman":
-        found += ["--userns", "keep-id"]
+    """The engine's command around `argv`. Of `folders` the first may be written, the others read, each at its own
+    path. `variables` is the file that `keep_variables` made."""
+    found = [container.engine, "run", "--init", "--name", name, "--network", "host", "--workdir", cwd]
+    found += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--security-opt", "label=disable"]
+    found += ["--user", container.user, "--env-file", str(variables)]
+    # Data loaders of PyTorch hand batches over in shared memory; it counts as the run's memory.
+    memory = int(limits.get("memory_mb") or 0)
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    found += ["--shm-size", f"{memory * 2**20 if memory else whole // 2}b"]
+    if container.is_podman:
+        found += _as_podman_wants()
+    if container.is_podman or container.engine.endswith("docker"):
+        found += ["--log-driver", "none"]  # the log is the run's, and another copy would fill the disk
+    if container.inside:
+        found += ["--cgroups", "disabled"]
     else:
-        found += ["--user", f"{os.getuid()}:{os.getgid()}"]
-    for folder in own:
+        found += ["--memory", f"{memory}m", "--memory-swap", f"{memory}m"] if memory else []
+        found += ["--cpus", str(limits["cpus"])] if limits.get("cpus") else []
+        found += ["--pids-limit", str(limits["processes"])] if limits.get("processes") else []
+    for folder in folders[0]:
         found += ["--volume", f"{folder}:{folder}"]
-    for folder in shared:
+    for folder in folders[1]:
         found += ["--volume", f"{folder}:{folder}:ro"]
-    for variable in sorted(env):
-        if variable not in _OF_THE_IMAGE:
-            found += ["--env", variable]
     return [*found, "--entrypoint", argv[0], container.image, *argv[1:]]
 
 
-def end(container: Container, name: str) -> None:
-    """Have the container gone: an engine's daemon keeps it when its command is killed."""
-    words = [container.engine, "rm", "--force", name]
-    subprocess.run(words, capture_output=True, timeout=_SECONDS, check=False)
+def _as_podman_wants() -> List[str]:
+    """Limits no higher than this process may give, and the user's own number inside too."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, most = resource.getrlimit(resource.RLIMIT_NPROC)
+    most = _MOST_PROCESSES if most == resource.RLIM_INFINITY else min(most, _MOST_PROCESSES)
+    said = ["--ulimit", f"nofile={soft}:{hard}", "--ulimit", f"nproc={most}:{most}"]
+    return said if os.getuid() == 0 else [*said, "--userns", "keep-id"]
 
 
-def engine() -> str:
-    """The container engine of this node. Raises EnvironmentFailed."""
-    found = next((place for place in map(shutil.which, ENGINES) if place), None)
-    if found is None:
-        raise EnvironmentFailed(
-            f"This environment is a container image, and this node has none of {', '.join(ENGINES)} to run it."
-        )
-    return found
+def keep_variables(place: RunDir, env: Mapping[str, str]) -> "Tuple[Path, List[Path]]":
+    """A file of the variables of the code, which no list of processes shows, and what they name on this machine.
+
+    Raises ValueError for a variable that such a file cannot hold.
+    """
+    kept = {name: value for name, value in env.items() if name not in _OF_THE_IMAGE}
+    seen = [Path(kept[name]) for name in _CERTIFICATES if name in kept and kept[name] == os.environ.get(name)]
+    lines = []
+    for name, value in sorted(kept.items()):
+        if "\n" in value or "\r" in value:
+            raise ValueError(
+                f"The variable {name} has several lines, which container engines cannot pass on. Write it as one line,"
+                " in base64 for example, or take an environment of packages."
+            )
+        lines.append(f"{name}={value}\n")
+    file = place.path / "variables"
+    with open(os.open(str(file), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        out.writelines(lines)
+    return file, sorted({path for path in seen if path.is_file()})
+
+
+def engine() -> Container:
+    """The first engine of this node that answers, without an image. Raises EnvironmentFailed."""
+    for name in ENGINES:
+        place = shutil.which(name)
+        if place:
+            with suppress(OSError, subprocess.SubprocessError):
+                return _asked(place)
+    raise EnvironmentFailed(
+        f"This environment is a container image, and this node has none of {', '.join(ENGINES)} that could run it."
+    )
+
+
+@lru_cache(maxsize=None)
+def _asked(place: str) -> Container:
+    """What kind of engine it is. Raises OSError, SubprocessError when it does not answer."""
+    podman = os.path.basename(place) == "podman"
+    about = "{{.Host.OCIRuntime.Name}} {{.Host.ServiceIsRemote}}" if podman else "{{json .SecurityOptions}}"
+    said = _call([place, "info", "--format", about])
+    # Of a daemon that belongs to a user, this user is called root inside.
+    user = "0:0" if "rootless" in said else f"{os.getuid()}:{os.getgid()}"
+    return Container(place, "", user=user, inside=said.split() == ["crun", "false"])
 
 
 def provide(order: Order) -> Environment:
     """The image of a specification, got or built where it is not here. Raises EnvironmentFailed, Stopped."""
-    binary = engine()
+    found = engine()
     python = str(order.spec.get("interpreter") or "python")
     dockerfile = str(order.spec.get("dockerfile") or "")
     if dockerfile:
         image = f"localhost/zaffre:{hashlib.sha256(dockerfile.encode()).hexdigest()[:24]}"
-        words = [binary, "build", "--tag", image, "-"]
+        words = [found.engine, "build", "--tag", image, "-"]
     else:
         image = str(order.spec.get("image") or "")
-        words = [binary, "pull", image]
-    built = order.again or not _has(binary, image)
+        words = [found.engine, "pull", image]
+    built = order.again or not _has(found.engine, image)
     if built:
-        order.say(f"{'Building' if dockerfile else 'Getting'} the image {image} with {os.path.basename(binary)}.\n")
+        order.say(f"{'Building' if dockerfile else 'Getting'} the image {image} with {found.called}.\n")
         try:
             order.say(installer.install(words, until=order.until, say=order.say, text=dockerfile or None))
         except EnvironmentFailed as error:
@@ -83,9 +145,21 @@ def provide(order: Order) -> Environment:
             why = last[0][:300] if last else "the engine said nothing"
             raise EnvironmentFailed(f"The image {image} could not be had: {why}", error.output) from None
     note = f"the image {image}" if built else f"the image {image}, which is on this node"
-    return Environment(python, "", built, note, container=Container(binary, image))
+    container = Container(found.engine, image, user=found.user, inside=found.inside)
+    return Environment(python, "", built, note, container=container)
 
 
 def _has(binary: str, image: str) -> bool:
-    asked = [binary, "image", "inspect", image]
-    return subprocess.run(asked, capture_output=True, timeout=_SECONDS, check=False).returncode == 0
+    try:
+        _call([binary, "image", "inspect", image])
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+def _call(words: List[str]) -> str:
+    """What an engine answers. Raises OSError, SubprocessError."""
+    done = subprocess.run(
+        words, env=surroundings(), stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=True, cwd="/"
+    )
+    return done.stdout.decode("utf-8", "replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence, Tuple
@@ -14,8 +15,21 @@ from zaffre.agent.environments.installer import EnvironmentFailed, Say, Until
 class Container:
     """An image, and the engine that runs code in it (environments/containers.py)."""
 
+    #: The path of its command.
     engine: str
     image: str
+    #: Whose the files are that the code writes, as the engine calls them.
+    user: str
+    #: Containers stay among the processes that start them, and in their groups.
+    inside: bool
+
+    @property
+    def called(self) -> str:
+        return os.path.basename(self.engine)
+
+    @property
+    def is_podman(self) -> bool:
+        return self.called == "podman"
 
 
 @dataclass(frozen=True)

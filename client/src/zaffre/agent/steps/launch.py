@@ -11,12 +11,13 @@ from typing import Any, Dict, Optional
 from zaffre.agent import cord, gpus, ranks, sandbox, supervisors
 from zaffre.agent.config import interpreter
 from zaffre.agent.disk import try_lock
-from zaffre.agent.environments import containers
+from zaffre.agent.environments import Container, containers
 from zaffre.agent.job import Dropped, Job, StepFailed
 from zaffre.agent.quarters import view_of_run
 from zaffre.agent.rundir import socket_path
 from zaffre.agent.script import command, environment, may_be_forked
 from zaffre.agent.steps.step import Step
+from zaffre.protocol import ENV_ATTEMPT, ENV_RUN_ID, ENV_SPOOL
 
 log = logging.getLogger("zaffre.agent")
 
@@ -144,15 +145,7 @@ class Launch(Step):
         if shop.machine.groups is not None:
             launch["groups"] = shop.machine.groups.told()
         if job.container is not None:  # it keeps the run to itself, and needs the engine's own sockets
-            launch["argv"] = containers.words(
-                job.container,
-                command(job),
-                name=_container_name(job),
-                env=env,
-                own=[job.place.path],
-                shared=[Path(shop.sdk)],
-                cwd=str(job.place.work),
-            )
+            launch.update(_in_container(job, job.container, env, launch["limits"]))
         elif shop.machine.isolation == "bubblewrap":
             shared = [Path(shop.sdk), *job.prefixes]
             launch["bwrap"] = sandbox.binary()
@@ -195,12 +188,29 @@ class Launch(Step):
         job = self.job
         if job.place.launch is not None and job.place.result is None:
             supervisors.kill(job.place, reason="dropped")
-        if job.container is not None:
-            containers.end(job.container, _container_name(job))
         if job.cord is not None:
             job.cord.close()
         job.shop.shelf.give_back(job.key)
 
 
-def _container_name(job: Job) -> str:
-    return f"zaffre-{job.run.lower()}-{job.attempt}"
+def _in_container(job: Job, container: Container, env: Dict[str, str], limits: Dict[str, Any]) -> Dict[str, Any]:
+    """What is other in the launch of code that runs in an image. Raises StepFailed."""
+    try:
+        variables, certificates = containers.keep_variables(job.place, env)
+    except ValueError as error:
+        raise StepFailed("launch_failed", str(error)) from None
+    view = view_of_run(job.place, shared=[Path(job.shop.sdk), *certificates], gpus=job.gpus)
+    inside = container.inside
+    told = {"engine": container.engine, "name": f"zaffre-{job.run.lower()}-{job.attempt}", "image": container.image}
+    own = containers.surroundings()
+    argv = containers.words(
+        container,
+        command(job),
+        name=told["name"],
+        variables=variables,
+        folders=(view.own, view.shared),
+        limits=limits,
+        cwd=str(job.place.work),
+    )
+    marks = {name: env[name] for name in (ENV_RUN_ID, ENV_ATTEMPT, ENV_SPOOL)}
+    return {"argv": argv, "env": {**own, **marks}, "container": {**told, "env": own, "inside": inside}}
