@@ -156,6 +156,8 @@ class _Step(msgspec.Struct):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
     state: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
     note: str = ""
+    #: The note as {code, …}, which runs.notes says in other languages.
+    said: dict[str, Any] | None = None
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0
     #: Seconds since it was so: steps that are told together have times of their own.
     ago: Annotated[float, msgspec.Meta(ge=0)] = 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from runs import forms
+from runs import forms, notes
 
 MAX_NOTE = 500
 MAX_STEPS = 40
@@ -15,7 +15,7 @@ MOST_AGO = 3600.0
 
 
 def with_steps(steps: Sequence[dict[str, Any]], told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """`steps` after those that were `told`, each {name, state, note, ago}; a name that is known is the same step."""
+    """`steps` after those that were `told`, each {name, state, note, said, ago}: a known name is one step."""
     kept = [dict(step) for step in steps]
     for one in told:
         _tell(kept, one)
@@ -32,6 +32,8 @@ def _tell(kept: list[dict[str, Any]], told: dict[str, Any]) -> None:
         kept.append(known)
     if known is not None:
         known["state"] = state
+        if told.get("note"):
+            known["said"] = notes.kept(told.get("said"))
         known["note"] = forms.clean_text(str(told.get("note") or known.get("note") or ""), MAX_NOTE)
         if state != "running":
             known["ended"] = moment

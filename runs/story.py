@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from runs import notes
 from zaffre.protocol import CANCEL_REQUESTED, CANCELED, FAILED, FINAL_STATES, QUEUED, RUNNING, STARTING, STEPS
 
 #: Runs that an estimate is made of, and fewer that say too little.
@@ -65,7 +66,7 @@ def _step(run: Mapping[str, Any], step: Mapping[str, Any]) -> Phase:
         kind = "done"
     elif step.get("state") == CANCELED:
         kind = "stopped"
-    return Phase(step["name"], kind, step.get("started"), step.get("ended"), str(step.get("note") or ""))
+    return Phase(step["name"], kind, step.get("started"), step.get("ended"), notes.in_words(step))
 
 
 def _ended(status: str) -> str:

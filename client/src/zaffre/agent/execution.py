@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional
 
 from zaffre.agent import contained, ranks
 from zaffre.agent.job import Dropped, Ended, Job, Left, StepFailed
+from zaffre.agent.notes import Said, in_english
 from zaffre.agent.steps import CLOSING, WORK, Step
 
 log = logging.getLogger("zaffre.agent")
@@ -77,12 +78,12 @@ def _begin(step: Step, done: List[Step]) -> None:
             _report(step, "failed" if isinstance(error, StepFailed) else "canceled", begun, str(error)[:500])
         raise
     if step.name:
-        _report(step, "done", begun, step.note)
+        _report(step, "done", begun, in_english(step.said or {}), step.said)
 
 
-def _report(step: Step, state: str, begun: float, note: str) -> None:
+def _report(step: Step, state: str, begun: float, note: str, said: Optional[Said] = None) -> None:
     seconds = round(time.monotonic() - begun, 3)
-    step.job.teller.note(step.state, name=step.name, state=state, note=note, seconds=seconds)
+    step.job.teller.note(step.state, name=step.name, state=state, note=note, said=said, seconds=seconds)
 
 
 def _undo(done: List[Step]) -> None:

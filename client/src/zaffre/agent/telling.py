@@ -76,7 +76,7 @@ class Teller:
         self._sending = threading.Lock()
 
     def note(self, state: str, /, **step: Any) -> None:
-        """Tell it soon: {name, state, note, seconds}, and the state that the attempt is in with it."""
+        """Tell it soon: {name, state, note, said, seconds}, and the state that the attempt is in with it."""
         with self._lock:
             self._state = state
             self._waiting.append({**step, "at": time.monotonic()})

@@ -144,9 +144,9 @@ def provide(order: Order) -> Environment:
             last = [line.strip() for line in error.output.splitlines() if line.strip()][-1:]
             why = last[0][:300] if last else "the engine said nothing"
             raise EnvironmentFailed(f"The image {image} could not be had: {why}", error.output) from None
-    note = f"the image {image}" if built else f"the image {image}, which is on this node"
+    said = {"code": "image" if built else "image_here", "image": image}
     container = Container(found.engine, image, user=found.user, inside=found.inside)
-    return Environment(python, "", built, note, container=container)
+    return Environment(python, "", built, said, container=container)
 
 
 def _has(binary: str, image: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Dict, List, NamedTuple, Tuple
 from zaffre.agent.environments import pythons
 from zaffre.agent.environments.installer import EnvironmentFailed, surroundings
 from zaffre.agent.environments.shapes import Environment
+from zaffre.agent.notes import Said
 
 _SECONDS = 60
 #: Run by the interpreter itself, whatever its packages are.
@@ -43,15 +44,15 @@ _lock = threading.Lock()
 def system() -> Environment:
     """The node's own Python, as it is. A run needs no list of its packages, so one that cannot be had is a warning."""
     own = pythons.own()
-    note = f"the node's Python {own.version}"
+    said: Said = {"code": "own", "python": own.version}
     where = str(Path(own.path).parent)
     try:
         told = _look(own.path)
     except _NoPython as error:
         warning = f"The packages of the node's own Python could not be written down: {error}."
-        return Environment(own.path, where, False, note, warnings=(warning,))
+        return Environment(own.path, where, False, said, warnings=(warning,))
     lock = _lock_of(told, f"the node's own Python {told.version}, {own.path}")
-    return Environment(own.path, where, False, f"{note}, as it is, {len(told.packages)} packages", lock)
+    return Environment(own.path, where, False, {**said, "packages": len(told.packages)}, lock)
 
 
 def interpreter(wish: str) -> Environment:
@@ -71,9 +72,9 @@ def interpreter(wish: str) -> Environment:
         told = _look(found)
     except _NoPython as error:
         raise EnvironmentFailed(f"{wish!r} on this node cannot be used as a Python: {error}.") from None
-    note = f"Python {told.version} at {wish}, as it is, {len(told.packages)} packages"
+    said: Said = {"code": "interpreter", "python": told.version, "at": wish, "packages": len(told.packages)}
     lock = _lock_of(told, f"Python {told.version}, {wish}")
-    return Environment(os.path.abspath(found), str(Path(found).absolute().parent), False, note, lock)
+    return Environment(os.path.abspath(found), str(Path(found).absolute().parent), False, said, lock)
 
 
 class _NoPython(Exception):

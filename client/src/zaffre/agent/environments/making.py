@@ -15,6 +15,7 @@ from zaffre.agent.environments.desk import Desk
 from zaffre.agent.environments.installer import EnvironmentFailed, Say, Until
 from zaffre.agent.environments.shapes import Environment, Lock, Order, check_requirements
 from zaffre.agent.environments.shelf import GB, Shelf, name_of
+from zaffre.agent.notes import Said
 
 _MOST_LOG = 200_000
 
@@ -147,9 +148,9 @@ class Environments:
             self.shelf.use(key, order.owner)
         if built:
             self.shelf.make_room(keep=key)
-        note = f"built, {len(packages)} packages" if built else "from the node's cache"
+        said: Said = {"code": "built", "packages": len(packages)} if built else {"code": "kept"}
         where = str(place / "bin")
-        return Environment(f"{where}/python", where, built, note, "\n".join([*packages, ""]), warnings, facts)
+        return Environment(f"{where}/python", where, built, said, "\n".join([*packages, ""]), warnings, facts)
 
     def _build(
         self, uv: str, python: pythons.Python, lock: Lock, asked: Sequence[str], key: str, order: Order

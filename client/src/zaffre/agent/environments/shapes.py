@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from zaffre.agent.environments.installer import EnvironmentFailed, Say, Until
+from zaffre.agent.notes import Said, in_english
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,12 @@ class Lock:
 
 @dataclass(frozen=True)
 class Environment:
-    """A ready environment: its interpreter, the first folder for PATH, and whether it had to be built."""
+    """A ready environment: its interpreter, the first folder for PATH, whether it was built, and what is said of it."""
 
     python: str
     bin: str
     built: bool
-    note: str
+    said: Said
     #: The exact versions in it, one a line; empty where nobody knows them.
     lock: str = ""
     #: What is other than it was asked for, for people.
@@ -69,6 +70,10 @@ class Environment:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: The image that code runs in; None for code that runs on the node itself.
     container: Optional[Container] = None
+
+    @property
+    def note(self) -> str:
+        return in_english(self.said)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from contextlib import suppress
 from zaffre.agent.door import DoorError
 from zaffre.agent.job import Job
 from zaffre.agent.leftovers import resend_points
+from zaffre.agent.notes import Said, amount
 from zaffre.agent.outputs import forget, upload
-from zaffre.agent.steps.step import Step, amount
+from zaffre.agent.steps.step import Step
 
 
 class Collect(Step):
@@ -29,12 +30,12 @@ class Collect(Step):
         together = bool(job.spec.get("finish"))
         if not together:
             _complete(job)
-        self.note = _sent(job, together=together)
+        self.said = _sent(job, together=together)
 
 
-def one_by_one(job: Job) -> str:
-    """Send what was to be told with the result and was refused with it; what is still refused is left out. Returns the
-    note of the step."""
+def one_by_one(job: Job) -> Said:
+    """Send what was to be told with the result and was refused with it; what is still refused is left out. Returns what
+    the step says."""
     _complete(job)
     forget(job, job.last_words.pop("files", []))
     return _sent(job, together=False)
@@ -47,12 +48,12 @@ def _complete(job: Job) -> None:
             job.ask("POST", "/log/complete", log)
 
 
-def _sent(job: Job, *, together: bool) -> str:
+def _sent(job: Job, *, together: bool) -> Said:
     try:
         found = upload(job, wait=together)
     except DoorError as error:  # the result must be told all the same
-        return f"not collected: {error}"
+        return {"code": "not_collected", "error": str(error)}
     if found.waiting:
         job.last_words["files"] = found.waiting
-    note = amount(found.files, "file", found.size) if found.files else "no files"
-    return f"{note}; left out: {', '.join(found.left_out[:5])}" if found.left_out else note
+    said = amount("files", found.files, found.size)
+    return {**said, "left_out": found.left_out[:5]} if found.left_out else said

@@ -8,7 +8,8 @@ from zaffre.agent.blobs import DamagedContent
 from zaffre.agent.disk import UnsafePath, safe_parts
 from zaffre.agent.door import DoorError, Stopped
 from zaffre.agent.job import StepFailed
-from zaffre.agent.steps.step import Step, amount
+from zaffre.agent.notes import amount
+from zaffre.agent.steps.step import Step
 
 
 class Data(Step):
@@ -39,4 +40,4 @@ class Data(Step):
                 raise StepFailed("data_failed", f"The input {name!r} was refused by the node: {error}.") from None
             except (DoorError, DamagedContent, OSError) as error:
                 raise StepFailed("data_failed", f"The input {name!r} could not be fetched: {error}") from error
-        self.note = amount(len(inputs), "input", total) if inputs else "no inputs"
+        self.said = amount("inputs", len(inputs), total)

@@ -32,7 +32,7 @@ class Environment(Step):
         for text in found.warnings:
             job.warn(text)
         job.prefixes = () if found.container else tuple(sandbox.prefixes_of(found.python))
-        self.note = f"{wanted.get('name') or 'system'}: {found.note}"
+        self.said = {**found.said, "name": str(wanted.get("name") or "system")}
         if found.lock:
             self._write_down(found.lock)
 

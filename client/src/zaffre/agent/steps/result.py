@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 from zaffre.agent.door import Refused
+from zaffre.agent.notes import in_english
 from zaffre.agent.steps.collect import Collect, one_by_one
 from zaffre.agent.steps.step import Step
 
@@ -31,8 +32,8 @@ class Result(Step):
             self.job.ask("POST", "/finish", {**outcome, "steps": steps, **self.job.last_words}, new=True)
             return True
         except Refused:
-            note = one_by_one(self.job)
+            said = one_by_one(self.job)
         for step in steps:
             if step["name"] == Collect.name and step["state"] == "done":
-                step["note"] = note
+                step["note"], step["said"] = in_english(said), said
         return False

@@ -8,7 +8,8 @@ from zaffre.agent.blobs import DamagedContent
 from zaffre.agent.disk import UnsafePath
 from zaffre.agent.door import DoorError, Stopped
 from zaffre.agent.job import StepFailed
-from zaffre.agent.steps.step import Step, amount
+from zaffre.agent.notes import amount
+from zaffre.agent.steps.step import Step
 
 
 class Snapshot(Step):
@@ -30,4 +31,4 @@ class Snapshot(Step):
             raise StepFailed("snapshot_failed", f"The snapshot was refused by the node: {error}.") from None
         except (DoorError, DamagedContent, OSError) as error:
             raise StepFailed("snapshot_failed", f"The snapshot could not be fetched: {error}") from error
-        self.note = amount(len(files), "file", size)
+        self.said = amount("files", len(files), size)

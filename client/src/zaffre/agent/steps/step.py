@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from zaffre.agent.job import Job
-from zaffre.progress import size_text
-
-
-def amount(count: int, noun: str, size: int) -> str:
-    """A note on the run's page: `1 file, 7 B`, `5 files, 5.5 kB`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}, {size_text(size)}"
+from zaffre.agent.notes import Said
 
 
 class Step:
@@ -22,7 +19,8 @@ class Step:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.note = ""
+        #: A note on the run's page, once it has started.
+        self.said: Optional[Said] = None
 
     def start(self) -> None:
         """Do it. Raises StepFailed with a sentence for people, Dropped, or Ended."""
