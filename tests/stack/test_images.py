@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 ABOUT = """
 import json, os, pathlib, sys
-from zaffre import Run
+from zaffre.core import Run
 pathlib.Path("outputs").mkdir(exist_ok=True)
 pathlib.Path("outputs/model").write_text("of the image")
 Run.get_context().log("loss", 0.5)
