@@ -6,28 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from runs import forms
 from studio.kernel.sizes import size_text
-
-MAX_FACTS, MAX_TEXT, MAX_LIST = 8, 300, 5
-
-
-def kept(said: object) -> dict[str, Any] | None:
-    """What a node said, as it may be stored: a few numbers and short texts."""
-    if not isinstance(said, Mapping) or not isinstance(said.get("code"), str) or len(said) > MAX_FACTS:
-        return None
-    found = {forms.clean_text(str(name), 40): _fact(value) for name, value in said.items()}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _fact(value: object) -> Any:
-    if isinstance(value, bool | int):
-        return max(-(2**53), min(int(value), 2**53))
-    if isinstance(value, str):
-        return forms.clean_text(value, MAX_TEXT)
-    if isinstance(value, list):
-        return [forms.clean_text(str(one), MAX_TEXT) for one in value[:MAX_LIST]]
-    return None
 
 
 def in_words(step: Mapping[str, Any]) -> str:
