@@ -94,6 +94,9 @@ def _rows(place: Place, asked: Asked, shown: dict[str, Any], *, actor: Actor) ->
     many = counted is not None and counted > finding.MOST_COUNTED
     return {
         "rows": rows,
+        # Whether the filter is the reason that there is nothing.
+        "without": finding.count(place, Asked(), actor=actor) if asked.narrowed and not rows else 0,
+        "most": finding.MOST_COUNTED,
         "heads": heads(asked, found.columns, shown["view"], rows),
         "name_head": name_head(asked),
         **_columns(place, asked, found.columns),

@@ -20,7 +20,7 @@ def test_a_filter_in_the_address_is_searched_and_kept(make_run, browser):  # noq
     assert 'value="params.lr &lt; 0.05 or thr"' in page
     assert "aria-invalid" not in page
     none = browser("rio").get("/w/lab/runs", {"filter": "params.lr > 5"}).content.decode()
-    assert "No run fits" in none
+    assert "No run fits" in none and "There are 3 runs without it." in none
 
 
 @pytest.mark.parametrize(
