@@ -78,8 +78,7 @@ export function matrix(card, data, redraw) {
       const share = value === null ? 0 : value / most;
       cell.title = say("ofmatrix", { count: counts[at][to] ?? "NaN", truth: labels[at], found: labels[to] });
       if (small) cell.textContent = value === null ? "" : shares ? value.toFixed(2) : shown(value);
-      cell.style.background = `color-mix(in oklab, var(--zaffre) ${Math.round(share * 100)}%, var(--paper))`;
-      if (share > 0.5) cell.classList.add("full");
+      cell.style.setProperty("--heat", `color-mix(in oklab, var(--zaffre) ${Math.round(share * 100)}%, var(--paper))`);
     });
   });
   const around = document.createElement("div");

@@ -4,7 +4,7 @@ import { bytes, say } from "../wire.js";
 
 const WHOLE = 1_000_000; // a log up to this long is read whole, so that its lines have numbers
 const PIECE = 256_000;
-const WINDOW = 1000;
+const WINDOW = 400;
 const MOST = 60_000;
 const MARK = '<em class="left-out">';
 
