@@ -5,8 +5,8 @@ gets NotFound, so that a workspace's existence stays hidden; a member without th
 """
 
 from studio.kernel.actors import Actor
-from studio.kernel.db import read
 from studio.kernel.errors import Forbidden, NotFound, Unauthenticated
+from studio.kernel.rows import read
 from workspace.models import Membership, Role, Workspace
 
 ADMIN = "site-admin"  # allowed without a membership; everything else needs one (rule 4 of the matrix)

@@ -18,10 +18,9 @@ from runs.snapshots import queries as snapshots
 from runs.snapshots.models import Snapshot
 from runs.snapshots.services import CREATE, keep
 from studio.kernel.actors import Actor
-from studio.kernel.db import read
 from studio.kernel.errors import Invalid, NotFound
 from studio.kernel.ids import pet_name, ulid
-from studio.kernel.rows import Rows, insert
+from studio.kernel.rows import Rows, insert, read
 from workspace.access import authorize, get_workspace
 from workspace.accounts.models import User
 from workspace.audit.services import record

@@ -13,9 +13,9 @@ from django.db.models.functions import Coalesce, Now
 from runs.snapshots.models import Snapshot
 from studio.kernel import archive, blobs, manifests
 from studio.kernel.actors import Actor
-from studio.kernel.db import read
 from studio.kernel.errors import Forbidden, Invalid, TooLarge
 from studio.kernel.ids import ulid
+from studio.kernel.rows import read
 from workspace.access import get_workspace
 from workspace.audit.services import record
 from workspace.models import Workspace

@@ -37,8 +37,8 @@ from runs.tables.columns import PARTS, Column, fits, usual
 from runs.tables.forms import Asked
 from runs.tables.models import Mark
 from studio.kernel.actors import Actor
-from studio.kernel.db import read
 from studio.kernel.errors import Invalid, NotFound
+from studio.kernel.rows import read
 from workspace.access import get_workspace
 from workspace.models import Workspace
 from zaffre.protocol import HELD_STATES

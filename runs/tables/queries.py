@@ -9,8 +9,8 @@ from runs.queries import shown
 from runs.tables.finding import Place
 from runs.tables.models import Mark, SavedView
 from studio.kernel.actors import Actor
-from studio.kernel.db import read
 from studio.kernel.errors import NotFound
+from studio.kernel.rows import read
 from workspace.access import get_workspace
 
 

@@ -7,12 +7,10 @@ from functools import cache, partial
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Model
+from django.db import connection, connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Row = TypeVar("Row", bound=Model)
 
 #: Below the pool of connections (settings.DATABASES): commit threads and Django's views need some too.
 THREADS = 6
@@ -49,34 +47,3 @@ def ask(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[tuple
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement.encode(), values, prepare=True)
         return cursor.fetchall()
-
-
-def read(model: type[Row], where: str, values: Mapping[str, Any], **also: str) -> list[Row]:
-    """Rows of one table as the ORM returns them, for what every request asks before anything else.
-
-    The ORM takes ten times as long to write such a statement as PostgreSQL to answer it. `where`, with all that follows
-    it, and the expressions of `also`, each an attribute more of what is found, are constants.
-    """
-    statement, names, converters = _reading(model, where, tuple(also.values()))
-    found = []
-    for row in ask(statement, values):
-        fields = list(row[: len(names)])
-        for at, convert in converters:
-            fields[at] = convert(fields[at], None, connection)
-        one = model.from_db(DEFAULT_DB_ALIAS, names, fields)
-        for name, value in zip(also, row[len(names) :], strict=True):
-            setattr(one, name, value)
-        found.append(one)
-    return found
-
-
-@cache
-def _reading(
-    model: type[Model], where: str, also: tuple[str, ...]
-) -> tuple[str, list[str], list[tuple[int, Callable[..., Any]]]]:
-    """The statement, the fields that it reads in their order, and how some of them become what they are in Python."""
-    fields = model._meta.concrete_fields
-    columns = ", ".join([*(f'"{field.column}"' for field in fields), *also])
-    statement = f'SELECT {columns} FROM "{model._meta.db_table}" WHERE {where}'  # noqa: S608 - constants of ours
-    converters = [(at, one) for at, field in enumerate(fields) for one in field.get_db_converters(connection)]
-    return statement, [field.attname for field in fields], converters

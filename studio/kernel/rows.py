@@ -5,44 +5,58 @@ key. What is read here are the models' own instances, as `only` gives them, and 
 own fields.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, Model
 
 from studio.kernel import db
 
+Row = TypeVar("Row", bound=Model)
 #: Models, and the names of the fields that are read of each; none means all.
 Tables = Mapping[str, tuple[type[Model], Sequence[str]]]
 
 
 class _Part(NamedTuple):
-    """The columns of one table, in the order in which its model has them."""
+    """What is read of one table: the attributes, the place of the key among them, the columns and what makes Python's
+    values of some; in the order in which the model has its fields."""
 
-    name: str
     model: type[Model]
-    fields: "list[Field[Any, Any]]"
+    names: list[str]
+    key: int
+    columns: list[str]
+    converters: list[tuple[int, Callable[..., Any]]]
 
     def made(self, values: Sequence[Any]) -> Any:
         """The row; None where nothing was joined."""
-        found = [_read(one, value) for one, value in zip(self.fields, values, strict=True)]
-        if found[0] is None:
+        if values[self.key] is None:
             return None
-        return self.model.from_db(DEFAULT_DB_ALIAS, [one.attname for one in self.fields], found)
+        found = list(values)
+        for at, convert in self.converters:
+            found[at] = convert(found[at], None, connection)
+        return self.model.from_db(DEFAULT_DB_ALIAS, self.names, found)
 
 
-def _read(field: "Field[Any, Any]", value: Any) -> Any:
-    convert = getattr(field, "from_db_value", None)
-    return convert(value, None, connection) if convert else value
+def _part(name: str, model: type[Model], wanted: Sequence[str]) -> _Part:
+    fields = [one for one in model._meta.concrete_fields if one.primary_key or not wanted or one.name in wanted]
+    missing = {*wanted} - {one.name for one in fields}
+    assert not missing, f"{name} has no {missing}"
+    return _Part(
+        model,
+        [one.attname for one in fields],
+        next(at for at, one in enumerate(fields) if one.primary_key),
+        [f'{name}."{one.column}"' for one in fields],
+        [(at, convert) for at, one in enumerate(fields) for convert in one.get_db_converters(connection)],
+    )
 
 
 class Rows:
     """A question whose rows are instances of several tables.
 
     The statement is a constant that names the tables as `tables` does, with `{columns}` where those stand. A field that
-    is not read is asked for when somebody uses it, as the ORM does; so the key is always read, and comes first.
+    is not read is asked for when somebody uses it, as the ORM does; so the key is always read.
     """
 
     def __init__(self, statement: str, tables: Tables) -> None:
@@ -50,13 +64,8 @@ class Rows:
 
     @cached_property
     def _whole(self) -> tuple[str, list[_Part]]:
-        parts = []
-        for name, (model, wanted) in self._tables.items():
-            fields = [one for one in model._meta.concrete_fields if one.primary_key or not wanted or one.name in wanted]
-            missing = {*wanted} - {one.name for one in fields}
-            assert not missing, f"{name} has no {missing}"
-            parts.append(_Part(name, model, sorted(fields, key=lambda one: not one.primary_key)))
-        columns = ", ".join(f'{part.name}."{one.column}"' for part in parts for one in part.fields)
+        parts = [_part(name, model, wanted) for name, (model, wanted) in self._tables.items()]
+        columns = ", ".join(column for part in parts for column in part.columns)
         return self._statement.replace("{columns}", columns), parts
 
     def ask(self, **values: Any) -> list[tuple[Any, ...]]:
@@ -68,10 +77,28 @@ class Rows:
 def _parted(row: tuple[Any, ...], parts: list[_Part]) -> tuple[Any, ...]:
     found, at = [], 0
     for part in parts:
-        end = at + len(part.fields)
+        end = at + len(part.names)
         found.append(part.made(row[at:end]))
         at = end
     return *found, *row[at:]
+
+
+def read(model: type[Row], where: str, values: Mapping[str, Any], **also: str) -> list[Row]:
+    """Rows of one table. `where`, with all that follows it, and the expressions of `also` are constants; each of `also`
+    is an attribute more of what is found."""
+    found = []
+    for row, *more in _reading(model, where, tuple(also.values())).ask(**values):
+        for name, value in zip(also, more, strict=True):
+            setattr(row, name, value)
+        found.append(row)
+    return found
+
+
+@cache
+def _reading(model: type[Model], where: str, also: tuple[str, ...]) -> Rows:
+    table = model._meta.db_table
+    selected = ", ".join(["{columns}", *also])
+    return Rows(f"SELECT {selected} FROM {table} WHERE {where}", {table: (model, ())})  # noqa: S608 - constants of ours
 
 
 def insert(row: Model, **by_sql: str) -> None:

@@ -3,7 +3,7 @@
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
 
-from studio.kernel.db import read
+from studio.kernel.rows import read
 
 
 class SessionStore(db.SessionStore):

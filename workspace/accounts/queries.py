@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
-from studio.kernel.db import read
 from studio.kernel.errors import Forbidden, NotFound, Unauthenticated
+from studio.kernel.rows import read
 from workspace.accounts.models import Token, User
 
 #: `last_used` is a help for people, not a counter: one write a minute and token is enough.

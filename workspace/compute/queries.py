@@ -12,9 +12,8 @@ from django.utils.translation import gettext as _
 
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
-from studio.kernel.db import read
 from studio.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated
-from studio.kernel.rows import Rows
+from studio.kernel.rows import Rows, read
 from workspace.access import authorize, get_workspace
 from workspace.compute import kinds, lifecycle, placement, words
 from workspace.compute.models import ComputeTarget, Enrolment, Happening, Node, Sample

@@ -1,7 +1,7 @@
 """Reading limits."""
 
 from studio.kernel.actors import Actor
-from studio.kernel.db import read
+from studio.kernel.rows import read
 from workspace.access import get_workspace
 from workspace.models import Workspace
 from workspace.quotas.ledger import AMOUNTS, Limit
