@@ -128,6 +128,28 @@ def test_a_closed_recorder_has_no_threads_and_begins_again_when_it_is_needed(stu
     assert [point[1] for point in studio.points] == [0, 1, 2]
 
 
+def test_threads_that_are_told_to_end_end_though_others_begin_at_once(studio, inside):
+    run = Run.get_context()
+    recorder = run._recorder
+
+    class Bell(type(recorder._sent)):
+        def notify_all(self):
+            super().notify_all()
+            if logged_once and not recorder._threads:  # in the middle of `close`, and nobody has heard it yet
+                logged_once.clear()
+                run.log("n", 1)
+
+    recorder._sent, logged_once = Bell(), []
+    run.log("n", 0)
+    run.flush()
+    first = list(recorder._threads)
+    logged_once.append(True)
+    recorder.close()
+    studio.wait(lambda: not any(thread.is_alive() for thread in first), "they end")
+    run.flush()
+    assert [point[1] for point in studio.points] == [0, 1]
+
+
 def test_what_other_threads_log_while_it_closes_arrives(studio, inside):
     run = Run.get_context()
     ended = threading.Event()

@@ -62,7 +62,8 @@ class Recorder:
         self._sent = threading.Condition()
         self._hurry = threading.Event()
         self._threads: List[threading.Thread] = []
-        self._over = False
+        #: Of the threads that run now: whoever is told to end ends, though others have begun meanwhile.
+        self._over = threading.Event()
         self._count = 0
         #: Points and items that the studio had no room for.
         self._lost = 0
@@ -165,7 +166,7 @@ class Recorder:
         """Let the threads end: a script may carry thousands of runs. What is noted later starts them again."""
         with self._lock:
             threads, self._threads = self._threads, []
-            self._over = True
+            self._over.set()
         self._noted.set()
         self._full.set()
         with self._sent:
@@ -189,10 +190,10 @@ class Recorder:
         with self._lock:
             if self._threads:
                 return
-            self._over = False
+            over = self._over = threading.Event()
             threads = [
-                threading.Thread(target=self._keep_always, name="zaffre keeps points", daemon=True),
-                threading.Thread(target=self._send_always, name="zaffre sends points", daemon=True),
+                threading.Thread(target=self._keep_always, args=(over,), name="zaffre keeps points", daemon=True),
+                threading.Thread(target=self._send_always, args=(over,), name="zaffre sends points", daemon=True),
             ]
             self._threads = threads
         try:
@@ -205,24 +206,24 @@ class Recorder:
             self._keep()
         _at_the_end_of_a_child(self)
 
-    def _keep_always(self) -> None:
+    def _keep_always(self, over: threading.Event) -> None:
         while True:
             self._noted.wait()
-            if self._over:
+            if over.is_set():
                 return
             self._full.wait(FLUSH_SECONDS)
             self._noted.clear()
             self._full.clear()
             self._keep()
-            if self._over:  # said while the bell was being cleared
+            if over.is_set():  # said while the bell was being cleared
                 return
 
-    def _send_always(self) -> None:
+    def _send_always(self, over: threading.Event) -> None:
         pause = _FIRST_PAUSE
         while True:
             with self._sent:
                 while not self._files:
-                    if self._over:
+                    if over.is_set():
                         return
                     self._sent.notify_all()
                     self._sent.wait()
