@@ -8,7 +8,9 @@ from studio.kernel.rows import read
 
 class SessionStore(db.SessionStore):
     def _get_session_from_db(self) -> Session | None:
-        found = read(Session, "session_key = %(key)s AND expire_date > now()", {"key": self.session_key})
+        # A cookie may hold anything, and PostgreSQL no NUL.
+        key = str(self.session_key).replace("\0", "")
+        found = read(Session, "session_key = %(key)s AND expire_date > now()", {"key": key})
         if not found:
             self._session_key = None
         return found[0] if found else None

@@ -348,3 +348,10 @@ def test_a_profile_takes_only_what_exists(people):
     for wrong in ({"language": "tlh"}, {"theme": "pink"}, {"display_name": "x" * 81}):
         with pytest.raises(Invalid):
             services.update_profile(actor=actor, **wrong)
+
+
+def test_a_cookie_that_no_session_can_have_is_a_visitors(browser, lab):
+    visitor = browser(None)
+    visitor.cookies["sessionid"] = "abcdefgh\0ij"
+    answer = visitor.get("/w/lab/")
+    assert (answer.status_code, answer.url) == (302, "/login?next=%2Fw%2Flab%2F")
