@@ -84,7 +84,7 @@ def tell(studio: Studio, python: Path, script: str, folder: Path, **env: str) ->
 
 def run(words: list[str], env: dict[str, str], folder: Path) -> str:
     """Run a command of the client; return what it printed. Any warning of the client is a failure."""
-    done = subprocess.run(words, env=env, cwd=folder, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(words, env=env, cwd=folder, capture_output=True, text=True, timeout=540)
     assert done.returncode == 0, done.stderr + done.stdout
     said = [line for line in (done.stderr + done.stdout).splitlines() if "WARNING" in line]
     assert [line for line in said if not any(own in line for own in _OWN)] == [], done.stderr + done.stdout
