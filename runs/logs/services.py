@@ -119,8 +119,7 @@ def _write(items: Sequence[_Item]) -> list[Appended | Exception]:
             status, attempt_no, desired = runs[item.run_id]
             refuse_late(status=status, attempt_no=attempt_no, actor=item.actor)
             held = logs[item.run_id]
-            if attempt_no != held.log.attempt:
-                raise Conflict("Another attempt of this run has just begun.", code="stale_attempt")
+            _refuse_other(held.log, attempt_no)
             _add(held, item)
             full = held.span.length > settings.LOG_HEAD_BYTES
             results.append(Appended(held.span.length, desired, full))
@@ -164,6 +163,11 @@ _MADE = Rows(
     """,
     {"log": (Log, ())},
 )
+
+
+def _refuse_other(log: Log, attempt_no: int) -> None:
+    if log.attempt != attempt_no:
+        raise Conflict("Another attempt of this run has just begun.", code="stale_attempt")
 
 
 def _add(held: _Held, item: _Item) -> None:
@@ -258,8 +262,7 @@ def complete_of(run: Run, *, actor: Actor, length: int, sha256: str) -> bool:
         transaction.on_commit(partial(_tell, run.pk, run.attempt_no, length))
         return True
     log = _lock_logs({run.pk})[0][run.pk].log
-    if log.attempt != run.attempt_no:
-        raise Conflict("Another attempt of this run has just begun.", code="stale_attempt")
+    _refuse_other(log, run.attempt_no)
     if log.elided:
         return False
     digest = hashlib.sha256()

@@ -308,9 +308,9 @@ def test_the_node_says_in_the_log_what_was_not_kept(tmp_path):
     assert told.problems == {"invalid": "points[1] ('bad'): no.", "too_many_keys": "Enough."}
 
 
-def test_a_forked_child_sends_its_own_points_and_not_its_parents(studio, tmp_path):
-    script = """
-import multiprocessing, time
+#: With {meanwhile} between the parent's first point and the fork.
+FORKING = """
+import multiprocessing
 from zaffre.core import Run
 run = Run.get_context()
 def work():
@@ -318,20 +318,14 @@ def work():
 if __name__ == "__main__":
     multiprocessing.set_start_method("fork")
     run.log("parent", 1.0)
+    {meanwhile}
     child = multiprocessing.Process(target=work)
     child.start()
     child.join()
     assert child.exitcode == 0
 """
-    done = run_script(script, inside_of(studio, tmp_path / "spool"))
-    assert done.returncode == 0, done.stderr
-    assert sorted(point[0] for point in studio.points) == ["child", "parent"]
-
-
-def test_a_child_forked_while_the_first_points_are_sent_sends_its_own(studio, tmp_path):
-    script = """
-import multiprocessing, sys, threading, time
-from zaffre.core import Run
+SLOW_IMPORT = """
+import sys, threading, time
 importing = threading.Event()
 class Slow:
     def find_spec(self, name, path, target=None):
@@ -339,17 +333,17 @@ class Slow:
             importing.set()
             time.sleep(2)
 sys.meta_path.insert(0, Slow())
-run = Run.get_context()
-def work():
-    run.log("child", 1.0)
-if __name__ == "__main__":
-    multiprocessing.set_start_method("fork")
-    run.log("parent", 1.0)
-    importing.wait()
-    child = multiprocessing.Process(target=work)
-    child.start()
-    child.join()
 """
+
+
+def test_a_forked_child_sends_its_own_points_and_not_its_parents(studio, tmp_path):
+    done = run_script(FORKING.format(meanwhile=""), inside_of(studio, tmp_path / "spool"))
+    assert done.returncode == 0, done.stderr
+    assert sorted(point[0] for point in studio.points) == ["child", "parent"]
+
+
+def test_a_child_forked_while_the_first_points_are_sent_sends_its_own(studio, tmp_path):
+    script = SLOW_IMPORT + FORKING.format(meanwhile="importing.wait()")
     done = run_script(script, inside_of(studio, tmp_path / "spool"))
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(point[0] for point in studio.points) == ["child", "parent"]

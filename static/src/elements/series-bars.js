@@ -25,7 +25,8 @@ export function instead(chart, lines) {
     // Of a group the mean of what its runs have; a value that is no number makes the whole none.
     const mean = (values) => (values.includes(null) ? null : values.reduce((sum, one) => sum + one, 0) / values.length);
     const told = chart.keyed.filter((one) => chart.isDrawn(one)).map((one) => ({ ...one, own: own(one) })).filter((one) => one.own.length);
-    bars(chart, told.map((one) => ({ ...one, value: mean(one.own) === null || from === null ? null : mean(one.own) - from })));
+    const apart = (middle) => (middle === null || from === null ? null : middle - from);
+    bars(chart, told.map((one) => ({ ...one, value: apart(mean(one.own)) })));
   }
   return single || nothing;
 }

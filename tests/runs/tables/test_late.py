@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import zlib
+from collections.abc import Callable
 
 from runs.tables import finding
 from studio.kernel.errors import Unavailable
@@ -32,6 +33,13 @@ def test_head_and_frame_are_readable_before_what_comes_after_them_is_asked_for(f
     assert page.rstrip().endswith("</html>")
 
 
+def failing(error: Exception) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
 def test_it_is_the_page_that_comes_at_once(filled, app, browser):
     filled("the only one", loss=0.5)
     answer = enter(app, browser("rio"), EXPERIMENT)
@@ -48,22 +56,14 @@ def test_a_mistake_in_the_filter_still_decides_the_status(filled, app, browser):
 
 def test_what_fails_after_the_frame_is_said_in_its_place(filled, app, browser, monkeypatch):
     filled("the only one", loss=0.5)
-
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("a secret of the studio")
-
-    monkeypatch.setattr(finding, "find", fail)
+    monkeypatch.setattr(finding, "find", failing(RuntimeError("a secret of the studio")))
     page = enter(app, browser("rio"), EXPERIMENT).body.decode()
     assert "This part of the page failed" in page and "a secret" not in page and page.rstrip().endswith("</html>")
 
 
 def test_a_frame_that_fails_is_said_after_the_head(filled, app, browser, monkeypatch):
     filled("the only one", loss=0.5)
-
-    def fail(*_: object, **__: object) -> None:
-        raise Unavailable("The database is not answering right now.")
-
-    monkeypatch.setattr(frames, "counts", fail)
+    monkeypatch.setattr(frames, "counts", failing(Unavailable("The database is not answering right now.")))
     page = enter(app, browser("rio"), EXPERIMENT).body.decode()
     assert "<title>digits" in page and "is not answering" in page and "the only one" not in page
     assert page.rstrip().endswith("</html>")

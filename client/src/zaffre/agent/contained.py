@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 _SECONDS = 20.0
 #: By which an engine says that it, or what it was to start in the image, could not be started.
@@ -51,19 +51,17 @@ class Contained:
 
     def _ask(self, *words: str) -> str:
         try:
-            done = subprocess.run(
-                [self.engine, *words],
-                env=dict(self.env),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                timeout=_SECONDS,
-                check=False,
-                cwd="/",
-            )
+            return call([self.engine, *words], env=self.env, seconds=_SECONDS)
         except (OSError, subprocess.SubprocessError):
             return ""
-        return done.stdout.decode("utf-8", "replace")
+
+
+def call(words: Sequence[str], *, env: Mapping[str, str], seconds: float) -> str:
+    """What an engine answers. Raises OSError, SubprocessError also when it refuses."""
+    done = subprocess.run(
+        words, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=True, cwd="/"
+    )
+    return done.stdout.decode("utf-8", "replace")
 
 
 def of(launch: Optional[Mapping[str, Any]]) -> Optional[Contained]:

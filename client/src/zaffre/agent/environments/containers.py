@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from zaffre.agent import contained
 from zaffre.agent.environments import installer
 from zaffre.agent.environments.installer import EnvironmentFailed
 from zaffre.agent.environments.shapes import Container, Environment, Order
@@ -158,8 +159,4 @@ def _has(binary: str, image: str) -> bool:
 
 
 def _call(words: List[str]) -> str:
-    """What an engine answers. Raises OSError, SubprocessError."""
-    done = subprocess.run(
-        words, env=surroundings(), stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=True, cwd="/"
-    )
-    return done.stdout.decode("utf-8", "replace")
+    return contained.call(words, env=surroundings(), seconds=_SECONDS)
