@@ -313,6 +313,33 @@ def test_a_removed_node_is_dead_at_once(api, joined, trail):
     assert trail()[-1] == ("olga", "node.remove", "box")
 
 
+def test_what_people_do_with_nodes_is_told_with_the_target(api, browser, joined):
+    """`joined` came by an invitation of olga's."""
+    address = f"{URL}/local/nodes/{joined['node_id']}"
+    olga = api("olga")
+    for draining in (True, True, False):
+        assert olga.patch(address, {"draining": draining}, format="json").status_code == 204
+    itself = bearer(joined["token"]).post("/agent/v1/nodes/drain", {"draining": True}, format="json")
+    assert itself.status_code == 200
+    assert olga.delete(address).status_code == 204
+    spare = olga.post(f"{URL}/local/enrolments", {}, format="json").json()["id"]
+    for _ in range(2):
+        assert olga.delete(f"{URL}/local/enrolments/{spare}").status_code == 204
+    told = api("rio").get(f"{URL}/local/happenings").json()["happenings"]
+    assert [(one["code"], one["node"], one["text"]) for one in reversed(told)] == [
+        ("invited", "", "olga"),
+        ("node_joined", "box", ""),
+        ("node_drained", "box", "olga"),
+        ("node_undrained", "box", "olga"),
+        ("node_drained", "box", ""),
+        ("node_removed", "box", "olga"),
+        ("invited", "", "olga"),
+        ("invitation_revoked", "", "olga"),
+    ]
+    page = browser("rio").get("/w/lab/compute/local").content.decode()
+    assert "Node takes runs again" in page
+
+
 @pytest.mark.parametrize("who", ["olga", None])
 def test_only_nodes_give_signs_of_life(people, joined, who):
     refused = Unauthenticated if who is None else Forbidden

@@ -154,7 +154,7 @@ class Sample(models.Model):
 
 
 class Happening(models.Model):
-    """Something that happened to a target: a node came or went, or it has another size for another reason."""
+    """What happened to a target: a node came or went, somebody did something with one, or it has another size."""
 
     target = models.ForeignKey(ComputeTarget, on_delete=models.CASCADE, related_name="happenings")
     at = models.DateTimeField(auto_now_add=True)

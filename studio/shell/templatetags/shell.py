@@ -91,6 +91,12 @@ def _names(language: str | None) -> dict[str, str]:
 def _of_compute() -> dict[str, str]:
     return {
         "idle": gettext("Idle"),
+        "invited": gettext("Machines invited"),
+        "invitation_revoked": gettext("Invitation revoked"),
+        "node_joined": gettext("Node joined"),
+        "node_drained": gettext("Node drained"),
+        "node_undrained": gettext("Node takes runs again"),
+        "node_removed": gettext("Node removed"),
         "node_added": gettext("Node added"),
         "node_ready": gettext("Node ready"),
         "node_leaves": gettext("Node leaves"),

@@ -48,6 +48,8 @@ def create_enrolment(slug: str, name: str, *, actor: Actor, valid: timedelta = E
     )
     facts = {"enrolment": enrolment_id, "expires": enrolment.expires.isoformat()}
     record(actor=actor, workspace=workspace, action="enrolment.create", target=target.name, fields=facts)
+    if actor.is_user:  # the studio's own are for one machine, which is told of when it comes
+        happened(target, "invited", text=actor.name)
     return enrolment, text
 
 
@@ -58,7 +60,8 @@ def revoke_enrolment(slug: str, name: str, enrolment_id: str, *, actor: Actor) -
     Raises NotFound when the target has no such enrolment.
     """
     workspace = get_workspace(slug, actor=actor, action="compute.change")
-    rows = Enrolment.objects.filter(target=target_named(workspace, name), pk=enrolment_id.replace("\0", ""))
+    target = target_named(workspace, name)
+    rows = Enrolment.objects.filter(target=target, pk=enrolment_id.replace("\0", ""))
     if not rows.exists():
         raise NotFound(f"{name} has no enrolment {enrolment_id[:40]!r}.")
     if rows.filter(revoked__isnull=True).update(revoked=Now()):
@@ -69,6 +72,7 @@ def revoke_enrolment(slug: str, name: str, enrolment_id: str, *, actor: Actor) -
             target=name,
             fields={"enrolment": enrolment_id},
         )
+        happened(target, "invitation_revoked", text=actor.name)
 
 
 @transaction.atomic
@@ -100,9 +104,11 @@ def register_node(*, actor: Actor, name: object, facts: Mapping[str, Any]) -> tu
     told = {"secret_hash": kept, "facts": facts_kept, "slots": slots}
     if enrolment.node_id is None:
         node = Node.objects.create(id=node_id, target=target, name=forms.clean_node_name(name), last_seen=Now(), **told)
+        happened(target, "node_joined", node=node.name)
     elif Node.objects.filter(pk=node_id, wanted=True, removed__isnull=True).update(**told, last_seen=Now()):
         # The row came before the machine, and has its name.
         node = Node.objects.get(pk=node_id)
+        publish(f"compute.{target.workspace.slug}", target=target.name, node=node_id)
     else:
         raise Unauthenticated("This node is not wanted any more.", code="removed")
     record(
@@ -112,7 +118,6 @@ def register_node(*, actor: Actor, name: object, facts: Mapping[str, Any]) -> tu
         target=node.name,
         fields={"node": node_id, "target": target.name},
     )
-    publish(f"compute.{target.workspace.slug}", target=target.name, node=node_id)
     return node, text
 
 
@@ -187,13 +192,14 @@ def remove_node(slug: str, name: str, node_id: str, *, actor: Actor) -> None:
     Raises NotFound when the target has no such node.
     """
     workspace = get_workspace(slug, actor=actor, action="compute.change")
-    nodes = target_named(workspace, name).nodes.filter(pk=node_id.replace("\0", ""), removed__isnull=True)
-    node = nodes.select_for_update(no_key=True).first()
+    target = target_named(workspace, name)
+    rows = target.nodes.select_for_update(no_key=True)
+    node = rows.filter(pk=node_id.replace("\0", ""), removed__isnull=True).first()
     if node is None:
         raise NotFound(f"{name[:64]} has no node {node_id[:40]!r}.")
     Node.objects.filter(pk=node.pk).update(removed=Now())
     record(actor=actor, workspace=workspace, action="node.remove", target=node.name, fields={"node": node.pk})
-    publish(f"compute.{slug}", target=name, node=node.pk)
+    happened(target, "node_removed", node=node.name, text=actor.name)
 
 
 @transaction.atomic
@@ -230,7 +236,8 @@ def _drain(node: Node, draining: bool, *, actor: Actor) -> None:
     if changed:
         verb = "node.drain" if draining else "node.undrain"
         record(actor=actor, workspace=target.workspace, action=verb, target=node.name, fields={"node": node.pk})
-        publish(f"compute.{target.workspace.slug}", target=target.name, node=node.pk)
+        code = "node_drained" if draining else "node_undrained"
+        happened(target, code, node=node.name, text=actor.name if actor.is_user else "")
 
 
 @transaction.atomic
