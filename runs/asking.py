@@ -1,7 +1,7 @@
 """What a run asks of its node, and how urgent it is: checking it, without asking anybody."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from studio.kernel.errors import Invalid
@@ -25,18 +25,23 @@ def clean_priority(value: object, *, field: str = "config.priority") -> int:
     return value
 
 
+def require_known(value: Mapping[str, object], known: Iterable[str], part: str) -> None:
+    """Raise Invalid that names the nearest field when this part of a config has one that it does not take."""
+    names = sorted(known)
+    if unknown := sorted(str(key)[:40] for key in set(value) - set(names)):
+        near = get_close_matches(unknown[0], names, n=1)
+        raise Invalid(
+            f"{part} has no {unknown[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
+            hint=f"It takes {', '.join(names)}.",
+            field=f"config.{part}.{unknown[0]}",
+        )
+
+
 def clean_resources(value: object) -> ResourcesSpec:
     """The resources with every amount in its one spelling. Raises Invalid that names the field."""
-    known = set(ResourcesSpec.__annotations__)
     if not isinstance(value, Mapping):
         raise Invalid("resources is an object such as {cpus, memory_gb, gpus, labels}.", field="config.resources")
-    if unknown := sorted(str(key)[:40] for key in set(value) - known):
-        near = get_close_matches(unknown[0], known, n=1)
-        raise Invalid(
-            f"resources has no {unknown[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
-            hint=f"It takes {', '.join(sorted(known))}.",
-            field=f"config.resources.{unknown[0]}",
-        )
+    require_known(value, ResourcesSpec.__annotations__, "resources")
     found = ResourcesSpec()
     # What is 0 is not asked for, so it is left out: two configs that mean the same are the same.
     if cpus := _amount(value.get("cpus"), "cpus", most=MAX_CPUS):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from runs.asking import clean_priority, clean_resources
+from runs.asking import clean_priority, clean_resources, require_known
 from studio.kernel import paths
 from studio.kernel.errors import Invalid
 from workspace.forms import clean_name
@@ -194,6 +194,7 @@ def _distribution(value: object, nodes: int) -> DistributionSpec:
     field = "config.distribution"
     if not isinstance(value, Mapping):
         raise Invalid("distribution is an object such as {kind, processes_per_node}.", field=field)
+    require_known(value, DistributionSpec.__annotations__, "distribution")
     kind = value.get("kind") or "multiprocess"
     if kind not in DISTRIBUTIONS:
         raise Invalid(f"The kind of a distribution is one of {', '.join(DISTRIBUTIONS)}.", field=field)

@@ -67,6 +67,17 @@ def test_what_cannot_be_meant_is_refused(carl, config):
     assert answer.status_code == 422, answer.content
 
 
+@pytest.mark.parametrize(
+    ("word", "near"), [("process_count_per_node", "processes_per_node"), ("bakend", "backend"), ("pigeons", None)]
+)
+def test_a_field_that_no_distribution_has_is_refused_with_the_nearest(carl, word, near):
+    answer = carl.try_submit(distribution={"kind": "pytorch", word: 2})
+    assert answer.status_code == 422, answer.content
+    told = answer.json()["error"]
+    assert (f"Did you mean '{near}'?" in told["message"]) is (near is not None)
+    assert word in told["message"] and "It takes backend, kind, parameter_servers, processes_per_node." in told["hint"]
+
+
 def test_all_seats_are_reserved_at_once_or_none(carl, both, join):
     run = carl.submit(**TWO)
     a, b = both
