@@ -7,10 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from registry import queries, services
+from registry import forms, queries, services
 from registry.models import Model, ModelVersion
 from studio.kernel import blobs
-from studio.kernel.api import actor_of, once, parse
+from studio.kernel.api import actor_of, once, page_limit, parse
 from studio.kernel.downloads import Download
 
 
@@ -70,6 +70,29 @@ class ChangeIn(serializers.Serializer):
 
 class AliasIn(serializers.Serializer):
     version = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
+
+
+class VersionsIn(serializers.Serializer):
+    name = serializers.CharField(default="", allow_blank=True)
+    run = serializers.CharField(default="", allow_blank=True)
+    framework = serializers.CharField(default="", allow_blank=True)
+    # As forms.clean_wanted reads them.
+    tags = serializers.CharField(default="", allow_blank=True)
+    properties = serializers.CharField(default="", allow_blank=True)
+    latest = serializers.BooleanField(default=False)
+    before = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+
+
+class Versions(APIView):
+    """Versions of all models, the newest first; tags and properties are JSON such as ["stage", ["kind", "tree"]]."""
+
+    def get(self, request: Request, ws: str) -> Response:
+        limit, asked = page_limit(request), parse(VersionsIn, request.query_params)
+        for field in ("tags", "properties"):
+            asked[field] = forms.clean_wanted(asked[field], field=field)
+        found = queries.find_versions(ws, actor=actor_of(request), limit=limit, **asked)
+        more = found[-1].pk if len(found) == limit else None
+        return Response({"versions": VersionOut(found, many=True).data, "next": more})
 
 
 class Models(APIView):

@@ -1,5 +1,6 @@
 """What people and code say about a model, checked in one place."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -53,6 +54,8 @@ def nearest(wanted: str, known: Iterable[str]) -> str | None:
     return near[0] if near else None
 
 
+#: A tag that is asked for: its key, and its value, None for any.
+Wanted = tuple[str, str | None]
 MAX_NAME = 256
 MAX_ALIAS = 255
 MAX_TAGS = 500
@@ -100,6 +103,24 @@ def clean_tags(tags: Mapping[str, str]) -> dict[str, str]:
         if len(value) > MAX_TAG_VALUE or "\0" in value:
             raise Invalid(f"The value of the tag {key!r} has at most {MAX_TAG_VALUE} characters.", field="tags")
     return dict(tags)
+
+
+def clean_wanted(text: str, *, field: str) -> list[Wanted]:
+    """What is asked of tags: JSON such as ["stage", ["kind", "tree"]], a key that is there and one with its value.
+
+    Raises Invalid.
+    """
+    try:
+        found: Any = json.loads(text or "[]")
+    except (ValueError, RecursionError):
+        found = None
+    told: list[Any] = [[one] if isinstance(one, str) else one for one in found] if isinstance(found, list) else [None]
+    for one in told:
+        if not isinstance(one, list) or len(one) not in (1, 2) or not all(isinstance(word, str) for word in one):
+            raise Invalid(f'{field} is JSON such as ["stage", ["kind", "tree"]].', field=field)
+    if len(told) > MAX_FACTS:
+        raise Invalid(f"{len(told)} of them, and a version of a model has at most {MAX_FACTS}.", field=field)
+    return [(one[0], one[1] if len(one) == 2 else None) for one in told]
 
 
 def no_such_model(name: str) -> NotFound:

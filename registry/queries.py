@@ -1,8 +1,10 @@
 """Reading models, their versions and files."""
 
-from django.db.models import QuerySet
+from collections.abc import Sequence
 
-from registry.forms import clean_model_name, no_such_model, no_such_version
+from django.db.models import Exists, OuterRef, QuerySet
+
+from registry.forms import Wanted, clean_model_name, no_such_model, no_such_version
 from registry.models import Model, ModelVersion
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, NotFound
@@ -58,6 +60,38 @@ def search_versions(slug: str, *, actor: Actor) -> QuerySet[ModelVersion]:
     workspace = get_workspace(slug, actor=actor, action=READ)
     rows = ModelVersion.objects.filter(model__workspace=workspace)
     return rows.select_related("model", *_SHOWN).prefetch_related("aliases")
+
+
+def find_versions(
+    slug: str,
+    *,
+    actor: Actor,
+    name: str = "",
+    run: str = "",
+    framework: str = "",
+    tags: Sequence[Wanted] = (),
+    properties: Sequence[Wanted] = (),
+    latest: bool = False,
+    limit: int = 100,
+    before: int | None = None,
+) -> list[ModelVersion]:
+    """Return versions of all models that fit what is given, the newest first; `before` is where a page ended.
+
+    `latest` asks for those that are the newest of their model. Their files are left out.
+    """
+    rows = search_versions(slug, actor=actor).select_related(None).select_related("model", "created_by").defer("files")
+    said = {"model__name": name, "run": run, "framework": framework}
+    rows = rows.filter(**{field: word for field, word in said.items() if word})
+    for field, wanted in (("tags", tags), ("properties", properties)):
+        for key, value in wanted:
+            there = {f"{field}__has_key": key} if value is None else {f"{field}__contains": {key: value}}
+            rows = rows.filter(**there)
+    if latest:
+        newer = ModelVersion.objects.filter(model=OuterRef("model"), version__gt=OuterRef("version"))
+        rows = rows.filter(~Exists(newer))
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return list(rows.order_by("-pk")[:limit])
 
 
 def get_file(slug: str, name: str, version: int, path: str, *, actor: Actor) -> FileEntry:

@@ -7,6 +7,7 @@ _VERSION = f"{_LIST}/<str:name>/versions/<int:version>"
 
 api_routes = [
     path(_LIST, api.Models.as_view(), name="models"),
+    path("workspaces/<str:ws>/model-versions", api.Versions.as_view(), name="model_versions"),
     path(f"{_LIST}/<str:name>", api.ModelDetail.as_view(), name="model"),
     path(f"{_LIST}/<str:name>/aliases/<str:alias>", api.Alias.as_view(), name="model_alias"),
     path(_VERSION, api.VersionDetail.as_view(), name="model_version"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from zaffre.errors import Invalid, NotFound, UserErrorException, ZaffreError
 from zaffre.files import fetch, quoted, send
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from zaffre.core.webservice import Webservice
     from zaffre.core.workspace import Workspace
 
+#: A key, a list of keys and of [key, value], or a dict.
+Wanted = Union[str, Sequence[Union[str, Sequence[str]]], Mapping[str, str], None]
 _SERVING_DIR = "AZUREML_MODEL_DIR"
 
 
@@ -115,15 +118,37 @@ class Model:
         return list(self._files or [])
 
     @staticmethod
-    def list(workspace: "Workspace", name: Optional[str] = None) -> "List[Model]":
-        """The newest version of each model; with a name, every version of it, the newest first."""
-        if name is None:
-            found = workspace.client.get(f"{workspace.path}/models")["models"]
-        else:
-            found = workspace.client.get(f"{workspace.path}/models/{segment(name)}")["versions"]
-            found = [{"name": name, **one} for one in found]
-            found.sort(key=lambda one: -int(one["version"]))
-        return [Model._from_json(workspace, one) for one in found]
+    def list(
+        workspace: "Workspace",
+        name: Optional[str] = None,
+        tags: Wanted = None,
+        properties: Wanted = None,
+        run_id: Optional[str] = None,
+        latest: bool = False,
+        dataset_id: Optional[str] = None,
+        expand: bool = True,
+        page_count: int = 255,
+        model_framework: Optional[str] = None,
+    ) -> "List[Model]":
+        """The versions of all models, or of the one of this name, the newest first; with `latest` the newest of each.
+
+        `tags` and `properties` are a list of what each has: a key, or [key, value]; a dict asks for each of its values.
+        `expand` means nothing here. Raises UserErrorException for a `dataset_id`: models do not keep their datasets.
+        """
+        if dataset_id is not None:
+            hint = "List those of the runs that read it: Model.list(workspace, run_id=…)."
+            raise UserErrorException("Models are not listed by a dataset: none is kept with them.", hint=hint)
+        asked = {"name": name, "run": run_id, "framework": model_framework, "latest": "1" if latest else None}
+        asked.update(tags=_asked(tags), properties=_asked(properties))
+        found: List[Model] = []
+        before: Optional[int] = None
+        while True:
+            limit = min(max(int(page_count), 1), 1000)
+            page = workspace.client.get(f"{workspace.path}/model-versions", limit=limit, before=before, **asked)
+            found += [Model._from_json(workspace, one) for one in page["versions"]]
+            before = page["next"]
+            if before is None:
+                return found
 
     @staticmethod
     def register(
@@ -276,6 +301,21 @@ def _body(
         "tags": {str(key): str(value) for key, value in (tags or {}).items()},
         "properties": {str(key): str(value) for key, value in (properties or {}).items()},
     }
+
+
+def _asked(wanted: Wanted) -> Optional[str]:
+    """What a version is to have, in the words of the door: ["stage", ["kind", "tree"]]."""
+    if not wanted:
+        return None
+    if isinstance(wanted, Mapping):
+        wanted = list(wanted.items())
+    told: List[Any] = []
+    for one in [wanted] if isinstance(wanted, str) else wanted:
+        pair = [one] if isinstance(one, str) else [str(word) for word in one]
+        if len(pair) not in (1, 2):
+            raise UserErrorException(f"A tag is asked for as key or [key, value], not {one!r:.60}.")
+        told.append(pair)
+    return json.dumps(told)
 
 
 def _run_id(found: Any) -> Optional[str]:

@@ -224,7 +224,7 @@ class Workspace:
         """The newest version of each model."""
         from zaffre.core.model import Model
 
-        return {one.name: one for one in Model.list(self)}
+        return {one.name: one for one in Model.list(self, latest=True)}
 
     @property
     def datasets(self) -> "Dict[str, FileDataset]":
