@@ -10,10 +10,11 @@ export function dialog(id) {
 
 const FIELD = ".body :is(input:not([type=hidden]), select, textarea):not(:disabled)";
 
-/** Open it with the focus where somebody goes on: its first field, else the answer that changes nothing. */
+/** Open it with the focus where somebody goes on: what is wrong, its first field, else the answer that changes nothing. */
 export function show(one) {
   one.showModal();
-  (one.querySelector(FIELD) || one.querySelector("[data-keep], .end [data-close]"))?.focus();
+  const [wrong, first, last] = [`${FIELD}[aria-invalid="true"]`, FIELD, "[data-keep], .end [data-close]"];
+  (one.querySelector(wrong) || one.querySelector(first) || one.querySelector(last))?.focus();
 }
 
 /** Close the menu that `at` stands in. Returns what has the focus when all is over: the menu's button, else `at`. */

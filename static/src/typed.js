@@ -28,5 +28,7 @@ if (form) {
     one.dispatchEvent(new Event("input", { bubbles: true }));
   }
   around.querySelector(".body").prepend(refusal);
+  const wrong = refusal.dataset.refused.split(".").pop(); // of config.script it is script
+  [...form.elements].find((one) => wrong && one.name === wrong)?.setAttribute("aria-invalid", "true");
   show(around);
 }

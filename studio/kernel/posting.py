@@ -22,7 +22,9 @@ def post(
     try:
         made = work()
     except (Invalid, Conflict, TooLarge, TooMany, Unavailable) as refused:
-        messages.error(request, " ".join(filter(None, [refused.message, refused.hint])))
+        told = " ".join(filter(None, [refused.message, refused.hint]))
+        # Which field it is goes along, so that the dialog opens again at that one.
+        messages.error(request, told, extra_tags=str(refused.details.get("field") or ""))
         return redirect(back or (to if isinstance(to, str) else request.path))
     if said:
         messages.success(request, said)

@@ -24,7 +24,8 @@ def test_what_was_typed_into_a_refused_dialog_is_not_lost(page: "Page", studio: 
     dialog.get_by_label("Start").fill("0 25 * * *")
     dialog.get_by_role("button", name="Save").click()
     dialog.get_by_role("alert").wait_for()
-    assert page.evaluate(ON_A_FIELD)
+    assert dialog.get_by_label("Start").get_attribute("aria-invalid") == "true"
+    assert page.evaluate("document.activeElement.name") == "start", "what was wrong, not the first field"
     assert dialog.get_by_label("Description").input_value() == "for the night"
     dialog.get_by_label("Start").fill("0 7 * * *")
     dialog.get_by_role("button", name="Save").click()

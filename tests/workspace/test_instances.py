@@ -151,12 +151,13 @@ def test_the_buttons_of_the_page(browser, api, desk, step, running):
     assert "It is stopped. Its disk is kept." in page and ">Start<" in page
     assert client.post("/w/lab/compute/desk/do/start", follow=True).status_code == 200
     assert client.post("/w/lab/compute/desk/do/dance").status_code == 404
-    form = {"idle_minutes": "5", "schedule_start": "0 9 * * 1-5", "time_zone": "Asia/Tokyo", "description": ""}
+    form = {"idle_minutes": "5", "start": "0 9 * * 1-5", "time_zone": "Asia/Tokyo", "description": ""}
     client.post("/w/lab/compute/desk/change", form)
     desk.refresh_from_db()
     assert desk.settings["schedule"] == {"start": "0 9 * * 1-5", "stop": "", "time_zone": "Asia/Tokyo"}
-    refused = client.post("/w/lab/compute/desk/change", {**form, "schedule_stop": "at noon"}, follow=True)
+    refused = client.post("/w/lab/compute/desk/change", {**form, "stop": "at noon"}, follow=True)
     assert "no line of cron" in refused.content.decode()
+    assert 'data-refused="stop"' in refused.content.decode(), "the dialog opens again at this field"
 
 
 # --- the clock, alone ------------------------------------------------------------------------------------------------

@@ -110,8 +110,7 @@ def posted_settings(kind: str, form: Mapping[str, str]) -> dict[str, Any]:
     }.get(kind, ())
     found: dict[str, Any] = {word: form[word] for word in words if word in form}
     if kind == "instance" and "time_zone" in form:
-        found["schedule"] = {word: form.get(f"schedule_{word}", "") for word in ("start", "stop")}
-        found["schedule"]["time_zone"] = form["time_zone"]
+        found["schedule"] = {word: form.get(word, "") for word in ("start", "stop", "time_zone")}
     size = {word: form[word] for word in ("cpus", "memory_gb", "slots") if word in form}
     return found | ({"node": size} if size and words else {})
 
