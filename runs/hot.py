@@ -191,12 +191,14 @@ class _Result(msgspec.Struct):
     message: str | None = None
     log_tail: str = ""
     steps: _Steps = []
+    #: Of code that failed: how many seconds before this was said.
+    ago: float = 0.0
 
 
 async def result(request: hot.Request, run: str) -> hot.Response:
-    """POST /agent/v1/runs/<run>/result {exit_code, signal, reason?, message?, log_tail?, steps?} → {status}"""
+    """POST /agent/v1/runs/<run>/result {exit_code, signal, reason?, message?, log_tail?, steps?, ago?} → {status}"""
     actor = await request.actor()
-    told = await request.decoded(_Result, "{exit_code, signal, reason?, message?, log_tail?, steps?}")
+    told = await request.decoded(_Result, "{exit_code, signal, reason?, message?, log_tail?, steps?, ago?}")
     return hot.json({"status": await db.run(services.report_result, run, actor=actor, **_named(told))})
 
 
@@ -227,7 +229,8 @@ async def finish(request: hot.Request, run: str) -> hot.Response:
 
 def _named(told: _Result) -> dict[str, Any]:
     named: dict[str, Any] = {"exit_code": told.exit_code, "signal": told.signal, "steps": _plain(told.steps)}
-    return named | {"reason": told.reason or "", "message": told.message or "", "log_tail": told.log_tail}
+    named |= {"reason": told.reason or "", "message": told.message or "", "log_tail": told.log_tail}
+    return named | {"ago": told.ago}
 
 
 def _plain(steps: list[_Step]) -> list[dict[str, Any]]:

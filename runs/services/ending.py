@@ -40,6 +40,8 @@ from zaffre.protocol import (
 )
 
 MAX_TAIL, MAX_REASON, MAX_CODE = 8000, 3000, 40
+#: Files are sent between a failure and its report; anything older is a clock that is wrong.
+MOST_AGO = 24 * 3600.0
 
 
 @transaction.atomic
@@ -101,14 +103,17 @@ def end_attempt(
     message: str = "",
     log_tail: str = "",
     steps: Sequence[dict[str, Any]] = (),
+    ago: float = 0.0,
 ) -> str:
     """The attempt has ended, and its last `steps` were so: return the state that the run is in now.
 
-    A machine that was lost to the attempt (preempted, cut off) may lead to another one. `run` is as `lock_own` gave it.
+    Its code failed so many seconds `ago`. A machine that was lost to the attempt (preempted, cut off) may lead to
+    another one. `run` is as `lock_own` gave it.
     """
     code = forms.clean_text(reason, MAX_CODE) or (SCRIPT_FAILED if exit_code else "")
     facts = {"exit_code": exit_code, "signal": signal}
-    db.ask(_ENDED, {"run": run.pk, "no": run.attempt_no, "rank": actor.rank, "code": code, **facts})
+    ago = min(max(ago, 0.0), MOST_AGO)
+    db.ask(_ENDED, {"run": run.pk, "no": run.attempt_no, "rank": actor.rank, "code": code, "ago": ago, **facts})
     attempts = Attempt.objects.filter(run=run, no=run.attempt_no, rank=actor.rank)
     if not actor.rank:  # how far a run is, its first node says
         run.steps = with_steps(run.steps, steps)
@@ -135,8 +140,8 @@ def end_attempt(
 
 
 _ENDED = """
-UPDATE runs_attempt SET ended = statement_timestamp(), last_seen = statement_timestamp(), reason_code = %(code)s,
-    exit_code = %(exit_code)s, signal = %(signal)s
+UPDATE runs_attempt SET ended = statement_timestamp() - make_interval(secs => %(ago)s),
+    last_seen = statement_timestamp(), reason_code = %(code)s, exit_code = %(exit_code)s, signal = %(signal)s
 WHERE run_id = %(run)s AND no = %(no)s AND rank = %(rank)s RETURNING id
 """
 

@@ -118,20 +118,12 @@ def settle(run: Run, row: Attempt, *, message: str = "", log_tail: str = "") -> 
     rows = seats_of(run)
     row = next(one for one in rows if one.pk == row.pk)
     if _failed(row) and run.desired != DESIRED_CANCEL:
-        run.desired, run.reason_code = DESIRED_CANCEL, row.reason_code or SCRIPT_FAILED
-        run.reason = _named(row, message)
-        run.exit_code, run.signal, run.log_tail = row.exit_code, row.signal, log_tail
-        Run.objects.filter(pk=run.pk).update(
-            status=CANCEL_REQUESTED,
-            desired=run.desired,
-            reason_code=run.reason_code,
-            reason=run.reason,
-            exit_code=run.exit_code,
-            signal=run.signal,
-            log_tail=run.log_tail,
-        )
-        run.status = Status.CANCEL_REQUESTED
+        run.desired, run.status = DESIRED_CANCEL, Status.CANCEL_REQUESTED
+        Run.objects.filter(pk=run.pk).update(desired=DESIRED_CANCEL, status=CANCEL_REQUESTED)
+        _name(run, row, message, log_tail)
         record(actor=SYSTEM, workspace=run.workspace, action="run.end_seats", target=run.pk, fields={"rank": row.rank})
+    elif run.reason_code in SCRIPTS_OWN and _failed_first(row, rows):
+        _name(run, row, message, log_tail)  # it had more files to send than the one that failed because of it
     left = [one for one in rows if one.ended is None]
     if not left:
         return _over(run, rows)
@@ -144,6 +136,20 @@ def settle(run: Run, row: Attempt, *, message: str = "", log_tail: str = "") -> 
 
 def _failed(row: Attempt) -> bool:
     return bool(row.signal or row.exit_code or row.reason_code) and row.reason_code != _ASKED_TO_END
+
+
+def _failed_first(row: Attempt, rows: Sequence[Attempt]) -> bool:
+    """Whether its script failed before those of all others that did, whenever that was told."""
+    ends = {one.pk: one.ended for one in rows if one.reason_code in SCRIPTS_OWN and one.ended is not None}
+    return row.pk in ends and all(ends[row.pk] < end for pk, end in ends.items() if pk != row.pk)
+
+
+def _name(run: Run, row: Attempt, message: str, log_tail: str) -> None:
+    """This seat is why the run ends."""
+    run.reason_code, run.reason = row.reason_code or SCRIPT_FAILED, _named(row, message)
+    run.exit_code, run.signal, run.log_tail = row.exit_code, row.signal, log_tail
+    names = ("reason_code", "reason", "exit_code", "signal", "log_tail")
+    Run.objects.filter(pk=run.pk).update(**{name: getattr(run, name) for name in names})
 
 
 def _named(row: Attempt, message: str) -> str:

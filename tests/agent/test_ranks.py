@@ -84,6 +84,7 @@ time.sleep(600)
     studio.wait_final(run)
     assert (run.status, run.result["exit_code"], run.result["reason"]) == ("failed", 1, "script_failed")
     assert run.result["message"].startswith("Rank 1 exited with 1.\nTraceback")
+    assert run.result["ago"] >= 0 and "failed_at" not in run.result, "clocks of nodes differ"
     assert "ValueError: no labels" in run.result["message"]
     assert b"Rank 1 ended with exit code 1" in run.log
     assert text(studio, run, "user_logs/std_log_process_0.txt") == "waiting\n"

@@ -160,21 +160,28 @@ def _ends(found: List[Process]) -> Iterator[Process]:
 
 
 def _tell(plan: Dict[str, Any], failed: Process) -> None:
-    code = failed.child.returncode
-    first = _fail(plan, failed.rank, code, [])  # before its output is read to the end, which may take a while
+    code, at = failed.child.returncode, time.time()
+    first = _fail(plan, failed.rank, code, [], at)  # before its output is read to the end, which may take a while
     failed.drain()
     ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     if first:
-        _fail(plan, failed.rank, code, list(failed.last), again=True)
+        _fail(plan, failed.rank, code, list(failed.last), at, again=True)
     if not failed.aloud:
         _out(b"".join(failed.last))
     if plan["size"] > 1:
         _out(f"\nRank {failed.rank} {ended}; the other processes are ended.\n".encode())
 
 
-def _fail(plan: Dict[str, Any], rank: int, code: int, last: List[bytes], *, again: bool = False) -> bool:
+def _fail(
+    plan: Dict[str, Any], rank: int, code: int, last: List[bytes], at: Optional[float] = None, *, again: bool = False
+) -> bool:
     """Write down who failed first; False for who comes later. With `again` the first one says more."""
-    told = {"rank": rank, "code": code, "tail": b"".join(last).decode("utf-8", "replace")[-8000:]}
+    told = {
+        "rank": rank,
+        "code": code,
+        "at": at or time.time(),
+        "tail": b"".join(last).decode("utf-8", "replace")[-8000:],
+    }
     place = Path(plan["failed"])
     whole = place.with_name(f"{place.name}.{rank}")
     with suppress(OSError):

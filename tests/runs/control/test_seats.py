@@ -152,6 +152,29 @@ def test_one_that_fails_ends_the_others_and_is_named(carl, both):
     assert (shown["exit_code"], shown["log_tail"]) == (3, "the end")
 
 
+@pytest.mark.parametrize(("ago", "named"), [(60, "Rank 0 on node a exited with 1."), (10, "Rank 1 on node b")])
+def test_the_one_that_failed_first_is_named_though_it_says_so_later(carl, both, ago, named):
+    run = carl.submit(**TWO)
+    first, second = running(both)
+    second.end(3, ago=30, **FAILED)
+    late = {"reason": "script_failed", "message": "Rank 0 exited with 1.\nKeyError: y"}
+    assert first.end(1, ago=ago, **late).json() == {"status": "failed"}
+    shown = carl.look(run)
+    assert shown["reason"]["message"].startswith(named)
+    assert shown["exit_code"] == (1 if ago == 60 else 3)
+
+
+def test_who_failed_first_is_not_asked_of_a_run_that_somebody_canceled(carl, both):
+    run = carl.submit(**TWO)
+    first, second = running(both)
+    second.end(3, **FAILED)
+    carl.client.post(f"{WS}/runs/{run.pk}/cancel")
+    assert first.end(1, reason="script_failed", message="Rank 0 exited with 1.", ago=60).json() == {
+        "status": "canceled"
+    }
+    assert "Canceled by" in carl.look(run)["reason"]["message"]
+
+
 def test_a_failed_gang_is_tried_again_as_was_asked_for(carl, both):
     run = carl.submit(max_user_retries=1, **TWO)
     first, second = running(both)

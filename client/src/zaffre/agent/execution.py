@@ -103,16 +103,17 @@ def _told(job: Job) -> Dict[str, Any]:
     # Not `job.stop_reason`: a wish that came when the code had ended by itself did not end it.
     reason: Optional[str] = result.get("reason")
     message: Optional[str] = result.get("message")
+    failed_at: Optional[float] = None
     if reason == "fenced":
         reason, message = "lease_lost", "The node could not reach the studio in time, so it ended the code."
     elif reason is None and (failed := ranks.failure(job)) is not None:
-        code, number, message = failed["exit_code"], failed["signal"], failed["message"]
+        code, number, message, failed_at = (failed[name] for name in ("exit_code", "signal", "message", "at"))
         reason = "script_killed" if code is None else "script_failed"
     elif reason is None and number is not None:
         reason, message = "script_killed", f"The script was killed by signal {number} ({_signal_name(number)})."
     elif reason is None and code:
         reason, message = "script_failed", f"The script ended with exit code {code}."
-    return _outcome(job, reason=reason, message=message, exit_code=code, number=number)
+    return _outcome(job, reason=reason, message=message, exit_code=code, number=number, failed_at=failed_at)
 
 
 def _outcome(
@@ -122,12 +123,15 @@ def _outcome(
     message: Optional[str],
     exit_code: Optional[int] = None,
     number: Optional[int] = None,
+    failed_at: Optional[float] = None,
 ) -> Dict[str, Any]:
-    found = {"exit_code": exit_code, "signal": number, "log_tail": job.tail()}
+    found: Dict[str, Any] = {"exit_code": exit_code, "signal": number, "log_tail": job.tail()}
     if reason:
         found["reason"] = reason
     if message:
         found["message"] = message
+    if failed_at:
+        found["failed_at"] = failed_at
     return found
 
 

@@ -126,19 +126,20 @@ def _cluster(meeting: Sequence[Mapping[str, Any]], node: int, local: int, server
 
 
 def failure(job: Job) -> Optional[Dict[str, Any]]:
-    """{message, exit_code, signal} of the process that failed first on this node; None when none did."""
+    """{message, exit_code, signal, at} of the process that failed first on this node; None when none did."""
     if not distribution_of(job.spec):
         return None
     found = read_json(_failed(job))
     if not isinstance(found, dict) or not isinstance(found.get("code"), int):
         return None
-    code, rank = found["code"], str(found.get("rank"))[:10]
+    code, rank, at = found["code"], str(found.get("rank"))[:10], found.get("at")  # the code may have written it
     how = f"was killed by signal {-code}" if code < 0 else f"exited with {code}"
     last = _traceback(str(found.get("tail") or ""))
     return {
         "message": f"Rank {rank} {how}." + (f"\n{last}" if last else ""),
         "exit_code": code if code >= 0 else None,
         "signal": -code if code < 0 else None,
+        "at": at if isinstance(at, float) and 0 < at < 1e11 else None,
     }
 
 

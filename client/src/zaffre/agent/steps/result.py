@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Dict, List
 
 from zaffre.agent.door import Refused
@@ -14,9 +15,13 @@ class Result(Step):
     state = "finalizing"
 
     def start(self) -> None:
-        outcome = self.job.place.outcome
-        assert outcome is not None, "the outcome is kept before the closing steps"
+        kept = self.job.place.outcome
+        assert kept is not None, "the outcome is kept before the closing steps"
+        outcome = dict(kept)
         steps, _ = self.job.teller.take()
+        failed_at = outcome.pop("failed_at", None)
+        if failed_at is not None:  # how long ago: the clocks of nodes differ
+            outcome["ago"] = round(max(0.0, time.time() - failed_at), 3)
         try:
             if self.job.last_words and self._told_together(outcome, steps):
                 return
