@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
 from registry.endpoints.services import tick
-from runs.services import bring_forward, reap, rehint
+from runs.services import bring_forward, hint_waiting, reap
 from runs.services.reaper import first_look_after
 from runs.services.scaling import tend_clusters
 from runs.tensorboards.services import tend
@@ -78,7 +78,7 @@ def jobs() -> list[Job]:
         Job("accounts of pools", broker.ensure_users, ACCOUNTS_EVERY),
         Job("outbox", send_outbox, LOOK),
         Job("leases", lambda: reap(actor=SYSTEM), settings.SCAN_SECONDS, first=first_look_after()),
-        Job("hints", lambda: rehint(actor=SYSTEM), settings.SCAN_SECONDS, first=settings.SCAN_SECONDS),
+        Job("hints", lambda: hint_waiting(actor=SYSTEM), settings.SCAN_SECONDS, first=settings.SCAN_SECONDS),
         Job("turns", lambda: bring_forward(actor=SYSTEM), 5.0),
         Job("clusters", lambda: tend_clusters(actor=SYSTEM), settings.SCAN_SECONDS),
         Job("instances", lambda: tend_instances(actor=SYSTEM), settings.SCAN_SECONDS),

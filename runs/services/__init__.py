@@ -13,7 +13,7 @@ from runs.services.experiments import (
     restore_experiment,
     tag_experiment,
 )
-from runs.services.hints import rehint
+from runs.services.hints import hint_waiting
 from runs.services.interactive import end_interactive, reopen_interactive, start_interactive
 from runs.services.leases import greet, rendezvous, renew, report_progress
 from runs.services.placing import give_up_run, set_priority
@@ -59,11 +59,11 @@ __all__ = [
     "end_interactive",
     "give_up_run",
     "greet",
+    "hint_waiting",
     "purge_expired",
     "purge_run",
     "read_secrets",
     "reap",
-    "rehint",
     "rename_experiment",
     "rendezvous",
     "renew",

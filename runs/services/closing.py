@@ -11,7 +11,7 @@ from runs import states
 from runs.fencing import refuse_late
 from runs.models import Experiment, Run, Status
 from runs.services.children import close_children
-from runs.services.hints import hint
+from runs.services.hints import ring
 from runs.services.telling import put_away, tell
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, NotFound
@@ -72,13 +72,15 @@ def again(run: Run, code: str, *, free: bool, pauses: int = 0, why: str = "", af
         # Given up by hand, its code may live until its lease is over: only then has the node ended it by itself.
         not_before=Greatest(Now() + timedelta(seconds=seconds), Value(after, DateTimeField())),
         queued_at=Now(),
+        hinted_at=None,
+        ticket_hash="",
         started=None,
         steps=[],
         reason_code=code,
         reason=f"{why or f'Attempt {run.attempt_no} was lost.'} The next attempt starts after a pause.",
     )
     close_children(run)  # the next attempt begins its own
-    hint(run.pk, target_id=run.target_id or 0, attempt=run.attempt_no + 1)
+    ring(run.pk, target_id=run.target_id or 0)
     tell(run, QUEUED)
     return QUEUED
 

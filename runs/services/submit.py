@@ -11,7 +11,7 @@ from runs.config import parse_config, require_script, secret_names
 from runs.models import Experiment, Run, Status
 from runs.origins import keeping as origins
 from runs.queries import get_run_briefly
-from runs.services.hints import new_ticket, send
+from runs.services.hints import ring
 from runs.services.telling import tell
 from runs.services.turning import next_turn
 from runs.snapshots import queries as snapshots
@@ -65,7 +65,6 @@ def submit_run(
     _require_secrets(workspace, checked, actor=actor)
     asked = _asked(checked, environment.spec)
     group, number = open_experiment(workspace, experiment)
-    ticket, ticket_hash = new_ticket()
     run = Run(
         id=ulid(),
         workspace=workspace,
@@ -86,12 +85,11 @@ def submit_run(
         turn=next_turn(target.pk, priority=asked["priority"], user_id=actor.user_id),
         submitted_by=next(iter(read(User, "id = %(id)s", {"id": actor.user_id})), None),
         queued_at=timezone.now(),
-        ticket_hash=ticket_hash,
     )
-    insert(run, hinted_at="statement_timestamp()")
+    insert(run)
     origins.remember(run, git=git or {})
     record(actor=actor, workspace=workspace, action="run.submit", target=run.pk, fields={"experiment": group.name})
-    send(run.pk, ticket, target_id=target.pk, attempt=1)
+    ring(run.pk, target_id=target.pk)
     tell(run, Status.QUEUED)
     return run
 

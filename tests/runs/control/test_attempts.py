@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from runs.models import Attempt, Run
-from runs.services import claims, reap, reaper, rehint
+from runs.services import claims, hint_waiting, reap, reaper
 from studio.kernel import credentials
 from studio.kernel.actors import SYSTEM
 from studio.kernel.models import Outbox
@@ -28,6 +28,10 @@ def outlive(run, *, by: str = "2 hours") -> None:
 
 
 def ticket(run) -> str:
+    """The word of the last hint at it; it is given one when there is none yet."""
+    if not Outbox.objects.filter(lane="pool", args__0=run.pk).exists():
+        Run.objects.filter(pk=run.pk).update(queued_at=timezone.now() - timedelta(minutes=1))
+        hint_waiting(actor=SYSTEM)
     return Outbox.objects.filter(lane="pool", args__0=run.pk).latest("pk").args[2]
 
 
@@ -471,12 +475,25 @@ def test_a_node_that_leaves_before_the_code_began_gives_the_run_back(carl, node)
     assert carl.look(run)["status"] == "queued"
 
 
+def test_a_run_that_no_node_comes_for_is_hinted_at(carl, node):
+    run, claimed = carl.submit(), carl.submit()
+    Run.objects.filter(pk=run.pk).update(priority=-1)
+    assert node.claim()["run"] == claimed.pk
+    assert hint_waiting(actor=SYSTEM) == 0, "nodes that heard the bell have a moment"
+    Run.objects.update(queued_at=timezone.now() - timedelta(minutes=1))
+    assert hint_waiting(actor=SYSTEM) == 1
+    hint = Outbox.objects.get(lane="pool")
+    assert (hint.pool_id, hint.args[:2]) == (run.target_id, [run.pk, 1])
+    run.refresh_from_db()
+    assert hint.args[2] not in run.ticket_hash, "the ticket itself is not kept with the run"
+
+
 def test_old_hints_are_repeated_with_a_new_ticket(carl, node):
     run = carl.submit()
     first = ticket(run)
-    assert rehint(actor=SYSTEM) == 0, "a fresh hint is not repeated"
+    assert hint_waiting(actor=SYSTEM) == 0, "a fresh hint is not repeated"
     Run.objects.filter(pk=run.pk).update(hinted_at=timezone.now() - timedelta(minutes=5))
-    assert rehint(actor=SYSTEM) == 1
+    assert hint_waiting(actor=SYSTEM) == 1
     assert ticket(run) != first
     assert node.ask(run=run.pk, ticket=first).status == 409
     assert node.claim(run=run.pk, ticket=ticket(run))["run"] == run.pk

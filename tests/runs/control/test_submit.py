@@ -5,7 +5,6 @@ import pytest
 from registry.endpoints.services import create_endpoint, deploy
 from registry.models import Model, ModelVersion
 from runs.models import Run
-from studio.kernel.models import Outbox
 from tests.runs.control.conftest import WS, FakeCode
 from workspace.audit.models import Entry
 
@@ -23,16 +22,13 @@ def test_who_may_submit(carl, api, who, status):
     assert Run.objects.count() == (status == 201)
 
 
-def test_a_submitted_run_is_queued_hinted_and_written_down(carl):
+def test_a_submitted_run_is_queued_and_written_down(carl):
     run = carl.submit(arguments=["--epochs", "3"])
     shown = carl.look(run)
     assert (shown["status"], shown["experiment"], shown["number"]) == ("queued", "digits", 1)
     assert shown["environment"] == "system:1"
     assert shown["queue"]["code"] == "waiting_for_node"
     assert shown["url"].endswith(f"/w/lab/runs/{run.pk}")
-    hint = Outbox.objects.get(lane="pool")
-    assert (hint.pool_id, hint.args[:2]) == (run.target_id, [run.pk, 1])
-    assert hint.args[2] not in run.ticket_hash, "the ticket itself is not kept with the run"
     assert Entry.objects.filter(action="run.submit", target=run.pk, actor_name="carl").exists()
 
 
@@ -50,7 +46,6 @@ def test_what_is_not_there_is_refused_before_anybody_waits(carl, config, code):
     assert refused.status_code == 422
     assert refused.json()["error"]["code"] == code
     assert not Run.objects.exists()
-    assert not Outbox.objects.filter(lane="pool").exists()
 
 
 def test_a_misspelled_environment_is_told_the_right_one(carl):
