@@ -33,6 +33,8 @@ QUEUE = 64
 #: Seconds without a word from Redis after which we ask, and twice after which it counts as gone.
 SILENCE = 15.0
 LONGEST_PAUSE = 5.0
+#: Seconds for which a topic without subscribers is kept: a node that asks for work again finds it there.
+LINGER = 5.0
 #: A topic that is always subscribed, so that the connection is in subscriber mode from the start.
 _KEEPER = "-"
 
@@ -97,6 +99,8 @@ class Hub:
         self._pubsub: PubSub | None = None
         self._task: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
+        #: Tasks whose end nobody waits for.
+        self._telling: set[asyncio.Task[None]] = set()
         #: What sockets of the same run ask the database in the same moment.
         self.shared = Shared()
         #: False while Redis is away: watchers then look at the database by themselves.
@@ -141,16 +145,21 @@ class Hub:
         return subscriber
 
     async def leave(self, subscriber: Subscriber) -> None:
-        """Forget a subscriber, and the topics that nobody else watches."""
-        empty = []
+        """Forget a subscriber, and soon the topics that nobody else watches."""
         for topic in subscriber.topics:
             members = self._topics.get(topic, set())
             members.discard(subscriber)
-            if not members and topic in self._topics:
-                del self._topics[topic]
-                self._confirmed.pop(topic, None)
-                empty.append(topic)
-        await self._tell("unsubscribe", empty)
+            if not members:
+                asyncio.get_running_loop().call_later(LINGER, self._let_go, topic)
+
+    def _let_go(self, topic: str) -> None:
+        if self._topics.get(topic):
+            return
+        self._topics.pop(topic, None)
+        self._confirmed.pop(topic, None)
+        telling = asyncio.create_task(self._tell("unsubscribe", [topic]))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
 
     async def _tell(self, verb: str, topics: list[str]) -> None:
         if not topics or self._pubsub is None or not self.connected:

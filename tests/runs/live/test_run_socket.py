@@ -366,7 +366,7 @@ async def test_a_watcher_that_goes_while_it_joins_is_forgotten(monkeypatch):
     joining.cancel()
     with pytest.raises(asyncio.CancelledError):
         await joining
-    assert hub._topics == {}
+    assert not any(hub._topics.values())
 
 
 async def test_items_ring_and_are_read_elsewhere(running, code: Caller, person):
