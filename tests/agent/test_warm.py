@@ -1,6 +1,7 @@
 """Runs that are forks of a warm interpreter: as if they had been started alone, and knowing nothing of each other."""
 
 import json
+import subprocess
 import sys
 
 import psutil
@@ -164,3 +165,52 @@ print(open("/proc/self/cmdline").read().split("\\0")[1] == "-c")
     inside, own, purelib = json.loads(said)
     assert inside and own and "/environments/" in purelib
     assert forked == "True"
+
+
+def spares(agent) -> list[psutil.Process]:
+    """The supervisors that wait for a run."""
+    warm = [one for one in psutil.Process(agent.process.pid).children() if "zygote" in " ".join(one.cmdline())]
+    return [child for one in warm for child in one.children()]
+
+
+def test_a_supervisor_is_there_before_its_run_and_ends_with_the_agent(studio, bring_agent):
+    agent = bring_agent(studio)
+    studio.wait(lambda: spares(agent), "a supervisor in advance")
+    (spare,) = spares(agent)
+    script = "import time\nprint('begun', flush=True)\nwhile not __import__('os').path.exists('go'): time.sleep(0.05)"
+    run = studio.submit({"train.py": script})
+    studio.wait(lambda: b"begun" in run.log, "the code")
+    place = agent.folder / "state" / "runs" / f"{run.id}.1"
+    assert json.loads((place / "supervisor.pid").read_text())["pid"] == spare.pid
+    group = json.loads((place / "group.json").read_text())
+    assert all(f"spare.{spare.pid}." in folder for folder in group["folders"].values())
+    (place / "work" / "go").touch()
+    assert studio.wait_final(run).status == "completed"
+    studio.wait(lambda: [one for one in spares(agent) if one != spare], "the next one")
+    (later,) = [one for one in spares(agent) if one != spare]
+    assert agent.stop() == 0
+    psutil.wait_procs([later], timeout=60)
+    assert not later.is_running()
+    left = {folder.name for group in groups.find().spares() for folder in group.folders.values()}
+    assert not any(name.startswith(f"spare.{later.pid}.") for name in left)
+
+
+def test_groups_of_supervisors_that_were_killed_are_let_go_of_and_no_others():
+    where = groups.find()
+    make = "from zaffre.agent import groups; groups.make_spare(groups.find()); print('made', flush=True); input()"
+    both = [
+        subprocess.Popen([sys.executable, "-c", make], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)
+    ]
+    try:
+        for one in both:
+            assert one.stdout.readline() == b"made\n"
+        both[0].kill()
+        both[0].wait(30)
+        groups.sweep(where)
+        names = {folder.name.split(".")[1] for group in where.spares() for folder in group.folders.values()}
+        assert str(both[0].pid) not in names and str(both[1].pid) in names
+    finally:
+        for one in both:
+            one.kill()
+            one.communicate()
+    groups.sweep(where)

@@ -14,9 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Sequence, Set
 
+from zaffre.agent import processes
+
 _ROOT = Path("/sys/fs/cgroup")
 _NAME = "zaffre"
 _LEAF = "zaffre-agent"
+_SPARE = "spare"
+_spare: "List[Group]" = []
 _PERIOD = 100_000
 _SECONDS = 5.0
 
@@ -117,6 +121,12 @@ class Groups(Protocol):
     def make(self, name: str, limits: Limits) -> Group:
         """A new empty group with these limits. Raises OSError."""
 
+    def limit(self, group: Group, limits: Limits) -> None:
+        """Give them to a group without any. Raises OSError, and then the group is gone."""
+
+    def spares(self) -> List[Group]:
+        """Those that were made in advance, by whomever."""
+
     def told(self) -> Dict[str, Any]:
         """What `again` makes it from in another process."""
 
@@ -132,7 +142,12 @@ class Version2:
     def make(self, name: str, limits: Limits) -> Group:
         folder = self.home / name
         self._mkdir(folder)
-        group = Group(dict.fromkeys(("memory", "cpu", "pids"), folder), 2)
+        group = self._group(folder)
+        self.limit(group, limits)
+        return group
+
+    def limit(self, group: Group, limits: Limits) -> None:
+        folder = group.folders["memory"]
         try:
             if limits.memory is not None:
                 _put(folder / "memory.max", str(limits.memory))
@@ -145,10 +160,16 @@ class Version2:
         except OSError:
             group.remove(0)
             raise
-        return group
+
+    def spares(self) -> List[Group]:
+        return [self._group(folder) for folder in self.home.glob(f"{_SPARE}.*")]
 
     def told(self) -> Dict[str, Any]:
         return {"kind": self.kind, "home": str(self.home)}
+
+    @staticmethod
+    def _group(folder: Path) -> Group:
+        return Group(dict.fromkeys(("memory", "cpu", "pids"), folder), 2)
 
     def _mkdir(self, folder: Path) -> None:
         folder.mkdir(mode=0o755, exist_ok=True)
@@ -182,10 +203,18 @@ class Version1:
         self.homes = homes
 
     def make(self, name: str, limits: Limits) -> Group:
-        group = Group({kind: home / name for kind, home in self.homes.items()}, 1)
+        group = self._group(name)
         try:
             for folder in group.folders.values():
                 folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError:
+            group.remove(0)
+            raise
+        self.limit(group, limits)
+        return group
+
+    def limit(self, group: Group, limits: Limits) -> None:
+        try:
             if limits.memory is not None:
                 _put(group.folders["memory"] / "memory.limit_in_bytes", str(limits.memory))
                 _write(group.folders["memory"] / "memory.memsw.limit_in_bytes", str(limits.memory))
@@ -197,7 +226,13 @@ class Version1:
         except OSError:
             group.remove(0)
             raise
-        return group
+
+    def spares(self) -> List[Group]:
+        names = {folder.name for home in self.homes.values() for folder in home.glob(f"{_SPARE}.*")}
+        return [self._group(name) for name in names]
+
+    def _group(self, name: str) -> Group:
+        return Group({kind: home / name for kind, home in self.homes.items()}, 1)
 
     def told(self) -> Dict[str, Any]:
         return {"kind": self.kind, "homes": {name: str(home) for name, home in self.homes.items()}}
@@ -253,6 +288,56 @@ def enter(entries: Sequence[int]) -> None:
     """What a forked child does to enter a group whose handles its parent has opened. Raises OSError."""
     for handle in entries:
         os.write(handle, b"0")
+
+
+def make_spare(where: Optional[Groups]) -> None:
+    """One for the run that this process will be asked to supervise, without limits; none where there are none."""
+    with suppress(OSError):
+        if where is not None:
+            _spare.append(where.make(f"{_SPARE}.{os.getpid()}.{processes.began(os.getpid())}", Limits()))
+
+
+def drop_spare() -> None:
+    """Nobody has asked."""
+    while _spare:
+        _spare.pop().remove(0)
+
+
+def take(where: Groups, name: str, limits: Limits) -> Group:
+    """The one that was made in advance, with these limits, or else a new one. Raises OSError."""
+    group = _spare.pop() if _spare else None
+    if group is None or not all(folder.is_dir() for folder in group.folders.values()):
+        return where.make(name, limits)
+    where.limit(group, limits)
+    return group
+
+
+def sweep(where: Optional[Groups]) -> None:
+    """Let go of spare ones whose processes have gone without doing it."""
+    for group in where.spares() if where is not None else ():
+        _, pid, began = next(iter(group.folders.values())).name.split(".")
+        if processes.began(int(pid)) != began:
+            group.remove(0)
+
+
+def entry() -> Optional[int]:
+    """A handle of the group that this process is in already, for `hurry`; None where it may not write to it."""
+    for kind, path in _own_groups().items():
+        folder = _ROOT.joinpath(*([kind] if kind else []), path.lstrip("/"))
+        with suppress(OSError):
+            return os.open(str(folder / "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC)
+    return None
+
+
+def hurry(entry: Optional[int]) -> None:
+    """Wait in somebody's place: who enters a group within the next milliseconds need not.
+
+    The kernel lets nobody enter before all processors have rested once, unless that was just so. Entering the group
+    that one is in changes nothing.
+    """
+    if entry is not None:
+        with suppress(OSError):
+            os.write(entry, b"0")
 
 
 def _own_groups() -> Dict[str, str]:

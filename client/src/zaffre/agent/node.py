@@ -110,7 +110,7 @@ class Node:
             limit_gb=self.config.environments_gb,
         )
         provided = str(sdk.provide(self.config.cache))
-        self.parents = Parents(provided, self.config.state / "parents.log")
+        self.parents = Parents(provided, self.config.state / "parents.log", self.machine.groups)
         self.shop = Workshop(
             identity=identity,
             door=self.door,

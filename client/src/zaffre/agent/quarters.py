@@ -23,7 +23,7 @@ class Quarters:
         where = groups.again(launch.get("groups"))
         # By its folder, too: another node on this machine may have a seat of the same attempt.
         name = f"{launch['run']}.{launch['attempt']}.{sha256(str(place.path).encode()).hexdigest()[:12]}"
-        group = where.make(name, limits) if where is not None else None
+        group = groups.take(where, name, limits) if where is not None else None
         self.place, self.guard, self.group = place, Guard(limits, group), group
         self.container = contained.of(launch)
         self.box: Optional[Box] = None

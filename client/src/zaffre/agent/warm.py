@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Dict, Optional
 
 from zaffre.agent import config, zygote
+from zaffre.agent.groups import Groups
 
 log = logging.getLogger("zaffre.agent")
 
@@ -59,8 +60,9 @@ class Parent:
 class Parents:
     """Those of one life of the agent. Threads may share it."""
 
-    def __init__(self, sdk: str, log_file: Path) -> None:
+    def __init__(self, sdk: str, log_file: Path, groups: Optional[Groups] = None) -> None:
         self.sdk, self.log_file = sdk, log_file
+        self._groups = groups.told() if groups is not None else None
         self._parents: Dict[str, Parent] = {}
         self._lock = threading.Lock()
         self._closed = not hasattr(socket, "send_fds") or not sys.platform.startswith("linux")
@@ -122,7 +124,7 @@ class Parents:
         here.set_inheritable(False)
         with there, self.log_file.open("ab") as said:
             process = subprocess.Popen(
-                zygote.words(binary, there.fileno(), sdk=self.sdk, package=str(_PACKAGE), own=own),
+                zygote.words(binary, there.fileno(), sdk=self.sdk, package=str(_PACKAGE), own=own, groups=self._groups),
                 cwd="/",
                 env=env,
                 stdin=subprocess.DEVNULL,

@@ -1,8 +1,9 @@
 """A warm interpreter: what a run needs first is loaded in it, and each run is a fork of it.
 
 It executes nobody's code: its children do. One child is the supervisor of an attempt, and a fork of that becomes the
-script, so that the tree of processes is the same as without a warm parent. What comes over the control socket is the
-path of a run's folder; tokens and variables are read by the child, so nothing of one run is ever in the parent.
+script, so that the tree of processes is the same as without a warm parent. That child is there before it is asked for,
+and hears the control socket in its parent's place. What comes over it is the path of a run's folder; tokens and
+variables are read by the child, so nothing of one run is ever in the parent.
 
 It must run on every Python that an environment may have, from 3.9 on, and needs the standard library only.
 """
@@ -13,7 +14,9 @@ import builtins
 import gc
 import importlib
 import io
+import json
 import os
+import select
 import signal
 import site
 import socket
@@ -23,7 +26,7 @@ import types
 from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from zaffre.agent import finish
 
@@ -87,23 +90,32 @@ _USUAL = (
 #: Only in the node's own interpreter, where urllib3 is the one that its runs get.
 _SDK = ("urllib3", "zaffre.core", "zaffre.context", "zaffre.core.run", "zaffre.recorder", "zaffre.sending")
 
-#: Started as `python -c BOOT HANDLE SDK PACKAGE OWN`: the script is run from here, where nothing is below it.
+#: Started as `python -c BOOT HANDLE SDK PACKAGE OWN GROUPS`: the script is run from here, where nothing is below it.
 BOOT = """
 import sys, zaffre
 zaffre.__path__.append(sys.argv[3])
 from zaffre.agent import zygote
-launch = zygote.serve(int(sys.argv[1]), own=sys.argv[4] == "own", package=sys.argv[3])
+launch = zygote.serve(int(sys.argv[1]), own=sys.argv[4] == "own", package=sys.argv[3], groups=sys.argv[5])
 if launch is not None:
     zygote.run(launch)
 """
 
 _kept: List[Any] = []
+#: From a child to its parent: it was asked; the agent has gone.
+_ASKED, _OVER = b"a", b"o"
+#: Between two children of which the first ended without a word: something is wrong with this machine.
+_PAUSE_SECONDS = 0.5
+#: Within this time of another run's start its code need not wait to enter a group.
+_CROWD_SECONDS = 0.1
+#: How long the start of a run is left alone before the child for the next one is made.
+_START_SECONDS = 0.05
 
 
-def serve(handle: int, *, own: bool, package: str) -> Optional[Dict[str, Any]]:
-    """Fork for everybody who asks. Returns what to become in a child, None when the agent has gone."""
+def serve(handle: int, *, own: bool, package: str, groups: str) -> Optional[Dict[str, Any]]:
+    """Have a child ready for everybody who asks. Returns what to become in one, None when the agent has gone."""
     # Here and not above: the fork that becomes a script forgets this module first.
     from zaffre.agent import cord as cords
+    from zaffre.agent import groups as control_groups
     from zaffre.agent import supervise
 
     for name in (*_USUAL, *(_SDK if own else ())):
@@ -113,25 +125,48 @@ def serve(handle: int, *, own: bool, package: str) -> Optional[Dict[str, Any]]:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel collects supervisors that have ended
     gc.collect()
     gc.freeze()  # what is here now is shared by all forks, and no collection shall copy it
+    where = control_groups.again(json.loads(groups))
+    control_groups.sweep(where)
+    entry = control_groups.entry() if where is not None else None
+    asked = 0.0
     while True:
-        try:
-            asked, handles, _, _ = socket.recv_fds(control, 4096, 2)
-        except OSError:
-            return None
-        if not asked:
-            return None
+        hearing, saying = os.pipe()
         if os.fork() == 0:
-            control.close()
-            launch = _supervise(asked.decode(), supervise.supervise, cords.Cord(socket.socket(fileno=handles[0])))
+            os.close(hearing)
+            control_groups.make_spare(where)
+            folder, handle = _await(control, saying)
+            launch = _supervise(folder, supervise.supervise, cords.Cord(socket.socket(fileno=handle)))
             return {**launch, "own": own, "package": package}
-        for one in handles:
-            os.close(one)
+        os.close(saying)
+        said = os.read(hearing, 1)
+        os.close(hearing)
+        if said == _OVER:
+            return None
+        if said != _ASKED:
+            time.sleep(_PAUSE_SECONDS)
+        elif time.monotonic() > asked + _CROWD_SECONDS:
+            control_groups.hurry(entry)  # the run's code is about to enter one
+            select.select([control], [], [], _START_SECONDS)  # the processors are its, unless the next run is there
+        asked = time.monotonic()
+
+
+def _await(control: socket.socket, saying: int) -> Tuple[str, int]:
+    """The child that is ready: waits until it is asked for; (the run's folder, its end of the cord)."""
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    asked = b""
+    with suppress(OSError):
+        asked, handles, _, _ = socket.recv_fds(control, 4096, 2)
+    os.write(saying, _ASKED if asked else _OVER)
+    if not asked:
+        _leave(0)
+    os.close(saying)
+    control.close()
+    return os.fsdecode(asked), handles[0]
 
 
 def _supervise(folder: str, supervise: Any, cord: Any) -> Dict[str, Any]:
     """Be the supervisor of the attempt in `folder`; returns in the fork that becomes its code."""
-    os.setsid()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.chdir(folder)
     said = os.open("supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(said, 1)
@@ -141,11 +176,18 @@ def _supervise(folder: str, supervise: Any, cord: Any) -> Dict[str, Any]:
         found = supervise(folder, cord, warm=True)
     except BaseException:
         sys.excepthook(*sys.exc_info())
-        os._exit(1)
+        _leave(1)
     if isinstance(found, int):
-        sys.stderr.flush()
-        os._exit(found)
+        _leave(found)
     return dict(found)
+
+
+def _leave(status: int) -> NoReturn:
+    from zaffre.agent import groups
+
+    groups.drop_spare()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def run(launch: Dict[str, Any]) -> None:
@@ -256,6 +298,6 @@ def _below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder + os.sep)
 
 
-def words(python: str, handle: int, *, sdk: str, package: str, own: bool) -> Sequence[str]:
-    """The command that starts one."""
-    return [python, "-c", BOOT, str(handle), sdk, package, "own" if own else "other"]
+def words(python: str, handle: int, *, sdk: str, package: str, own: bool, groups: Any) -> Sequence[str]:
+    """The command that starts one. `groups` as `Groups.told`, None where there are none."""
+    return [python, "-c", BOOT, str(handle), sdk, package, "own" if own else "other", json.dumps(groups)]
