@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
+
 from bench.harness import Case, Sample
 from bench.peer import installed
 from bench.servers import Bench, Side, start, wait
@@ -30,7 +32,7 @@ ONE_BY_ONE, AT_ONCE = 20, 60
 #: `mlflow run` takes seconds: so many of each are enough for it.
 PEER_ONE_BY_ONE, PEER_AT_ONCE, PEER_TOGETHER = 3, 4, 2
 SLOTS = 4
-_SECONDS, _LOOK = 300.0, 0.1
+_SECONDS, _LOOK = 300.0, 0.02
 
 SCRIPT = """
 import sys, time
@@ -96,6 +98,7 @@ def beside(bench: Bench) -> Iterator[Bench]:
         told = "name: first\nentry_points:\n  main:\n    command: python train.py\n"
         (bench.home / "theirs" / "MLproject").write_text(told)
         _homes.update({side.name: bench.home for side in bench.sides})
+        _databases[bench.ours.name] = bench.database.replace("/limits", "/zaffre")
         for _ in range(2):  # the first of all lay out and compile, which is not what is measured
             _ours(bench.ours, bench.home, 1)
         yield bench
@@ -140,17 +143,17 @@ def _ours(side: Side, home: Path, count: int) -> list[float]:
 
 
 def _await_ends(side: Side, runs: list[str]) -> None:
-    """Look now and then, at all of them with one question: looking costs the studio, too, and is not measured."""
-    at = f"/api/v1/workspaces/{side.known['workspace']}/runs?limit={len(runs)}"
+    """Look in the database: asking the studio would take a third of what it has for the runs themselves."""
     end = time.monotonic() + _SECONDS
-    while True:
-        time.sleep(_LOOK)
-        found = {run["id"]: run["status"] for run in side.target.ask("GET", at)["runs"]}
-        states = [found[run] for run in runs]
-        if all(state == "completed" for state in states):
-            return
-        assert not {"failed", "canceled"} & set(states), states
-        assert time.monotonic() < end, f"{states} after {_SECONDS:g} s"
+    with psycopg.connect(_databases[side.name], autocommit=True) as line:
+        while True:
+            time.sleep(_LOOK)
+            asked = line.execute("SELECT status, count(*) FROM runs_run WHERE id = ANY(%s) GROUP BY status", [runs])
+            states = dict(asked.fetchall())
+            if states == {"completed": len(runs)}:
+                return
+            assert not {"failed", "canceled"} & states.keys(), states
+            assert time.monotonic() < end, f"{states} after {_SECONDS:g} s"
 
 
 def _first_line(side: Side, run: str) -> float:
@@ -243,6 +246,7 @@ def _home(side: Side) -> Path:
 
 
 _homes: dict[str, Path] = {}
+_databases: dict[str, str] = {}
 _count = iter(range(10**9))
 
 
