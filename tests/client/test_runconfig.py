@@ -258,6 +258,19 @@ def test_data_of_a_configuration_is_an_input(space):
 def test_distributions_of_the_sdk(space, given, nodes, distribution):
     body = ScriptRunConfig(".", "train.py", distributed_job_config=given).as_body(space)
     assert (body.get("node_count"), body["distribution"]) == (nodes, distribution)
+    config = RunConfiguration("train.py")
+    config.distribution = given
+    assert (config.as_body(space).get("node_count"), config.as_body(space)["distribution"]) == (nodes, distribution)
+
+
+@pytest.mark.parametrize("given", ["pytorch", 2, ["pytorch"]])
+def test_a_distribution_is_said_by_its_parts(code, given):
+    with pytest.raises(UserErrorException, match="distribution is no"):
+        RunConfiguration("train.py").distribution = given
+    (code / "x.runconfig").write_text(f"script: train.py\ndistribution: {given}\n")
+    with pytest.raises(UserErrorException, match="distribution is no") as refused:
+        RunConfiguration.load(str(code / "x.runconfig"))
+    assert "x.runconfig" in refused.value.message and "kind: pytorch" in refused.value.hint
 
 
 @pytest.mark.parametrize(

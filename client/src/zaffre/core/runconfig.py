@@ -88,9 +88,7 @@ class RunConfiguration:
         self.secrets: List[str] = []
         #: {cpus, memory_gb, gpus, labels} that one node must have room for.
         self.resources: Dict[str, Any] = {}
-        #: {kind: pytorch, mpi, tensorflow or multiprocess, processes_per_node, backend}; None: as framework and
-        #: communicator say.
-        self.distribution: Optional[Dict[str, Any]] = None
+        self._distribution: Optional[Dict[str, Any]] = None
         #: New attempts after a lost node, and after a script that failed.
         self.max_retries = 0
         self.max_user_retries = 0
@@ -105,6 +103,25 @@ class RunConfiguration:
             self._environment = environment
 
     # --- what may be given in more than one form ---------------------------------------------------------------
+    @property
+    def distribution(self) -> Optional[Dict[str, Any]]:
+        """{kind: pytorch, mpi, tensorflow or multiprocess, processes_per_node, backend}; None: as framework and
+        communicator say. It may be given as what `distribute` takes, too.
+        """
+        return self._distribution
+
+    @distribution.setter
+    def distribution(self, given: Any) -> None:
+        if isinstance(given, (MpiConfiguration, PyTorchConfiguration, TensorflowConfiguration)):
+            self.distribute(given)
+        elif given is None or isinstance(given, Mapping):
+            self._distribution = None if given is None else dict(given)
+        else:
+            raise UserErrorException(
+                f"distribution is no {type(given).__name__}, such as {given!r:.60}.",
+                hint="Write {kind: pytorch, processes_per_node: 2}, or give an MpiConfiguration or the like.",
+            )
+
     @property
     def target(self) -> "Union[str, ComputeTarget]":
         """The name of a compute target, or the target."""
