@@ -154,6 +154,7 @@ def _inputs(value: object) -> dict[str, InputSpec]:
         given = {"dataset": spec} if isinstance(spec, str) else spec
         if not isinstance(given, Mapping):
             raise Invalid(f"The input {name} names a dataset, such as digits or digits:2.", field="config.inputs")
+        require_known(given, InputSpec.__annotations__, f"inputs.{name}")
         mode = given.get("mode") or "download"
         if mode not in MODES:
             raise Invalid(f"The input {name} is given as {' or '.join(MODES)}.", field="config.inputs")
@@ -216,6 +217,7 @@ def _history(value: object) -> HistorySpec:
     field = "config.history"
     if not isinstance(value, Mapping):
         raise Invalid("history is an object such as {output_collection, directories_to_watch}.", field=field)
+    require_known(value, HistorySpec.__annotations__, "history")
     folders = value.get("directories_to_watch")
     folders = ["logs"] if folders is None else folders
     if not isinstance(folders, (list, tuple)) or len(folders) > MAX_WATCHED:

@@ -52,6 +52,18 @@ def test_a_misspelled_environment_is_told_the_right_one(carl):
     assert "'sklearn'" in carl.try_submit(environment="sklaern").json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"inputs": {"d": {"dataset": "digits", "mod": "mount"}}}, "inputs.d has no 'mod'. Did you mean 'mode'?"),
+        ({"history": {"directories_to_wach": ["a"]}}, "Did you mean 'directories_to_watch'?"),
+    ],
+)
+def test_a_misspelled_field_is_refused_with_the_nearest(carl, config, told):
+    refused = carl.try_submit(**config)
+    assert refused.status_code == 422 and told in refused.json()["error"]["message"], refused.content
+
+
 def test_a_repeated_submit_makes_one_run(carl):
     first, again = (carl.try_submit(key="once") for _ in range(2))
     assert first.json()["id"] == again.json()["id"]
