@@ -113,7 +113,7 @@ def _stored(bench: Bench, length: int) -> str:
     value = np.exp(-step / length) + np.random.default_rng(7).normal(0, 0.02, length)
     value[_spike(length)] = SPIKE
     whole = Series(step, 1_700_000_000_000 + step, value)
-    with psycopg.connect(bench.database.replace("/limits", "/zaffre"), autocommit=True) as line:
+    with psycopg.connect(bench.studio, autocommit=True) as line:
         for at in range(0, length, CHUNK):
             piece = whole.take(slice(at, at + CHUNK))
             line.execute(
@@ -127,7 +127,7 @@ def _stored(bench: Bench, length: int) -> str:
 
 def _sum_up(bench: Bench, run: str, length: int) -> None:
     """End the run, and wait until the background has summed its series up."""
-    with psycopg.connect(bench.database.replace("/limits", "/zaffre"), autocommit=True) as line:
+    with psycopg.connect(bench.studio, autocommit=True) as line:
         left = "SELECT count(*) FROM metrics_metricchunk WHERE run_id = %s AND fine IS NULL"
         if not _count(line, left, run):
             return

@@ -205,6 +205,6 @@ def _memory(side: Side, number: int) -> Sample:
 
 def stored(bench: Bench) -> int:
     """How many points ours holds."""
-    with psycopg.connect(bench.database.replace("/limits", "/zaffre")) as line:
+    with psycopg.connect(bench.studio) as line:
         row = line.execute("SELECT coalesce(sum(count), 0) FROM metrics_metricchunk").fetchone()
     return int(row[0]) if row else 0

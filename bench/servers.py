@@ -76,6 +76,11 @@ class Bench:
     home: Path
 
     @property
+    def studio(self) -> str:
+        """The studio's own database, beside that one."""
+        return self.database.replace("/limits", "/zaffre")
+
+    @property
     def sides(self) -> list[Side]:
         return [self.ours] if self.theirs is None else [self.ours, self.theirs]
 

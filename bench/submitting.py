@@ -98,7 +98,7 @@ def beside(bench: Bench) -> Iterator[Bench]:
         told = "name: first\nentry_points:\n  main:\n    command: python train.py\n"
         (bench.home / "theirs" / "MLproject").write_text(told)
         _homes.update({side.name: bench.home for side in bench.sides})
-        _databases[bench.ours.name] = bench.database.replace("/limits", "/zaffre")
+        _databases[bench.ours.name] = bench.studio
         for _ in range(2):  # the first of all lay out and compile, which is not what is measured
             _ours(bench.ours, bench.home, 1)
         yield bench

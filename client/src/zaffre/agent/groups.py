@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Sequence, Set
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Protocol, Sequence, Set
 
 from zaffre.agent import processes
 
@@ -131,6 +131,16 @@ class Groups(Protocol):
         """What `again` makes it from in another process."""
 
 
+@contextmanager
+def _whole(group: Group) -> Iterator[None]:
+    """A group that could not be made as it was asked for is let go of."""
+    try:
+        yield
+    except OSError:
+        group.remove(0)
+        raise
+
+
 class Version2:
     """One tree for all controllers, below a folder that is ours and holds no process itself."""
 
@@ -148,7 +158,7 @@ class Version2:
 
     def limit(self, group: Group, limits: Limits) -> None:
         folder = group.folders["memory"]
-        try:
+        with _whole(group):
             if limits.memory is not None:
                 _put(folder / "memory.max", str(limits.memory))
                 _write(folder / "memory.swap.max", "0")
@@ -157,9 +167,6 @@ class Version2:
                 _put(folder / "cpu.max", f"{max(1000, int(limits.cpus * _PERIOD))} {_PERIOD}")
             if limits.processes is not None:
                 _put(folder / "pids.max", str(limits.processes))
-        except OSError:
-            group.remove(0)
-            raise
 
     def spares(self) -> List[Group]:
         return [self._group(folder) for folder in self.home.glob(f"{_SPARE}.*")]
@@ -204,17 +211,14 @@ class Version1:
 
     def make(self, name: str, limits: Limits) -> Group:
         group = self._group(name)
-        try:
+        with _whole(group):
             for folder in group.folders.values():
                 folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        except OSError:
-            group.remove(0)
-            raise
         self.limit(group, limits)
         return group
 
     def limit(self, group: Group, limits: Limits) -> None:
-        try:
+        with _whole(group):
             if limits.memory is not None:
                 _put(group.folders["memory"] / "memory.limit_in_bytes", str(limits.memory))
                 _write(group.folders["memory"] / "memory.memsw.limit_in_bytes", str(limits.memory))
@@ -223,9 +227,6 @@ class Version1:
                 _put(group.folders["cpu"] / "cpu.cfs_quota_us", str(max(1000, int(limits.cpus * _PERIOD))))
             if limits.processes is not None:
                 _put(group.folders["pids"] / "pids.max", str(limits.processes))
-        except OSError:
-            group.remove(0)
-            raise
 
     def spares(self) -> List[Group]:
         names = {folder.name for home in self.homes.values() for folder in home.glob(f"{_SPARE}.*")}
