@@ -29,7 +29,7 @@ class ModelIn(serializers.Serializer):
 class ModelOut(serializers.Serializer):
     name = serializers.CharField()
     description = serializers.CharField()
-    version = serializers.IntegerField(source="latest")
+    version = serializers.IntegerField(source="newest")
     tags = serializers.JSONField()
     aliases = serializers.SerializerMethodField()
     created = serializers.DateTimeField()

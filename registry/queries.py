@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from registry.forms import Wanted, clean_model_name, no_such_model, no_such_version
 from registry.models import Model, ModelVersion
@@ -18,9 +19,10 @@ _SHOWN = ("model__workspace", "run", "created_by")
 
 
 def list_models(slug: str, *, actor: Actor) -> QuerySet[Model]:
-    """Return the models of the workspace by name."""
+    """Return the models of the workspace by name, each with its `newest` version, 0 where none is left."""
     workspace = get_workspace(slug, actor=actor, action=READ)
-    rows = workspace.models.select_related("created_by")
+    newest = ModelVersion.objects.filter(model=OuterRef("pk")).order_by("-version").values("version")[:1]
+    rows = workspace.models.select_related("created_by").annotate(newest=Coalesce(Subquery(newest), 0))
     return rows.prefetch_related("aliases__version").order_by("name")
 
 
@@ -119,7 +121,7 @@ def resolve(workspace: Workspace, reference: str) -> ModelVersion:
         versions,
         reference,
         noun="model",
-        latest=workspace.models.all(),
+        parents=workspace.models.all(),
         place=workspace.slug,
         field="model",
         named=clean_model_name,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Max, Model, QuerySet
 
 from studio.kernel.errors import Invalid
 from workspace.forms import split_reference
@@ -17,14 +17,14 @@ def find_version(
     reference: str,
     *,
     noun: str,
-    latest: QuerySet[Model],
+    parents: QuerySet[Model],
     place: str,
     field: str,
     named: Callable[[str], object] | None = None,
 ) -> Version:
     """Return the version that `name` or `name:version` means among `versions`, whose parents are called `noun`.
 
-    `latest` are the parents, with `name` and `latest`; `place` is where they are, for the error. `named` refuses what
+    `parents` have the `versions`; `place` is where they are, for the error. `named` refuses what
     cannot be a name, in place of `clean_name`. Raises Invalid `no_such_version` or `no_such_<noun>`, naming the
     nearest one.
     """
@@ -35,10 +35,12 @@ def find_version(
     found = rows.select_related(noun).order_by("-version").first()
     if found is not None:
         return found
-    known = dict(latest.values_list("name", "latest"))
+    # Of those that are left: the counter of a parent may be at one that was deleted.
+    known = dict(parents.values_list("name", Max("versions__version")))
     if name in known:
+        newest = f"its newest is {known[name]}" if known[name] else "it has none yet"
         raise Invalid(
-            f"The {noun} {name} has no version {number}: its newest is {known[name]}.",
+            f"The {noun} {name} has no version{'' if number is None else f' {number}'}: {newest}.",
             code="no_such_version",
             field=field,
         )

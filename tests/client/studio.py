@@ -319,6 +319,9 @@ class FakeStudio:
     def get_model(self, call: Call, name: str, *_: str) -> Any:
         return self.models.get(name) or _refuse(404, "not_found", f"There is no model {name}.")
 
+    def list_model_versions(self, call: Call) -> Any:
+        return {"versions": [one for name, one in self.models.items() if name in call.query["name"]], "next": None}
+
     def model_file(self, call: Call, name: str, version: str, path: str) -> Any:
         sha = next(one["sha256"] for one in self.models[name]["files"] if one["path"] == path)
         return Reply(200, self.blobs[sha])
@@ -393,6 +396,7 @@ _ROUTES: list[tuple[str, str, Route]] = [
     ("GET", f"{W}/datasets/{_ANY}/versions/{_ANY}/files/{_REST}", FakeStudio.dataset_file),
     ("GET", f"{W}/datasets/{_ANY}(?:/versions/{_ANY})?", FakeStudio.get_dataset),
     ("POST", f"{W}/models", FakeStudio.make_model),
+    ("GET", f"{W}/model-versions", FakeStudio.list_model_versions),
     ("GET", f"{W}/models/{_ANY}/versions/{_ANY}/files/{_REST}", FakeStudio.model_file),
     ("GET", f"{W}/models/{_ANY}(?:/versions/{_ANY})?", FakeStudio.get_model),
     ("POST", f"{W}/endpoints", FakeStudio.make_endpoint),

@@ -148,3 +148,11 @@ def test_a_deployment_is_fixed_when_it_is_made(carl, trained):
     assert (shown["model"], shown["entry_script"], shown["environment"]) == ("m:1", "score.py", "system:1")
     assert (shown["number"], shown["state"], shown["traffic"]) == (1, "transitioning", 0)
     assert len(replicas(deployment=newest())) == 1
+
+
+def test_a_version_that_was_deleted_is_not_told_as_the_newest(api, carl):
+    [first] = api("rio").get(f"{WS}/model-versions").json()["versions"]
+    assert carl.post("models", name="m", run=first["run"], path="outputs/model.txt").json()["version"] == 2
+    assert api("olga").delete(f"{WS}/models/m/versions/2").status_code == 204
+    told = carl.deploy(model="m:2").json()["error"]
+    assert told["message"] == "The model m has no version 2: its newest is 1."

@@ -113,5 +113,5 @@ def resolve_version(workspace: Workspace, reference: str) -> DatasetVersion:
     """
     versions = DatasetVersion.objects.filter(dataset__workspace=workspace)
     return find_version(
-        versions, reference, noun="dataset", latest=workspace.datasets.all(), place=workspace.slug, field="inputs"
+        versions, reference, noun="dataset", parents=workspace.datasets.all(), place=workspace.slug, field="inputs"
     )

@@ -162,7 +162,7 @@ def resolve(workspace: Workspace, reference: str) -> EnvironmentVersion:
         EnvironmentVersion.objects.filter(environment__workspace=workspace),
         reference,
         noun="environment",
-        latest=workspace.environments.all(),
+        parents=workspace.environments.all(),
         place=workspace.slug,
         field="environment",
     )

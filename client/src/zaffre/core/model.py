@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
 
 from zaffre.errors import Invalid, NotFound, UserErrorException, ZaffreError
 from zaffre.files import fetch, quoted, send
@@ -60,28 +60,51 @@ class Model:
         workspace: "Workspace",
         name: Optional[str] = None,
         id: Optional[str] = None,
-        version: Optional[int] = None,
+        tags: Wanted = None,
+        properties: Wanted = None,
+        version: Union[int, str, None] = None,
+        run_id: Optional[str] = None,
+        model_framework: Optional[str] = None,
+        expand: bool = True,
     ) -> None:
-        """By name and version, by `name@alias`, or by `id` (name:version). Raises ModelNotFoundException."""
+        """The newest version that has all that is asked for: an `id` is name:version, a name may be `name@alias`,
+        `tags` and `properties` are as in `Model.list`, and `expand` means nothing here.
+
+        Raises ModelNotFoundException, UserErrorException when nothing is asked for.
+        """
         if id is not None:
             name, _, number = id.partition(":")
-            version = int(number) if number.isdigit() else version
-        if not name:
-            raise UserErrorException("A model is asked for by its name or its id.")
+            version = number or version
+        said = {"tags": tags, "properties": properties, "run_id": run_id, "model_framework": model_framework}
+        told = ", ".join(f"{key}={value!r}" for key, value in said.items() if value)
+        if not name and not told:
+            raise UserErrorException("A model is asked for by its name, its id, its tags, properties or run.")
         self.workspace = workspace
-        asked = name if version is None else f"{name}:{version}"
-        name, at, alias = name.partition("@")
-        address = f"{workspace.path}/models/{segment(name)}"
+        words = {"run": run_id, "framework": model_framework, "tags": _asked(tags), "properties": _asked(properties)}
+        asked = {key: word for key, word in words.items() if word}
+        code = "not_found"
         try:
-            if at:
-                self._take(workspace.client.get(f"{address}/aliases/{segment(alias)}"))
-                return
-            if version is None:
-                version = int(workspace.client.get(address)["version"])
-            self._take(workspace.client.get(f"{address}/versions/{version}"))
+            found = self._find(name or "", None if version is None else _number(version), asked)
         except NotFound as error:
             workspace.get_details()  # a missing workspace is another error
-            raise ModelNotFoundException(f"There is no model {asked} in {workspace.name}.", code=error.code) from None
+            found, code = None, error.code
+        if found is None:
+            called = (f" {name}" if name else "") + ("" if version is None else f":{version}")
+            wanted = f"{called} ({told})" if told else called
+            raise ModelNotFoundException(f"There is no model{wanted} in {workspace.name}.", code=code)
+        self._take(found)
+
+    def _find(self, name: str, version: Optional[int], asked: Mapping[str, str]) -> Optional[Mapping[str, Any]]:
+        name, at, alias = name.partition("@")
+        if name and (at or version is not None):
+            end = f"aliases/{segment(alias)}" if at else f"versions/{version}"
+            found: Mapping[str, Any] = self.workspace.client.get(f"{self.workspace.path}/models/{segment(name)}/{end}")
+            if not asked or version not in (None, found["version"]):
+                return found if version in (None, found["version"]) else None
+            version = found["version"]
+        # With a version at most one of the name's can fit: the others are many, and are passed over.
+        fitting = _versions(self.workspace, 1 if version is None else 255, name=name, **asked)
+        return next((one for one in fitting if version in (None, one["version"])), None)
 
     @classmethod
     def _from_json(cls, workspace: "Workspace", found: Mapping[str, Any]) -> "Model":
@@ -140,15 +163,8 @@ class Model:
             raise UserErrorException("Models are not listed by a dataset: none is kept with them.", hint=hint)
         asked = {"name": name, "run": run_id, "framework": model_framework, "latest": "1" if latest else None}
         asked.update(tags=_asked(tags), properties=_asked(properties))
-        found: List[Model] = []
-        before: Optional[int] = None
-        while True:
-            limit = min(max(int(page_count), 1), 1000)
-            page = workspace.client.get(f"{workspace.path}/model-versions", limit=limit, before=before, **asked)
-            found += [Model._from_json(workspace, one) for one in page["versions"]]
-            before = page["next"]
-            if before is None:
-                return found
+        limit = min(max(int(page_count), 1), 1000)
+        return [Model._from_json(workspace, one) for one in _versions(workspace, limit, **asked)]
 
     @staticmethod
     def register(
@@ -285,6 +301,24 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.id!r}, workspace={self.workspace.name!r})"
+
+
+def _versions(workspace: "Workspace", limit: int, **asked: Optional[str]) -> Iterator[Mapping[str, Any]]:
+    """The versions of models that have what is asked for, the newest first, page by page."""
+    before: Optional[int] = None
+    while True:
+        page = workspace.client.get(f"{workspace.path}/model-versions", limit=limit, before=before, **asked)
+        yield from page["versions"]
+        before = page["next"]
+        if before is None:
+            return
+
+
+def _number(version: Union[int, str]) -> int:
+    try:
+        return int(version)
+    except (TypeError, ValueError):
+        raise UserErrorException(f"A version of a model is a whole number, not {version!r:.60}.") from None
 
 
 def _body(
