@@ -66,6 +66,13 @@ def test_an_ordinary_end_sends_everything(studio, tmp_path):
     assert [point[1] for point in studio.points] == list(range(3000))
 
 
+def test_what_is_logged_last_is_sent_though_the_process_ends_at_once(studio, tmp_path):
+    script = "from zaffre.core import Run\nrun = Run.get_context()\nrun.log('n', 1)\nrun.flush()\nrun.log('n', 2)\n"
+    done = run_script(script, inside_of(studio, tmp_path / "spool"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [point[1] for point in studio.points] == [1, 2]
+
+
 def test_an_exception_sends_everything_too(studio, tmp_path):
     script = "from zaffre.core import Run\nRun.get_context().log('n', 7)\nraise SystemExit(3)\n"
     assert run_script(script, inside_of(studio, tmp_path / "spool")).returncode == 3

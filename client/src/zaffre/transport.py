@@ -6,9 +6,10 @@ import json
 import math
 import os
 import random
+import threading
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Mapping, NamedTuple, Optional, Union
 from urllib.parse import quote, urlencode, urlsplit
 
 from zaffre._version import VERSION
@@ -26,6 +27,7 @@ _MOST_RETRY_AFTER = 30.0
 #: A defect of the studio (500) seldom heals: it is tried again for this long only.
 _DEFECT_PATIENCE = 3.0
 _PIECE = 1 << 20
+_MOST_CONNECTIONS = 16
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 #: Answers that promise that nothing was done.
 _NOT_NOW = (429, 503)
@@ -60,8 +62,7 @@ class Client:
         self.url = url.rstrip("/")
         self.patience = patience
         self._token = token
-        self._made_pool: Optional[urllib3.PoolManager] = None
-        self._pool_of = 0
+        self._made: Optional[_Connections] = None
 
     def __repr__(self) -> str:
         return f"Client({self.url!r})"  # never the token
@@ -141,8 +142,10 @@ class Client:
 
         body = make_body() if make_body else None
         waits = urllib3.Timeout(connect=_CONNECT_SECONDS, read=timeout)
+        connections = self._connections()
+        connections.room.acquire()
         try:
-            answer = self._pool().request(
+            answer = connections.pool.request(
                 method, address, body=body, headers=headers, timeout=waits, preload_content=False, redirect=False
             )
             try:
@@ -156,6 +159,7 @@ class Client:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._broken(error) from None
         finally:
+            connections.room.release()
             if body is not None and not isinstance(body, bytes):
                 body.close()
         return self._judged(answer.status, answer.headers, content, f"{method} {path}")
@@ -212,10 +216,22 @@ class Client:
             )
         return f"Log in again: zaffre login {self.url}"
 
-    def _pool(self) -> "urllib3.PoolManager":
-        if self._made_pool is None or self._pool_of != os.getpid():  # a forked child must not share sockets
-            self._made_pool, self._pool_of = _make_pool(self.url), os.getpid()
-        return self._made_pool
+    def _connections(self) -> "_Connections":
+        if self._made is None or self._made.process != os.getpid():  # a forked child must not share sockets
+            self._made = _Connections(_make_pool(self.url), threading.Semaphore(_MOST_CONNECTIONS), os.getpid())
+        return self._made
+
+
+class _Connections(NamedTuple):
+    """Kept connections, and room for so many calls at once: a script that carries hundreds of child runs shares them.
+
+    A pool of urllib3 that makes callers wait would do so for ever when the process ends: urllib3 empties it then, and
+    that is when the last points of a script are sent.
+    """
+
+    pool: "urllib3.PoolManager"
+    room: threading.Semaphore
+    process: int
 
 
 class _Again(Exception):
@@ -258,8 +274,8 @@ def _make_pool(url: str) -> "urllib3.PoolManager":
 
     parts = urlsplit(url)
     host = parts.hostname or ""
-    options: Dict[str, Any] = {"maxsize": 16, "num_pools": 4, "retries": False, "cert_reqs": "CERT_REQUIRED"}
-    options["block"] = True  # a script that carries hundreds of child runs shares these connections
+    options: Dict[str, Any] = {"maxsize": _MOST_CONNECTIONS, "num_pools": 4, "retries": False}
+    options["cert_reqs"] = "CERT_REQUIRED"
     # pip and requests read these two as well, and OpenSSL itself reads only the first.
     bundle = os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE")
     if bundle and parts.scheme == "https":
