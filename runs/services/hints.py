@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, Window
+from django.db.models import Exists, F, OuterRef, Q, Window
 from django.db.models.functions import Now, RowNumber
 
-from runs.models import Run, Status
+from runs.models import Attempt, Run, Status
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden
 from studio.kernel.events import publish
@@ -23,6 +23,9 @@ MOST = 20
 #: How long a run waits for a node that heard the bell. Nearly all are claimed by then, and a hint costs the relay, the
 #: broker and the node more than what it is about.
 HEAD_START = timedelta(seconds=0.5)
+#: A target that took a run so lately is awake: what waits there waits for room, and a node that missed its bell looks
+#: by itself within seconds. In a burst of short runs nearly each of them was hinted at, for nothing.
+AWAKE = timedelta(seconds=1)
 
 
 def ring(run_id: str, *, target_id: int) -> None:
@@ -40,7 +43,8 @@ def hint_waiting(*, actor: Actor) -> int:
     place = Window(RowNumber(), partition_by=F("target_id"), order_by=F("id").asc())
     first = Q(hinted_at__isnull=True, queued_at__lte=Now() - HEAD_START)
     again = Q(hinted_at__lte=Now() - timedelta(seconds=settings.RECHECK_SECONDS))
-    rows = ready.annotate(place=place).filter(first | again, place__lte=MOST)
+    took = Attempt.objects.filter(run__target=OuterRef("target"), ended__isnull=True, started__gte=Now() - AWAKE)
+    rows = ready.annotate(place=place).filter(first | again, ~Exists(took), place__lte=MOST)
     # In the order of ids, as everywhere where several runs are locked.
     found = list(rows.order_by("pk").values_list("pk", "target_id", "attempt_no"))
     for run_id, target_id, attempt in found:

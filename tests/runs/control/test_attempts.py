@@ -481,6 +481,8 @@ def test_a_run_that_no_node_comes_for_is_hinted_at(carl, node):
     assert node.claim()["run"] == claimed.pk
     assert hint_waiting(actor=SYSTEM) == 0, "nodes that heard the bell have a moment"
     Run.objects.update(queued_at=timezone.now() - timedelta(minutes=1))
+    assert hint_waiting(actor=SYSTEM) == 0, "the target has just taken one: it is awake, and the other waits for room"
+    Attempt.objects.update(started=timezone.now() - timedelta(minutes=1))
     assert hint_waiting(actor=SYSTEM) == 1
     hint = Outbox.objects.get(lane="pool")
     assert (hint.pool_id, hint.args[:2]) == (run.target_id, [run.pk, 1])
