@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import psycopg
-from django.db import connection
 
 from runs.queries import get_run_as_told
+from studio.kernel import db
 from studio.kernel.actors import Actor
 from studio.kernel.documents import QuickDecoder
 from studio.kernel.errors import NotFound
@@ -65,10 +64,7 @@ class Told:
 def runs_as_told(slug: str, ids: Sequence[str], *, actor: Actor) -> dict[str, Told]:
     """Those of the runs of the workspace that still exist, by id. The caller has found them for the actor."""
     workspace = get_workspace(slug, actor=actor, action="run.read")
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_ROWS, [workspace.pk, list(ids)], prepare=True)
-        return {row[0]: _told(*row) for row in cursor}
+    return {row[0]: _told(*row) for row in db.ask(_ROWS, [workspace.pk, list(ids)])}
 
 
 def run_as_told(slug: str, run_id: str, *, actor: Actor) -> Told:

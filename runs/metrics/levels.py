@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from studio.kernel import db
+
 _LEAST, _MOST = -(2**63), 2**63 - 1
 # One descent of the index for each run: grouping all its chunks would read them.
 _NEWEST = """
@@ -63,9 +65,7 @@ def _line() -> Iterator["psycopg.Connection[Any]"]:
 
 def newest_of(run_ids: Sequence[str]) -> dict[str, int]:
     """The sequence number of the newest points of each run that has any."""
-    with _line() as line, psycopg.Cursor(line) as cursor:
-        cursor.execute(_NEWEST, [list(run_ids)], prepare=True)
-        return dict(cursor.fetchall())
+    return dict(db.ask(_NEWEST, [list(run_ids)]))
 
 
 def chunks_of(windows: Sequence[tuple[str, int | None, int | None]], keys: Sequence[str], *, time: bool) -> list[Chunk]:
@@ -73,9 +73,7 @@ def chunks_of(windows: Sequence[tuple[str, int | None, int | None]], keys: Seque
     runs = [run for run, _, _ in windows]
     least = [_LEAST if low is None else max(low, _LEAST) for _, low, _ in windows]
     most = [_MOST if high is None else min(high, _MOST) for _, _, high in windows]
-    with _line() as line, psycopg.Cursor(line) as cursor:
-        cursor.execute(_CHUNKS, [runs, least, most, list(keys), time], prepare=True, binary=True)
-        return [Chunk(*row) for row in cursor]
+    return [Chunk(*row) for row in db.each(_CHUNKS, [runs, least, most, list(keys), time])]
 
 
 def pieces_of(wanted: Sequence[tuple[int, bool]]) -> Iterator[tuple[int, int, bytes | memoryview]]:

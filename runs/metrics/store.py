@@ -5,18 +5,16 @@ Django's ORM would cost more than PostgreSQL itself here. Everything runs inside
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import pq
 from psycopg.adapt import Dumper
 
 from runs.metrics import columns
 from runs.metrics.columns import Series
+from studio.kernel import db, lines
 
 # The order keeps two processes that lock the same runs from waiting for each other. Batches are taken under the locks,
 # so of twins at two processes the second one waits for the first one's commit, and then finds its batch there.
@@ -111,6 +109,8 @@ class _ArrayDumper(Dumper):
         return obj.raw
 
 
+lines.DUMPERS[_Array] = _ArrayDumper
+
 # Dimensions, whether there are nulls, the type of the items; then how many and the number of the first.
 _HEAD, _HEAD_OF_NONE, _LENGTH = struct.Struct("!iiIii"), struct.Struct("!iiI"), struct.Struct("!i")
 _BYTEA, _INT8, _INT4, _TEXT, _VARCHAR = 17, 20, 23, 25, 1043
@@ -129,16 +129,6 @@ def _numbers(oid: int, items: Iterable[int]) -> _Array:
     return _Array(oid, [struct.pack(kind, item) for item in items])
 
 
-@contextmanager
-def _cursor() -> Iterator[psycopg.Cursor[Any]]:
-    # psycopg's own cursor binds on the server; Django's would write every column into the statement as text.
-    database = connections[DEFAULT_DB_ALIAS]
-    database.ensure_connection()
-    with database.wrap_database_errors, psycopg.Cursor(database.connection) as cursor:
-        cursor.adapters.register_dumper(_Array, _ArrayDumper)
-        yield cursor
-
-
 def hold_runs(ids: Sequence[str], batches: Sequence[tuple[str, str]]) -> tuple[dict[str, LockedRun], Pairs]:
     """Lock runs, and mark (run, batch) pairs as taken.
 
@@ -146,29 +136,26 @@ def hold_runs(ids: Sequence[str], batches: Sequence[tuple[str, str]]) -> tuple[d
     """
     taken: Pairs = set()
     held: dict[str, LockedRun] = {}
-    with _cursor() as cursor:
-        if batches:
-            pairs = (_names(run for run, _ in batches), _names(batch for _, batch in batches))
-            cursor.execute(_HOLD, [_names(ids), *pairs], prepare=True)
-        else:
-            cursor.execute(_LOCK, [_names(ids)], prepare=True)
-        for id_, status, no, desired, deleted, metrics, params, tags, new in cursor:
-            facts = (msgspec.json.decode(text) for text in (metrics, params, tags))
-            held[id_] = LockedRun(id_, status, no, desired, deleted, *facts)
-            taken.update((id_, batch) for batch in new or ())
+    if batches:
+        pairs = (_names(run for run, _ in batches), _names(batch for _, batch in batches))
+        rows = db.ask(_HOLD, [_names(ids), *pairs])
+    else:
+        rows = db.ask(_LOCK, [_names(ids)])
+    for id_, status, no, desired, deleted, metrics, params, tags, new in rows:
+        facts = (msgspec.json.decode(text) for text in (metrics, params, tags))
+        held[id_] = LockedRun(id_, status, no, desired, deleted, *facts)
+        taken.update((id_, batch) for batch in new or ())
     return held, taken
 
 
 def give_back(pairs: Sequence[tuple[str, str]]) -> None:
     """Forget (run, batch) pairs that `hold_runs` took, because the batches were refused."""
-    with _cursor() as cursor:
-        cursor.execute(_GIVE_BACK, [_names(run for run, _ in pairs), _names(batch for _, batch in pairs)])
+    db.ask(_GIVE_BACK, [_names(run for run, _ in pairs), _names(batch for _, batch in pairs)])
 
 
 def update_runs(changes: Sequence[Change]) -> None:
     """Merge (run, summaries, params, tags) into the runs' rows."""
-    with _cursor() as cursor:
-        cursor.execute(_MERGE, _merged(changes), prepare=True)
+    db.ask(_MERGE, _merged(changes))
 
 
 def store(changes: Sequence[Change], series: Sequence[tuple[str, str, Series]]) -> dict[str, tuple[int, int]]:
@@ -184,9 +171,7 @@ def store(changes: Sequence[Change], series: Sequence[tuple[str, str, Series]]) 
         _numbers(_INT8, (int(piece.step.max()) for _, _, piece in series)),
         _Array(_BYTEA, [columns.pack(piece) for _, _, piece in series]),
     ]
-    with _cursor() as cursor:
-        cursor.execute(_STORE, [*_merged(changes), *added], prepare=True)
-        return {run: (before, after) for run, before, after in cursor}
+    return {run: (before, after) for run, before, after in db.ask(_STORE, [*_merged(changes), *added])}
 
 
 def _merged(changes: Sequence[Change]) -> list[_Array]:
@@ -198,21 +183,15 @@ def chunks(
     run_id: str, *, keys: Sequence[str] | None, since: int
 ) -> Iterator[tuple[int, str, int, bytes | memoryview, bytes | memoryview]]:
     """(id, key, count, data, parts) of the chunks after `since`, in their order; `keys` None means all."""
-    with _cursor() as cursor:
-        chosen = None if keys is None else list(keys)
-        cursor.execute(_CHUNKS, [run_id, since, chosen, chosen], prepare=True, binary=True)
-        yield from cursor
+    chosen = None if keys is None else list(keys)
+    yield from db.each(_CHUNKS, [run_id, since, chosen, chosen])
 
 
 def versions_of(run_ids: Sequence[str], key: str) -> dict[str, tuple[int, int]]:
     """(newest chunk, number of points) of one key by run, of those that have any."""
-    with _cursor() as cursor:
-        cursor.execute(_VERSIONS, [list(run_ids), key], prepare=True)
-        return {run: (newest, count) for run, newest, count in cursor}
+    return {run: (newest, count) for run, newest, count in db.ask(_VERSIONS, [list(run_ids), key])}
 
 
 def chunks_of(run_ids: Sequence[str], key: str) -> Iterator[tuple[str, bytes | memoryview, int, int]]:
     """(run, data, count, id) of the chunks of one key of several runs, in their order."""
-    with _cursor() as cursor:
-        cursor.execute(_OF_KEY, [list(run_ids), key], prepare=True, binary=True)
-        yield from cursor
+    yield from db.each(_OF_KEY, [list(run_ids), key])

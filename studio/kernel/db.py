@@ -1,13 +1,14 @@
 """Database work from asyncio: a bounded set of threads, each giving its connection back when done."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any, ParamSpec, TypeVar
 
-import psycopg
 from django.db import connection, connections
+
+from studio.kernel.lines import line_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,9 +42,16 @@ def released(work: Callable[[], T]) -> T:
 def ask(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """The rows of a question of a hot door: written by hand, bound and planned by PostgreSQL once for each connection.
 
-    In the caller's transaction, if there is one. The statement is a constant: only `values` come from outside.
+    In the caller's transaction, if there is one. The statement is a constant: only `values` come from outside. Raises
+    Django's database errors.
     """
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement.encode(), values, prepare=True)
-        return cursor.fetchall()
+    with connection.wrap_database_errors:
+        return line_of(connection.connection).ask(statement, values)
+
+
+def each(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """As `ask`, for what is large: sent as PostgreSQL keeps it, and one row after the other made into Python's."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        yield from line_of(connection.connection).each(statement, values)

@@ -1,11 +1,11 @@
 """The history of a metric of several runs."""
 
 import numpy as np
-import psycopg
 import pytest
 
 from runs.metrics import services
 from runs.metrics.columns import EMPTY, Series
+from studio.kernel import lines
 from studio.kernel.actors import SYSTEM
 from studio.mlflow.hot.bulk import _at, sampled
 from tests.mlflow.conftest import API, Door, Enter, refusal
@@ -99,14 +99,14 @@ async def test_a_spike_is_drawn_however_few_steps_are_asked_for(carl: Door):
 async def test_what_is_logged_later_is_in_the_next_chart_and_history(carl: Door, monkeypatch):
     run_id = (await carl.run())["info"]["run_id"]
     read: list[str] = []
-    execute = psycopg.Cursor.execute
+    asked = lines.Line._answer
 
-    def noted(cursor, query, *rest, **more):
+    def noted(line, query, *rest):
         if "data" in str(query) and "SELECT" in str(query):
             read.append(str(query))
-        return execute(cursor, query, *rest, **more)
+        return asked(line, query, *rest)
 
-    monkeypatch.setattr(psycopg.Cursor, "execute", noted)
+    monkeypatch.setattr(lines.Line, "_answer", noted)
     logged: list[dict] = []
     for at in range(3):
         # The later the lower: steps come out of order, and one of them twice.

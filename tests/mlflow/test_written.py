@@ -2,6 +2,7 @@
 
 import psycopg
 
+from studio.kernel import lines
 from studio.kernel.kept import Kept
 from studio.mlflow import pages
 from tests.mlflow.conftest import Door, refusal
@@ -97,14 +98,19 @@ async def test_the_oldest_is_forgotten_when_there_is_no_more_room(carl: Door, mo
 
 async def test_a_page_costs_as_many_questions_as_one_run(carl: Door, monkeypatch):
     seen: list[str] = []
-    execute = psycopg.Cursor.execute
 
-    def noted(cursor, query, *rest, **more):
-        if "runs_run" in str(query):
-            seen.append(str(query))
-        return execute(cursor, query, *rest, **more)
+    def note(kind: type, name: str) -> None:
+        asked = getattr(kind, name)
 
-    monkeypatch.setattr(psycopg.Cursor, "execute", noted)
+        def noted(one, query, *rest, **more):
+            if "runs_run" in str(query):
+                seen.append(str(query))
+            return asked(one, query, *rest, **more)
+
+        monkeypatch.setattr(kind, name, noted)
+
+    note(psycopg.Cursor, "execute")
+    note(lines.Line, "_answer")
     costs = []
     for count in (1, 6):
         for _ in range(count):
