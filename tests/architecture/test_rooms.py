@@ -54,6 +54,7 @@ WITHOUT_ACTOR = {
     # Values of a row that the caller was given.
     "workspace/attached/queries.py:attachment_out",
     "workspace/attached/queries.py:host_out",
+    "workspace/compute/queries.py:built_of",
     "workspace/secrets/queries.py:sealed",
     "workspace/secrets/queries.py:context",
     "workspace/secrets/queries.py:kept",

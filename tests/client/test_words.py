@@ -129,9 +129,9 @@ def test_sizes_events_and_the_nodes_of_a_target(studio, said):
     sizes = [{"name": "cpu-2", "vCPUs": 2, "memoryGB": 8, "gpus": 0}]
     studio.next(f"GET {W}/compute-sizes", Reply(value={"sizes": sizes}))
     assert "cpu-2" in said("compute", "sizes")[1]
-    events = [{"at": None, "code": "x", "node": "n1", "text": "It went."}]
+    events = [{"at": None, "code": "x", "node": "n1", "text": "It went.\nolga"}]
     studio.next(f"GET {W}/compute/pool/happenings", Reply(value={"happenings": events}))
-    assert "It went." in said("compute", "events", "pool")[1]
+    assert "It went. · olga\n" in said("compute", "events", "pool")[1]
     studio.next(f"POST {W}/compute/pool/enrolments", Reply(201, {"command": "zaffre node start --join …"}))
     assert said("compute", "invite", "pool")[1] == "zaffre node start --join …\n"
     target = {"name": "pool", "kind": "joined", "nodes": [{"id": "N1", "name": "n1", "online": False}]}

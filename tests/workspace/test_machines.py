@@ -275,6 +275,13 @@ def test_an_environment_is_removed_from_a_node_unless_it_is_in_use(browser, clus
     assert [one["leaving"] for one in api("rio").get(at).json()["kept"]] == [True, False]
     assert "Being removed" in browser("olga").get(page).content.decode()
     assert [one for one in trail() if one[1] == "node.evict"] == [("olga", "node.evict", node.name)]
+    [told] = [
+        one
+        for one in api("rio").get(f"{URL}/c/happenings").json()["happenings"]
+        if one["code"] == "environment_evicted"
+    ]
+    assert (told["node"], told["text"]) == (node.name, f"{'a' * 12}\nolga")
+    assert "Environment removed" in browser("rio").get("/w/lab/compute/c").content.decode()
     assert renew() == [idle["digest"]] == renew(), "until the node says that it is gone"
     assert renew(used) == []
     # A run takes it before the node hears of it: then it stays.

@@ -132,6 +132,46 @@ def test_the_target_of_every_workspace_stays(api, lab, people):
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "workspace_own")
 
 
+# --- what happened --------------------------------------------------------------------------------------------------
+
+
+def told(api, name="cpu-cluster") -> list[tuple[str, str]]:
+    found = api("rio").get(f"{URL}/{name}/happenings").json()["happenings"]
+    return [tuple(one["text"].split("\n")) for one in reversed(found) if one["code"] == "target_changed"]
+
+
+def test_a_change_of_a_target_is_told_with_what_it_was_and_is(api, browser, lab):
+    make(api("olga"))
+    at, olga = f"{URL}/cpu-cluster", api("olga")
+    assert olga.patch(at, {"settings": {"min_nodes": 0}}, format="json").status_code == 200, "as it was"
+    for change in (
+        {"settings": {"max_nodes": 5, "idle_seconds_before_scaledown": 60, "node": {"cpus": 2}}},
+        {"settings": {"priority": "lowpriority"}, "tags": {"team": "<b>vision"}},
+        {"tags": {"stage": "new"}, "description": "for nets"},
+        {"tags": {}},
+    ):
+        assert olga.patch(at, change, format="json").status_code == 200
+    assert told(api) == [
+        ("Most nodes: 4 → 5; Seconds without work until a node goes: 120 → 60; Processors: 0 → 2", "olga"),
+        ("Tag team: – → <b>vision; Priority: dedicated → lowpriority", "olga"),
+        ("Description: – → for nets; Tag stage: – → new; Tag team: <b>vision → –", "olga"),
+        ("Tag stage: new → –", "olga"),
+    ]
+    page = main_of(browser("rio").get("/w/lab/compute/cpu-cluster"))
+    assert "Settings changed" in page and "Most nodes: 4 → 5" in page and "Tag team: – → &lt;b&gt;vision" in page
+
+
+def test_a_change_of_an_instance_is_told_with_its_schedule_and_owner(api, browser, lab):
+    make(api("carl"), name="desk", kind="instance", settings={})
+    settings = {"schedule": {"start": "0 9 * * 1-5", "time_zone": "Asia/Tokyo"}, "idle_minutes": 5}
+    assert api("carl").patch(f"{URL}/desk", {"settings": settings}, format="json").status_code == 200
+    assert api("olga").patch(f"{URL}/desk", {"owner": "olga"}, format="json").status_code == 200
+    assert told(api, "desk") == [
+        ("Minutes without work until it stops: 60 → 5; Time zone: UTC → Asia/Tokyo; Start: – → 0 9 * * 1-5", "carl"),
+        ("Owner: carl → olga", "olga"),
+    ]
+
+
 # --- draining --------------------------------------------------------------------------------------------------------
 
 

@@ -119,6 +119,18 @@ def _size(words: Given) -> dict[str, Any]:
     return {"vm_size": name, "node": {**made, **(size_named(name) or {})}}
 
 
+def changes(before: Given, after: Given) -> list[list[Any]]:
+    """What differs, as [name, old, new], "" for nothing; what belongs together is told by its parts: node.cpus."""
+    found: list[list[Any]] = []
+    for key in dict.fromkeys([*after, *before]):
+        sides: list[Any] = ["" if side.get(key) is None else side[key] for side in (before, after)]
+        if any(isinstance(one, Mapping) for one in sides):
+            found += [[f"{key}.{part}", *both] for part, *both in changes(*(one or {} for one in sides))]
+        elif sides[0] != sides[1]:
+            found.append([key, *sides])
+    return found
+
+
 def number(words: Given, key: str, *, default: int | None, least: int = 0, most: int) -> int:
     """The whole number under `key`, also when it is spelt. Raises Invalid."""
     value = words.get(key)

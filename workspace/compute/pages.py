@@ -70,10 +70,6 @@ def charts_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
     return found
 
 
-#: Versions that are named beside what a node keeps; two lists that lead to the same packages share one place there.
-MOST_NAMES = 500
-
-
 def shelf_of(node: Node, *, actor: Actor) -> dict[str, Any]:
     """What the node said it keeps of environments, each with the `versions` of the workspace that it is for; empty
     before it said so. The caller has authorised the actor."""
@@ -81,12 +77,7 @@ def shelf_of(node: Node, *, actor: Actor) -> dict[str, Any]:
     if not told:
         return {}
     digests = [one["digest"] for one in told["kept"] if one["digest"]]
-    # By the relation and not by its class: environments are built on compute, and not the other way round.
-    rows = node.target.workspace.environments.filter(versions__locks__sha256__in=digests)
-    names: dict[str, list[tuple[str, int]]] = {}
-    found = rows.values_list("versions__locks__sha256", "name", "versions__version").distinct()
-    for digest, name, version in found.order_by("name", "versions__version")[:MOST_NAMES]:
-        names.setdefault(digest, []).append((name, version))
+    names = queries.built_of(node.target.workspace, digests)
     kept = [
         {
             **one,

@@ -1,5 +1,6 @@
 """Reading compute targets and nodes, and turning their tokens into actors."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,8 @@ from zaffre.protocol import HELD_STATES, QUEUED
 READ = "compute.read"
 #: For so long after a look at its page a node sends the end of its log.
 LOOKED_AT = timedelta(minutes=1)
+#: Versions that are named beside what a node keeps; two lists that lead to the same packages share one place there.
+MOST_NAMES = 500
 
 
 def _unreachable() -> timedelta:
@@ -281,3 +284,15 @@ def actor_of_enrolment(parsed: tokens.Parsed, *, address: str = "") -> Actor:
         target_id=enrolment.target_id,
         address=address,
     )
+
+
+def built_of(workspace: Workspace, digests: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+    """By the digest of each environment that nodes keep: (name, version) of what the workspace has it for. The caller
+    has authorised the actor."""
+    # By the relation and not by its class: environments are built on compute, and not the other way round.
+    rows = workspace.environments.filter(versions__locks__sha256__in=digests)
+    found = rows.values_list("versions__locks__sha256", "name", "versions__version").distinct()
+    names: dict[str, list[tuple[str, int]]] = {}
+    for digest, name, version in found.order_by("name", "versions__version")[:MOST_NAMES]:
+        names.setdefault(digest, []).append((name, version))
+    return names

@@ -17,6 +17,7 @@ Why = Mapping[str, Any]
 
 FAILING = "failing"
 IDLE_STOP, SCHEDULE = "idle_stop", "schedule"
+CHANGED, EVICTED = "changed", "evicted"
 LATE, SILENT, TAKEN, MUTE = "late", "silent", "taken", "mute"
 #: Codes whose sentence says all: the text of then is for logs.
 WHOLE = (kubernetes.NO_CLIENT, kubernetes.NO_CLUSTER, kubernetes.REFUSED)
@@ -167,6 +168,37 @@ def _pod(why: Why) -> str:
     return _("Its pod does not start.")
 
 
+def _changed(why: Why) -> str:
+    return "; ".join(f"{_setting(key)}: {_value(old)} → {_value(new)}" for key, old, new in why["changes"])
+
+
+def _value(value: Any) -> str:
+    return "–" if value == "" else str(value)
+
+
+def _setting(key: str) -> str:
+    """The name of a setting, as forms have it."""
+    if key.startswith("tags."):
+        return _("Tag %(name)s") % {"name": key.removeprefix("tags.")}
+    return {
+        "description": _("Description"),
+        "owner": _("Owner"),
+        "provider": _("Provider"),
+        "min_nodes": _("Fewest nodes"),
+        "max_nodes": _("Most nodes"),
+        "idle_seconds_before_scaledown": _("Seconds without work until a node goes"),
+        "idle_minutes": _("Minutes without work until it stops"),
+        "priority": _("Priority"),
+        "vm_size": _("Size"),
+        "node.cpus": _("Processors"),
+        "node.memory_gb": _("Memory (GB)"),
+        "node.slots": _("Runs at the same time"),
+        "schedule.start": _("Start"),
+        "schedule.stop": _("Stop"),
+        "schedule.time_zone": _("Time zone"),
+    }.get(key, key)
+
+
 _SENTENCES: dict[str, Callable[[Why], str]] = {
     placement.ABOVE_MAX: _above_max,
     placement.AT_MAX: lambda why: f"{_wait(why)} {_most(why)}",
@@ -180,6 +212,9 @@ _SENTENCES: dict[str, Callable[[Why], str]] = {
     FAILING: _failing,
     IDLE_STOP: _idle_stop,
     SCHEDULE: lambda _why: _("Its schedule says so."),
+    CHANGED: _changed,
+    # Names are the same in each language; an environment that no version here has any more is known by its digest.
+    EVICTED: lambda why: ", ".join(f"{name}:{version}" for name, version in why["versions"]) or why["digest"][:12],
     LATE: _late,
     SILENT: _silent,
     TAKEN: lambda _why: _("The machine was taken away."),

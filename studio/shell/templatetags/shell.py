@@ -93,6 +93,8 @@ def _of_compute() -> dict[str, str]:
         "idle": gettext("Idle"),
         "invited": gettext("Machines invited"),
         "invitation_revoked": gettext("Invitation revoked"),
+        "target_changed": gettext("Settings changed"),
+        "environment_evicted": gettext("Environment removed"),
         "node_joined": gettext("Node joined"),
         "node_drained": gettext("Node drained"),
         "node_undrained": gettext("Node takes runs again"),

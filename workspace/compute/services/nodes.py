@@ -15,9 +15,9 @@ from studio.kernel.events import publish
 from studio.kernel.ids import ulid
 from workspace.access import authorize, get_workspace
 from workspace.audit.services import record
-from workspace.compute import forms, kinds, shelves
+from workspace.compute import forms, kinds, shelves, words
 from workspace.compute.models import Enrolment, Node, Sample
-from workspace.compute.queries import get_node, is_online, target_named
+from workspace.compute.queries import built_of, get_node, is_online, target_named
 from workspace.compute.services.happenings import happened
 from workspace.compute.services.targets import require_hand
 
@@ -266,7 +266,8 @@ def evict_environment(slug: str, name: str, node_id: str, digest: str, *, actor:
         Node.objects.filter(pk=node.pk).update(evicting=told)
         fields = {"node": node.pk, "environment": digest, "bytes": found["size"]}
         record(actor=actor, workspace=workspace, action="node.evict", target=node.name, fields=fields)
-        publish(f"compute.{slug}", target=name, node=node.pk)
+        why = {"code": words.EVICTED, "digest": digest, "versions": built_of(workspace, [digest]).get(digest, [])}
+        happened(target, "environment_evicted", node=node.name, text=actor.name, why=why)
     return dict(found)
 
 

@@ -15,10 +15,12 @@ from studio.kernel.events import publish
 from workspace.access import authorize, get_workspace
 from workspace.accounts.models import User
 from workspace.audit.services import record
-from workspace.compute import broker, kinds, lifecycle
+from workspace.compute import broker, kinds, lifecycle, words
+from workspace.compute.forms import line_of
 from workspace.compute.models import ComputeTarget
 from workspace.compute.providers import ProviderError, provider_named
 from workspace.compute.queries import holders, target_named
+from workspace.compute.services.happenings import happened
 from workspace.compute.services.pool import add_node
 from workspace.forms import clean_description, clean_name, clean_tags
 from workspace.models import Workspace
@@ -157,12 +159,22 @@ def change_target(
         changes["owner"] = _owner(workspace, target.kind, owner, actor=actor)
     changed = {key: value for key, value in changes.items() if getattr(target, key) != value}
     if changed:
+        told = kinds.changes(_told({key: getattr(target, key) for key in changed}), _told(changed))
         ComputeTarget.objects.filter(pk=target.pk).update(**changed, updated=Now())
         record(actor=actor, workspace=workspace, action="target.change", target=name, fields=sorted(changed))
-        publish(f"compute.{slug}", target=name)
+        happened(target, "target_changed", text=actor.name, why={"code": words.CHANGED, "changes": told})
     for key, value in changed.items():
         setattr(target, key, value)
     return target
+
+
+def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What people know these fields of a target as."""
+    told = {**values, **values.get("settings", {})}
+    told.pop("settings", None)
+    owner = {"owner": values["owner"] and values["owner"].username} if "owner" in values else {}
+    text = {"description": line_of(values["description"], 80)} if "description" in values else {}
+    return {**told, **owner, **text}
 
 
 def _require_hosts(target: ComputeTarget, settings: Mapping[str, Any]) -> None:

@@ -108,6 +108,9 @@ def _events(options: argparse.Namespace) -> int:
     space = workspace_of(options)
     address = f"{space.path}/compute/{segment(options.name)}/happenings"
     found = space.client.get(address, limit=options.limit)
-    rows = [(age(one["at"]), one["node"], one["code"].replace("_", " "), one["text"]) for one in found["happenings"]]
+    rows = [
+        (age(one["at"]), one["node"], one["code"].replace("_", " "), one["text"].replace("\n", " · "))
+        for one in found["happenings"]
+    ]
     tell(options, found, lambda: table(("when", "node", "what", "more"), rows, empty="Nothing yet."))
     return 0
