@@ -167,10 +167,13 @@ print(open("/proc/self/cmdline").read().split("\\0")[1] == "-c")
     assert forked == "True"
 
 
+def parents(agent) -> list[psutil.Process]:
+    return [one for one in psutil.Process(agent.process.pid).children() if "zygote" in " ".join(one.cmdline())]
+
+
 def spares(agent) -> list[psutil.Process]:
     """The supervisors that wait for a run."""
-    warm = [one for one in psutil.Process(agent.process.pid).children() if "zygote" in " ".join(one.cmdline())]
-    return [child for one in warm for child in one.children()]
+    return [child for one in parents(agent) for child in one.children()]
 
 
 def test_a_supervisor_is_there_before_its_run_and_ends_with_the_agent(studio, bring_agent):
@@ -193,6 +196,30 @@ def test_a_supervisor_is_there_before_its_run_and_ends_with_the_agent(studio, br
     assert not later.is_running()
     left = {folder.name for group in groups.find().spares() for folder in group.folders.values()}
     assert not any(name.startswith(f"spare.{later.pid}.") for name in left)
+
+
+@pytest.mark.parametrize("killed", ["parent", "child", "both"])
+def test_an_empty_group_goes_with_the_warm_parent_or_the_supervisor_that_was_killed(studio, bring_agent, killed):
+    agent = bring_agent(studio)
+    studio.wait(lambda: spares(agent), "a supervisor in advance")
+    (child,) = spares(agent)
+    parent = child.parent()
+
+    def kept() -> list[str]:
+        names = {folder.name for group in groups.find().spares() for folder in group.folders.values()}
+        return [name for name in names if name.startswith(f"spare.{child.pid}.")]
+
+    studio.wait(kept, "its group")
+    if killed == "both":
+        parent.suspend()  # it must not have another child meanwhile
+    if killed != "parent":
+        child.kill()
+    if killed != "child":
+        parent.kill()
+    studio.wait(lambda: not kept(), "nothing of it")
+    assert parents(agent) == ([parent] if killed == "child" else []), "by those who were there, and by no new parent"
+    again = studio.wait_final(studio.submit({"train.py": "print('well')"}))
+    assert (again.status, again.log) == ("completed", b"well\n")
 
 
 def test_groups_of_supervisors_that_were_killed_are_let_go_of_and_no_others():

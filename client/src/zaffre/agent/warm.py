@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Dict, Optional
 
 from zaffre.agent import config, zygote
-from zaffre.agent.groups import Groups
+from zaffre.agent.groups import Groups, sweep
 
 log = logging.getLogger("zaffre.agent")
 
@@ -62,7 +62,7 @@ class Parents:
 
     def __init__(self, sdk: str, log_file: Path, groups: Optional[Groups] = None) -> None:
         self.sdk, self.log_file = sdk, log_file
-        self._groups = groups.told() if groups is not None else None
+        self._groups = groups
         self._parents: Dict[str, Parent] = {}
         self._lock = threading.Lock()
         self._closed = not hasattr(socket, "send_fds") or not sys.platform.startswith("linux")
@@ -75,6 +75,8 @@ class Parents:
             parent = self._parents.get(python)
             if parent is None or not parent.alive:
                 try:
+                    if parent is not None:
+                        self._end(self._parents.pop(python))
                     parent = self._parents[python] = self._start(python)
                 except OSError as error:
                     log.warning("no warm parent for %s: %s", python, error)
@@ -87,7 +89,7 @@ class Parents:
         with self._lock:
             parent = self._parents.pop(python, None)
         if parent is not None:
-            parent.end()
+            self._end(parent)
 
     def tend(self) -> None:
         """End those that were idle for long, and all that are idle when memory is short."""
@@ -96,20 +98,24 @@ class Parents:
         with self._lock:
             idle = [name for name, one in self._parents.items() if now - one.used > longest or not one.alive]
             gone = [self._parents.pop(name) for name in idle]
-        for parent in gone:
-            parent.end()
+        self._end(*gone)
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
             gone, self._parents = list(self._parents.values()), {}
+        self._end(*gone)
+
+    def _end(self, *gone: Parent) -> None:
         for parent in gone:
             parent.end()
+        if any(parent.process.returncode for parent in gone):
+            sweep(self._groups)  # one that was killed, maybe with its child, which then let go of nothing
 
     def _thin_out(self, kept: str) -> None:
         while len(self._parents) > _MOST:
             oldest = min((name for name in self._parents if name != kept), key=lambda name: self._parents[name].used)
-            self._parents.pop(oldest).end()
+            self._end(self._parents.pop(oldest))
 
     def _start(self, python: str) -> Parent:
         """An environment's interpreter is started as the one that it was made from.
@@ -120,11 +126,12 @@ class Parents:
         binary = python if own else os.path.realpath(python)
         env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         env.update(PATH="/usr/local/bin:/usr/bin:/bin", LANG="C.UTF-8", PYTHONPATH=self.sdk, PYTHONUNBUFFERED="1")
+        groups = self._groups.told() if self._groups is not None else None
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         here.set_inheritable(False)
         with there, self.log_file.open("ab") as said:
             process = subprocess.Popen(
-                zygote.words(binary, there.fileno(), sdk=self.sdk, package=str(_PACKAGE), own=own, groups=self._groups),
+                zygote.words(binary, there.fileno(), sdk=self.sdk, package=str(_PACKAGE), own=own, groups=groups),
                 cwd="/",
                 env=env,
                 stdin=subprocess.DEVNULL,

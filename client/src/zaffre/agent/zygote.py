@@ -143,6 +143,7 @@ def serve(handle: int, *, own: bool, package: str, groups: str) -> Optional[Dict
         if said == _OVER:
             return None
         if said != _ASKED:
+            control_groups.sweep(where)
             time.sleep(_PAUSE_SECONDS)
         elif time.monotonic() > asked + _CROWD_SECONDS:
             control_groups.hurry(entry)  # the run's code is about to enter one
@@ -157,7 +158,8 @@ def _await(control: socket.socket, saying: int) -> Tuple[str, int]:
     asked = b""
     with suppress(OSError):
         asked, handles, _, _ = socket.recv_fds(control, 4096, 2)
-    os.write(saying, _ASKED if asked else _OVER)
+    with suppress(OSError):  # a parent that was killed hears nothing; what follows does not need it
+        os.write(saying, _ASKED if asked else _OVER)
     if not asked:
         _leave(0)
     os.close(saying)
