@@ -90,6 +90,28 @@ time.sleep(600)
     assert text(studio, run, "user_logs/std_log_process_0.txt") == "waiting\n"
 
 
+@pytest.mark.parametrize("last", ["finish", "result"])
+def test_a_report_of_a_failure_that_is_sent_again_says_anew_how_long_ago_it_was(studio, bring_agent, monkeypatch, last):
+    told, answer = [], studio.run_call
+
+    def away_at_first(method, run, rest, headers, data):
+        if rest != last:
+            return answer(method, run, rest, headers, data)
+        told.append(json.loads(data))
+        return answer(method, run, rest, headers, data) if len(told) > 1 else (503, {})
+
+    monkeypatch.setattr(studio, "run_call", away_at_first)
+    studio.says_finish = last == "finish"
+    bring_agent(studio)
+    run = studio.submit({"train.py": "import os\nos._exit(3) if os.environ['RANK'] == '1' else None"}, distribution=TWO)
+    assert studio.wait_final(run).status == "failed"
+    first, again = told
+    assert first["message"] == again["message"]
+    assert first["ago"] < again["ago"]
+    assert [one["name"] for one in first["steps"]] == [one["name"] for one in again["steps"]] != []
+    assert all(one["ago"] < later["ago"] for one, later in zip(first["steps"], again["steps"], strict=True))
+
+
 def test_the_first_that_failed_is_named_though_all_have_ended_before_anybody_looked(studio, bring_agent):
     """What others' ends make of a rank comes within moments. Here who watches them is stopped for so long."""
     bring_agent(studio)

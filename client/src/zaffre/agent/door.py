@@ -145,8 +145,8 @@ class Door:
     ) -> Answer:
         """`call` again and again with growing pauses until the studio answers.
 
-        `make_body` makes a fresh body for every try. Raises Refused as `call` does, Stopped when
-        `until()` became true, Unreachable after `patience` seconds without an answer.
+        `make_body` makes a fresh body for every try, and so does a `value` that can be called. Raises Refused as
+        `call` does, Stopped when `until()` became true, Unreachable after `patience` seconds without an answer.
         """
         begun, pause, said = time.monotonic(), 0.2, False
         while True:
@@ -154,7 +154,7 @@ class Door:
                 return self.call(
                     method,
                     path,
-                    value,
+                    value() if callable(value) else value,
                     body=make_body() if make_body else None,
                     headers=headers,
                     timeout=timeout,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 
 from zaffre.agent import supervisors
-from zaffre.agent.clock import now
+from zaffre.agent.clock import aging, now
 from zaffre.agent.door import Door, DoorError, Refused, Stopped
 from zaffre.agent.outputs import Known
 from zaffre.agent.supervise import KILL_AT
@@ -198,10 +198,11 @@ class Job:
         body: Dict[str, Any] = {"state": state, "steps": steps}
         if self.warnings:
             body["warnings"] = list(self.warnings)
+        report = aging(body)
         # The lease counts from the first try: an earlier moment is a safe one.
         sent = now()
         try:
-            told = _told(self.ask("POST", "/progress", body))
+            told = _told(self.ask("POST", "/progress", report))
         except DoorError:
             return
         if told.get("valid_for"):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
+from zaffre.agent.clock import aging
 from zaffre.agent.door import Refused
 from zaffre.agent.notes import in_english
 from zaffre.agent.steps.collect import Collect, one_by_one
@@ -21,20 +22,21 @@ class Result(Step):
         steps, _ = self.job.teller.take()
         failed_at = outcome.pop("failed_at", None)
         if failed_at is not None:  # how long ago: the clocks of nodes differ
-            outcome["ago"] = round(max(0.0, time.time() - failed_at), 3)
+            outcome["ago"] = max(0.0, time.time() - failed_at)
+        report = aging({**outcome, "steps": steps})
         try:
-            if self.job.last_words and self._told_together(outcome, steps):
+            if self.job.last_words and self._told_together(report, steps):
                 return
-            self.job.ask("POST", "/result", {**outcome, "steps": steps})
+            self.job.ask("POST", "/result", report)
         except Refused as error:
             # 409 and 422 are answers too: the studio has its end, and ours will not become another.
             if error.status not in (409, 422):
                 raise
 
-    def _told_together(self, outcome: Dict[str, Any], steps: List[Dict[str, Any]]) -> bool:
+    def _told_together(self, report: Callable[[], Dict[str, Any]], steps: List[Dict[str, Any]]) -> bool:
         """Tell the result with all that was left to be told; if one of it is refused, send the rest alone."""
         try:
-            self.job.ask("POST", "/finish", {**outcome, "steps": steps, **self.job.last_words}, new=True)
+            self.job.ask("POST", "/finish", lambda: {**report(), **self.job.last_words}, new=True)
             return True
         except Refused:
             said = one_by_one(self.job)
