@@ -70,6 +70,13 @@ class Rows(APIView):
         return Response(page)
 
 
+class Rendered(APIView):
+    """{html, cut}: a file in Markdown as a page may show it"""
+
+    def get(self, request: Request, ws: str, run: str, path: str) -> Response:
+        return Response(previews.rendered(ws, run, path, actor=actor_of(request)))
+
+
 class Preview(APIView):
     """?scripts=1 → {url}: an address without rights of its own, for a frame that shows the file"""
 

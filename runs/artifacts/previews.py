@@ -1,4 +1,4 @@
-"""What a page shows of a file: rows of a table of text, and files that may hold code in a frame that is shut off."""
+"""What a page shows of a file: rows of a table, Markdown, and what may hold code in a frame that is shut off."""
 
 import csv
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from django.conf import settings
 
 from runs.artifacts.counting import codec_of, narrow
 from runs.artifacts.queries import get_artifact
-from studio.kernel import addresses, blobs
+from studio.kernel import addresses, blobs, markdown
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, Invalid, TooLarge
 from workspace.accounts.queries import actor_of_proof, actor_of_token_id, stamp_of
@@ -36,6 +36,7 @@ SCRIPTS = f"sandbox allow-scripts; {_SHUT}; script-src 'unsafe-inline' 'unsafe-e
 #: The browser's own reader has a process of its own, and does not open what is sandboxed.
 PDF = f"default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; {_FRAMED}"
 
+MARKDOWN = {".md", ".markdown"}
 #: Rows of one answer, the bytes that are read for it, and what is shown of a row.
 MOST_ROWS = 200
 MOST_TEXT = 1024 * 1024
@@ -85,6 +86,21 @@ def open_address(sealed: str, *, address: str = "") -> Shown:
     # The page that frames it is elsewhere when there is a second origin.
     policy += f"; frame-ancestors 'self' {settings.PUBLIC_URL if settings.CONTENT_URL else ''}".rstrip()
     return Shown(PurePosixPath(found.path).name, found.sha256, found.size, KINDS[ending], policy)
+
+
+def rendered(slug: str, run_id: str, path: str, *, actor: Actor) -> dict[str, Any]:
+    """A file in Markdown as HTML that has no tag of its writer's; `cut` when only its beginning is in it.
+
+    Raises Invalid for another kind of file, and as `get_artifact` does.
+    """
+    found = get_artifact(slug, run_id, path, actor=actor)
+    if _ending(found.path) not in MARKDOWN:
+        raise Invalid("Files of this kind are not shown as Markdown.", code="no_preview", hint="Read it as text.")
+    # A character has four bytes at most.
+    data = b"".join(blobs.read_part(found.sha256, 0, min(found.size, 4 * markdown.MOST)))
+    codec = codec_of(data)
+    text = (narrow(data, codec, first=True) if codec else data).decode("utf-8", "replace").removeprefix("\ufeff")
+    return {"html": markdown.render(text), "cut": len(text) > markdown.MOST or len(data) < found.size}
 
 
 def _ending(path: str) -> str:

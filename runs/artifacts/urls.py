@@ -11,6 +11,7 @@ api_routes = [
     path(f"{_LIST}/<path:path>", api.ArtifactFile.as_view(), name="artifact"),
     path(f"{_RUN}/folder", api.Folder.as_view(), name="artifact_folder"),
     path(f"{_RUN}/rows/<path:path>", api.Rows.as_view(), name="artifact_rows"),
+    path(f"{_RUN}/rendered/<path:path>", api.Rendered.as_view(), name="artifact_rendered"),
     path(f"{_RUN}/preview/<path:path>", api.Preview.as_view(), name="artifact_preview"),
 ]
 

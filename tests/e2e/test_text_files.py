@@ -67,6 +67,44 @@ def keep(studio: Studio, run: str, path: str, data: bytes) -> None:
     assert answer.status == 200, answer.body
 
 
+MARKDOWN = b"""# What it found
+
+<b>no tag</b> ![far](http://far.example.org/p.png) [source](http://far.example.org/)
+
+| a | b |
+|---|---|
+| 1 | 2 |
+"""
+
+
+def test_markdown_is_shown_as_it_is_meant_beside_its_source(page: "Page", studio: Studio):
+    body = {"kind": "interactive", "experiment": "first", "name": "words"}
+    run = studio.ask("POST", f"{studio.ws}/runs", body).json["id"]
+    keep(studio, run, "outputs/report.md", MARKDOWN)
+    place = f"/w/{studio.known['workspace']}/runs/{run}/outputs?file=outputs/report.md"
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url))
+    page.goto(place)
+    view = page.locator("file-view")
+    view.get_by_role("heading", name="What it found").wait_for()
+    assert view.locator("article b, article img").count() == 0
+    assert "<b>no tag</b>" in view.locator("article").inner_text()
+    link = view.get_by_role("link", name="far", exact=True)
+    assert link.get_attribute("rel") == "noopener noreferrer nofollow"
+    keep(studio, run, "outputs/report.md", MARKDOWN + b"\n## And more\n")
+    view.get_by_role("button", name="Source").click()
+    view.locator("log-view").get_by_text("## And more").wait_for()
+    assert view.locator("article").is_hidden()
+    view.get_by_role("button", name="Rendered").click()
+    view.get_by_role("heading", name="And more").wait_for()
+    assert view.locator("log-view").is_hidden()
+    page.goto("about:blank")
+    page.goto(f"{place}#L3")
+    view.locator("log-view").get_by_text("no tag").wait_for()
+    assert view.get_by_role("button", name="Source").get_attribute("aria-pressed") == "true"
+    assert not [one for one in asked if "far.example.org" in one]
+
+
 def test_a_large_text_file_is_searched_and_linked_to(page: "Page", studio: Studio):
     body = {"kind": "interactive", "experiment": "first", "name": "texts"}
     run = studio.ask("POST", f"{studio.ws}/runs", body).json["id"]

@@ -1,7 +1,8 @@
 // How a file is shown: by the end of its name, from this table alone. What is not in it is looked at for text.
 
 const TABLE = {
-  text: "txt log out err md markdown rst tex yaml yml toml ini cfg conf env properties gitignore jsonl ndjson py pyi js mjs ts tsx jsx css sh bash zsh sql xml c h cc cpp hpp cu java go rs r jl rb php lua swift kt scala makefile dockerfile diff patch lock",
+  text: "txt log out err rst tex yaml yml toml ini cfg conf env properties gitignore jsonl ndjson py pyi js mjs ts tsx jsx css sh bash zsh sql xml c h cc cpp hpp cu java go rs r jl rb php lua swift kt scala makefile dockerfile diff patch lock",
+  markdown: "md markdown",
   json: "json geojson",
   table: "csv tsv tab",
   parquet: "parquet pq",
@@ -12,11 +13,11 @@ const TABLE = {
   video: "mp4 webm",
 };
 const LOGS = ["logs/", "user_logs/"];
-const DATA = ["json", "table"];
+const DATA = ["json", "table", "markdown"];
 const KINDS = new Map(Object.entries(TABLE).flatMap(([kind, ends]) => ends.split(" ").map((end) => [end, kind])));
 
 /** Bytes up to which a file is shown; larger ones are offered as a download. Text and tables come piece by piece. */
-export const MOST = { json: 10e6, notebook: 20e6, image: 50e6, frame: 50 * 1024 * 1024, parquet: 2e9, audio: 2e9, video: 4e9, text: Infinity, table: Infinity };
+export const MOST = { json: 10e6, notebook: 20e6, image: 50e6, frame: 50 * 1024 * 1024, parquet: 2e9, audio: 2e9, video: 4e9, text: Infinity, markdown: Infinity, table: Infinity };
 
 export const ending = (path) => path.split("/").at(-1).toLowerCase().split(".").at(-1);
 export function kindOf(path) {

@@ -56,6 +56,7 @@ class FileView extends HTMLElement {
       return this.note(say("toolarge", { size: bytes(file.size), most: bytes(MOST[kind]) }));
     }
     if (kind === "text") return showText(this.body, file);
+    if (kind === "markdown") return (await import("./file-markdown.js")).showMarkdown(this.body, file, (view) => this.watch(view));
     if (kind === "image") return this.picture(file);
     if (kind === "audio" || kind === "video") return this.media(kind, file);
     if (kind === "frame") return this.frame(file, false);

@@ -15,7 +15,7 @@ from runs.artifacts import api as doors
 from runs.artifacts import previews, zips
 from runs.artifacts.models import Artifact
 from runs.models import Run
-from studio.kernel import addresses, blobs
+from studio.kernel import addresses, blobs, markdown
 from tests.kernel.asgi import Caller
 from tests.runs.telemetry import Running, ask
 from workspace.models import Workspace
@@ -93,7 +93,7 @@ def test_hostile_names_are_names(api, running, keep, path):
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_no_path_leads_out_of_the_run(api, running, keep, path):
     keep({"outputs/a.txt": b"1"})
-    for door in ("artifacts", "rows", "preview"):
+    for door in ("artifacts", "rows", "preview", "rendered"):
         assert api("rio").get(f"{running.user}/{door}/{path}").status_code in {301, 404}
 
 
@@ -264,11 +264,11 @@ async def test_a_zip_of_ten_thousand_files_is_made_while_it_is_sent(running, kee
 async def test_strangers_find_no_files(app, person, running, keep, who):
     await ask(lambda: keep({"outputs/r.html": PAGE, "t.csv": b"a,b"}))
     wanted = {"mallory": 404, None: 401}[who]
-    for door in ("zip?folder=outputs", "folder?path=outputs", "rows/t.csv", "preview/outputs/r.html"):
+    for door in ("zip?folder=outputs", "folder?path=outputs", "rows/t.csv", "rendered/r.md", "preview/outputs/r.html"):
         got = await person(who).get(f"{running.user}/{door}")
         assert got.status == wanted, door
     other = f"/api/v1/workspaces/den/runs/{running.id}"
-    for door in ("zip", "folder", "rows/t.csv", "preview/outputs/r.html"):
+    for door in ("zip", "folder", "rows/t.csv", "rendered/r.md", "preview/outputs/r.html"):
         assert (await person("mallory").get(f"{other}/{door}")).status == 404
 
 
@@ -280,11 +280,56 @@ async def test_a_deleted_run_shows_no_files(person, running, keep):
         "folder",
         "rows/t.csv",
         "preview/outputs/r.html",
+        "rendered/r.md",
         "artifacts/t.csv",
         "log/lines",
         "log/search?q=a",
     ):
         assert (await person("rio").get(f"{running.user}/{door}")).status == 404, door
+
+
+# --- Markdown ---------------------------------------------------------------------------------------------------------
+
+#: Each of them is to come out as text, or as a link that tells nobody where it stands.
+WORDS = b"""# Report
+
+| run | loss |
+|---|--:|
+| a | 0.5 |
+
+<script>alert(1)</script> <img src=x onerror=alert(1)>
+
+[out](https://example.org/a) [run](javascript:alert(1)) [data](data:text/html,x) ![far](https://example.org/p.png)
+"""
+
+
+def rendered(api, running: Running, path: str):
+    return api("rio").get(f"{running.user}/rendered/{path}")
+
+
+def test_markdown_is_rendered_without_a_tag_of_its_writer(api, running, keep):
+    keep({"outputs/r.md": WORDS, "R.MARKDOWN": "\ufeff# 日本".encode(), "w.md": "# wide".encode("utf-16"), "e.md": b""})
+    told = rendered(api, running, "outputs/r.md").json()
+    assert told["cut"] is False
+    assert "<h1>Report</h1>" in told["html"] and '<td class="n">0.5</td>' in told["html"]
+    assert set(re.findall(r"<(/?[a-z0-9]+)", told["html"])) <= {
+        f"{end}{tag}" for end in ("", "/") for tag in ["h1", "p", "table", "thead", "tbody", "tr", "th", "td", "a"]
+    }
+    assert set(re.findall(r'href="([^"]+)"', told["html"])) == {"https://example.org/a", "https://example.org/p.png"}
+    assert told["html"].count('rel="noopener noreferrer nofollow"') == 2
+    assert rendered(api, running, "R.MARKDOWN").json()["html"] == "<h1>日本</h1>\n"
+    assert rendered(api, running, "w.md").json()["html"] == "<h1>wide</h1>\n"
+    assert rendered(api, running, "e.md").json() == {"html": "", "cut": False}
+
+
+def test_of_long_markdown_the_beginning_is_rendered_and_of_other_files_nothing(api, running, keep, monkeypatch):
+    monkeypatch.setattr(markdown, "MOST", 5)
+    keep({"just.md": b"12345", "long.md": b"123456", "bytes.md": b"\xff" * 30, "r.html": WORDS, "md": WORDS})
+    assert rendered(api, running, "just.md").json() == {"html": "<p>12345</p>\n", "cut": False}
+    assert rendered(api, running, "long.md").json() == {"html": "<p>12345</p>\n", "cut": True}
+    assert rendered(api, running, "bytes.md").json()["cut"] is True
+    for other in ("r.html", "md"):
+        assert rendered(api, running, other).json()["error"]["code"] == "no_preview"
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------
