@@ -65,6 +65,8 @@ _QUIETLY = {"pip", "python"}
 _SPEC = re.compile(r"(?:[\w./-]+::)?([A-Za-z0-9_][A-Za-z0-9._-]*)\s*(.*)\Z")
 _BRACKET = re.compile(r"\[version=['\"]?([^'\"\]]+)['\"]?\]")
 _PYTHON = re.compile(r"3\.\d{1,2}")
+#: A lower end that every node's Python is beyond, as the agent needs 3.9: no wish.
+_EVERY_PYTHON = re.compile(r">=?[23](\.[0-8](\.\d+)?|\.9(\.0)?)?")
 
 
 class Translated(NamedTuple):
@@ -87,7 +89,7 @@ def translate(dependencies: Iterable[str]) -> Translated:
         name, wish = str(canonicalize_name(match[1])), match[2].strip()
         if name == "python":
             version = _PYTHON.search(wish)
-            python = version[0] if version else ""
+            python = version[0] if version and not _EVERY_PYTHON.fullmatch(wish.replace(" ", "")) else ""
         if name in _QUIETLY:
             continue
         if name in LEFT_OUT or name.startswith(("r-", "lib")):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, NotFound, Unauthenticated
@@ -19,9 +19,12 @@ READ = "environment.read"
 
 
 def list_environments(slug: str, *, actor: Actor) -> QuerySet[Environment]:
-    """Return the environments of the workspace, curated ones first, then by name."""
+    """Return the environments of the workspace with the state of their `last_build`, curated ones first, by name."""
     workspace = get_workspace(slug, actor=actor, action=READ)
-    return workspace.environments.select_related("created_by").order_by("-curated", "name")
+    newest = EnvironmentBuild.objects.filter(version=OuterRef("newest")).order_by("-id").values("status")[:1]
+    version = EnvironmentVersion.objects.filter(environment=OuterRef("pk")).order_by("-version").values("pk")[:1]
+    rows = workspace.environments.annotate(newest=Subquery(version)).annotate(last_build=Subquery(newest))
+    return rows.select_related("created_by").order_by("-curated", "name")
 
 
 def get_environment(slug: str, name: str, *, actor: Actor) -> Environment:

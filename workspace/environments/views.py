@@ -26,7 +26,9 @@ def environment(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     """What a version is made of."""
     shown = pages.frame_of(ws, name, request.GET, "overview", actor=request.actor)
     lock, found = queries.packages_of(shown["version"])
-    return render(request, "environments/overview.html", {**shown, "lock": lock, "installed": found[:12]})
+    builds = queries.list_builds(ws, name, actor=request.actor, version=shown["version"].version)
+    shown |= {"lock": lock, "installed": found[:12], "build": builds.first()}
+    return render(request, "environments/overview.html", shown)
 
 
 @signed_in

@@ -69,7 +69,13 @@ def test_a_failed_build_names_package_and_line(api, browser, machine, version):
     sync(machine, {"id": build["id"], **told})
     shown = browser("rio").get(f"/w/lab/environments/fit/builds/{build['id']}").content.decode()
     assert reason in shown and "<code>numpy&gt;=2</code>" in shown
+    overview = browser("rio").get("/w/lab/environments/fit").content.decode()
+    assert reason in overview and f'href="/w/lab/environments/fit/builds/{build["id"]}"' in overview
+    assert "Correct it as a new version" not in overview, "a reader is offered what he may not do"
+    assert "?from=fit&amp;version=1" in browser("carl").get("/w/lab/environments/fit").content.decode()
+    assert "Failed" in browser("rio").get("/w/lab/environments?tab=custom").content.decode()
     assert start(api, again=True).status_code == 201
+    assert reason not in browser("rio").get("/w/lab/environments/fit").content.decode(), "it is tried again"
 
 
 def test_cancel(api, machine, version):

@@ -106,6 +106,21 @@ def test_packages_beside_an_image_are_installed_in_it(api, lab):
     assert refused.status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("wish", "python"),
+    [
+        ("python>=3.9", None),
+        ("python >= 3.8.1", None),
+        ("python>3.6", None),
+        ("python>=3.12", "3.12"),
+        ("python=3.9", "3.9"),
+    ],
+)
+def test_a_python_that_every_node_has_is_no_wish(api, lab, wish, python):
+    spec = {"kind": "conda", "dependencies": [wish, "pip"], "requirements": ["joblib"]}
+    assert register(api, spec).json()["spec"].get("python") == python
+
+
 FILE = """
 name: project
 channels: [conda-forge]
