@@ -1,6 +1,7 @@
 """The words about queues and quotas: `zaffre run prioritize|give-up`, `zaffre compute queue|quota`."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -70,6 +71,22 @@ def test_a_silent_attempt_is_given_up(studio, zaffre):
     done = zaffre("run", "give-up", RUN)
     assert done.returncode == 1
     assert "Its node answers." in done.stderr and "Cancel the run." in done.stderr
+
+
+def test_a_run_that_waits_says_where_and_why(studio, zaffre):
+    studio.new_run(status="queued", queue={"position": 3, "code": "no_capacity", "message": "All 2 slots are busy."})
+    assert "number 3 in the line. All 2 slots are busy." in zaffre("run", "show", RUN).stdout
+    studio.new_run(git={"branch": "main", "commit": "0123456789abcdef", "dirty": True})
+    assert "main @ 01234567, with changes that no commit holds" in zaffre("run", "show", RUN).stdout
+
+
+def test_an_instance_says_when_it_stops(studio, zaffre):
+    soon = (datetime.now(UTC) + timedelta(hours=1, minutes=59)).isoformat()
+    told = {"name": "desk", "kind": "instance", "state": "Running", "description": "of the lab", "nodes": []}
+    studio.next(f"GET {W}/compute/desk", *[Reply(200, {**told, "stops_at": at}) for at in (soon, None)])
+    shown = zaffre("compute", "show", "desk").stdout
+    assert "in 1 h" in shown and "if nothing runs there until then" in shown and "of the lab" in shown
+    assert "until then" not in zaffre("compute", "show", "desk").stdout
 
 
 def test_the_queue_of_a_target(studio, zaffre):

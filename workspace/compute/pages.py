@@ -40,9 +40,8 @@ def overview_of(target: ComputeTarget, nodes: Sequence[Node]) -> dict[str, Any]:
         return {}
     schedule, now = target.settings.get("schedule") or {}, timezone.now()
     zone = schedule.get("time_zone", "UTC")
-    found = next((node for node in nodes if node.provider), None)
     return {
-        "stops_at": queries.stops_at(target, found),
+        "stops_at": queries.stops_at(target, nodes),
         "starts_next": schedules.next_after(schedule.get("start", ""), zone, now),
         "stops_next": schedules.next_after(schedule.get("stop", ""), zone, now),
     }
@@ -54,8 +53,10 @@ WIDTH, HEIGHT = 360, 60
 
 
 def charts_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
-    """A line for each part of the machine: {key, last, most, points}, the points as SVG has them. The whole height is
-    1, or the most that was seen when that is more."""
+    """A line for each part of the machine: {key, begun, last, most, points}, the points as SVG has them.
+
+    The whole height is 1, or the most that was seen when that is more.
+    """
     found = []
     for key in LOADS:
         seen = [(one.at.timestamp(), float(one.load[key])) for one in samples if key in one.load]
@@ -66,7 +67,7 @@ def charts_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
         top = max(1.0, most)
         places = ((WIDTH * (at - begun) / span, HEIGHT - (HEIGHT - 2) * value / top - 1) for at, value in seen)
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        found.append({"key": key, "last": seen[-1][1], "most": most, "points": points})
+        found.append({"key": key, "begun": samples[0].at, "last": seen[-1][1], "most": most, "points": points})
     return found
 
 

@@ -1,6 +1,6 @@
 """Reading compute targets and nodes, and turning their tokens into actors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -188,8 +188,9 @@ def waits_for(target: ComputeTarget) -> tuple[str, str] | None:
     return None
 
 
-def stops_at(target: ComputeTarget, node: Node | None) -> datetime | None:
-    """When the instance stops if nothing happens; None when it has work, or never stops by itself."""
+def stops_at(target: ComputeTarget, nodes: Iterable[Node]) -> datetime | None:
+    """When the instance with these nodes stops if nothing happens; None when it has work, or never stops by itself."""
+    node = next((one for one in nodes if one.provider), None)
     minutes = int(target.settings.get("idle_minutes") or 0)
     if not minutes or target.state != lifecycle.RUNNING or node is None or node.idle_since is None:
         return None

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from workspace.compute import status, words
+from workspace.compute import kinds, queries, status, words
 from workspace.compute.models import ComputeTarget, Happening, Node
 
 
@@ -70,7 +70,9 @@ class HappeningOut(serializers.Serializer):
 
 
 def target_in_full(target: ComputeTarget, nodes: list[Node]) -> dict[str, Any]:
-    """A target with its nodes, and for a cluster the status object."""
+    """A target with its nodes; of a cluster the status object, of an instance when it stops if nothing happens."""
     shown: dict[str, Any] = dict(TargetOut(target).data)
     shown["warnings"] = status.warnings_of(target)
+    if target.kind == kinds.INSTANCE:
+        shown["stops_at"] = queries.stops_at(target, nodes)
     return {**shown, "nodes": NodeOut(nodes, many=True).data, "status": status.status_of(target, nodes)}

@@ -173,7 +173,7 @@ def tend_instance(target_id: int, *, actor: Actor) -> None:
         return
     node = next((one for one in tidied if one.pk == node.pk), node)
     _follow(target, node, moment)
-    at = stops_at(target, node)
+    at = stops_at(target, [node])
     if at is not None and at <= moment and not _waits(target):
         minutes = target.settings["idle_minutes"]
         _down(target, STOPPING, why={"code": words.IDLE_STOP, "minutes": minutes})

@@ -210,6 +210,12 @@ def age(moment: Optional[str]) -> str:
     return "just now" if seconds < 10 else f"{duration(seconds)} ago"
 
 
+def until(moment: str) -> str:
+    """How long it is from now to a moment of the studio."""
+    at = parse_time(moment)
+    return duration(int((at - datetime.now(timezone.utc)).total_seconds())) if at else ""
+
+
 def duration(seconds: float) -> str:
     """42 s, 3 min 5 s, 2 h 10 min, 3 days."""
     whole = max(0, int(seconds))

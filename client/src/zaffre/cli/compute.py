@@ -7,7 +7,7 @@ import argparse
 from typing import Any, Dict
 
 from zaffre.cli import attach, compute_nodes, hosting, placing, stock
-from zaffre.cli.common import facts, named, note, noun, one_named, pairs, sure, table, tell, verb, workspace_of
+from zaffre.cli.common import facts, named, note, noun, one_named, pairs, sure, table, tell, until, verb, workspace_of
 from zaffre.errors import UserErrorException
 from zaffre.transport import segment
 
@@ -103,13 +103,15 @@ def _list(options: argparse.Namespace) -> int:
 def _told(found: Dict[str, Any]) -> str:
     settings = found.get("settings") or {}
     lines = [("target", found["name"]), ("kind", found["kind"]), ("state", found.get("state"))]
-    lines += [("why", found.get("reason")), ("owner", found.get("owner"))]
+    lines += [("description", found.get("description")), ("why", found.get("reason")), ("owner", found.get("owner"))]
     lines.append(("tags", ", ".join(f"{key}={value}" for key, value in (found.get("tags") or {}).items())))
     lines += [(key.replace("_", " "), settings.get(key)) for key in (*_NUMBERS, *_WORDS)]
     planned = settings.get("schedule") or {}
     if planned.get("start") or planned.get("stop"):
         told = (f"{word} {planned[word]}" for word in ("start", "stop") if planned.get(word))
         lines.append(("schedule", f"{', '.join(told)} ({planned.get('time_zone')})"))
+    if found.get("stops_at"):
+        lines.append(("stops", f"in {until(found['stops_at'])}, if nothing runs there until then"))
     return facts(lines)
 
 

@@ -115,12 +115,14 @@ def _facts(found: Dict[str, Any]) -> str:
             ("experiment", f"{found['experiment']} #{found['number']}"),
             ("status", found["status"]),
             ("reason", reason.get("message")),
+            ("waits", _waits(found.get("queue") or {})),
             ("warnings", " | ".join(found.get("warnings") or [])),
             ("exit code", found.get("exit_code")),
             ("script", " ".join(str(word) for word in words if word)),
             ("target", found.get("target")),
             ("environment", found.get("environment")),
             ("inputs", ", ".join(_input(name, given) for name, given in (found.get("inputs") or {}).items())),
+            ("git", _commit(found.get("git") or {})),
             ("submitted", f"{age(found.get('created'))} by {found.get('submitted_by')}"),
             ("took", span(found.get("started"), found.get("ended"))),
             ("attempt", found.get("attempt")),
@@ -134,6 +136,20 @@ def _facts(found: Dict[str, Any]) -> str:
         if not key.startswith(SYSTEM_PREFIX)
     ]
     return f"{shown}\n\n{table(('metric', 'last', 'lowest', 'highest', 'count'), rows, empty='')}".rstrip()
+
+
+def _waits(queue: Dict[str, Any]) -> str:
+    """The place of a run that waits, and why."""
+    place, message = queue.get("position"), str(queue.get("message") or "")
+    return f"number {place} in the line. {message}".strip() if place else message
+
+
+def _commit(git: Dict[str, Any]) -> str:
+    """The commit that the code was at."""
+    if not git.get("commit"):
+        return ""
+    at = f"{git.get('branch') or ''} @ {str(git['commit'])[:8]}".strip()
+    return f"{at}, with changes that no commit holds" if git.get("dirty") else at
 
 
 def _number(value: Any) -> Any:

@@ -75,7 +75,11 @@ def find(path: Union[str, Path], name: Optional[str] = None) -> Path:
         if (place / folder / file).is_file():
             return place / folder / file
     there = sorted({found.stem for folder in FOLDERS for found in (place / folder).glob(f"*{SUFFIX}")})
-    hint = f"There are: {', '.join(there)}." if there else "Save one with RunConfiguration.save(path, name)."
+    hint = (
+        f"There are: {', '.join(there)}."
+        if there
+        else "Save one with RunConfiguration.save(path, name), or zaffre run submit --save NAME."
+    )
     raise UserErrorException(f"There is no run configuration {name!r} in {place}, its .zaffre or .azureml.", hint=hint)
 
 
