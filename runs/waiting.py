@@ -276,6 +276,12 @@ def in_words(need: Need) -> str:
     return ", ".join(words) or _("a slot")
 
 
+def all_in_words(need: Need) -> str:
+    """`in_words`, with the nodes that it needs at the same time."""
+    each = in_words(need)
+    return each if need.nodes < 2 else _("%(n)d nodes, on each %(each)s") % {"n": need.nodes, "each": each}
+
+
 def left_in_words(left: Free, place: Place) -> str:
     """What a node has left, such as "1 slot, 2 CPUs, 8 GB"; "nothing" when it is full."""
     slots = place.capacity.slots - place.used.slots if left.slot else 0

@@ -37,7 +37,7 @@ def queue_of(slug: str, name: str, *, actor: Actor) -> dict[str, Any]:
                 "name": run.name,
                 "position": position,
                 "priority": run.priority,
-                "asks": waiting.in_words(waiting.need_of_run(run)),
+                "asks": waiting.all_in_words(waiting.need_of_run(run)),
                 "since": run.queued_at,
                 "submitted_by": run.submitted_by.shown_name if run.submitted_by else None,
                 "code": code,

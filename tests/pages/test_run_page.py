@@ -319,6 +319,10 @@ def test_why_it_waits_and_why_it_failed(carl, browser):
     told = page(browser("rio"), first)
     assert "The node was lost." in told and "Look at the machine under Compute" in told
     assert f'href="/w/lab/runs/{first.pk}/outputs"' in told
+    Run.objects.filter(pk=first.pk).update(reason="Rank 2 exited with 1.\nTraceback (most recent call last):\n  x")
+    for tab in ("", "/outputs"):
+        told = browser("rio").get(f"/w/lab/runs/{first.pk}{tab}").content.decode()
+        assert "Rank 2 exited with 1." in told and "Traceback" not in told, "the log has it, line by line"
 
 
 def test_the_overview_costs_a_fixed_number_of_statements(carl, browser):

@@ -150,6 +150,7 @@ def test_a_refused_form_comes_back_without_its_password(browser):
     html = answer.content.decode()
     assert "two words" in html
     assert "plum-Tree" not in html
+    assert 'value="password" checked' in html and 'value="key" checked' not in html
     made = browser("olga").post(f"{PAGE}-attach", {**form, "address": "box.local"})
     assert made["Location"] == f"{PAGE}/box/machine"
 

@@ -20,6 +20,7 @@ from workspace.secrets.queries import list_secrets
 #: What comes back in the form when something of it was refused: never a password or a key.
 _KEPT = (
     "name",
+    "way",
     "hosts",
     "username",
     "description",

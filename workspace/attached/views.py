@@ -20,7 +20,7 @@ from workspace.compute import pages
 from workspace.compute.services import require_new
 
 #: What comes back in the form when something of it was refused: never a password or a key.
-_KEPT = ("name", "address", "port", "username", "slots", "studio_url", "forward")
+_KEPT = ("name", "way", "address", "port", "username", "slots", "studio_url", "forward")
 
 
 @signed_in

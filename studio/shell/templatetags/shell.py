@@ -178,6 +178,12 @@ def middle(text: Any, most: int = 24) -> str:
 
 
 @register.filter
+def first_line(text: Any) -> str:
+    """What comes before the first end of a line; the rest stands where there is room for it."""
+    return str(text).partition("\n")[0]
+
+
+@register.filter
 def get(mapping: Any, key: Any) -> Any:
     """The value of a key that a template cannot write."""
     return mapping.get(key) if hasattr(mapping, "get") else None

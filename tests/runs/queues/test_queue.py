@@ -33,6 +33,13 @@ def state(run) -> str:
 # --- what is shown ----------------------------------------------------------------------------------
 
 
+def test_a_run_on_several_nodes_asks_for_all_of_them(carl):
+    carl.submit(node_count=2)
+    carl.submit(node_count=3, resources={"cpus": 2})
+    told = carl.client.get(QUEUE).json()
+    assert [one["asks"] for one in told["waiting"]] == ["2 nodes, on each a slot", "3 nodes, on each 2 CPUs"]
+
+
 def test_what_waits_and_what_runs_where(carl, machine):
     node = machine("a", cpu=4)
     big = carl.submit(resources={"cpus": 3})
