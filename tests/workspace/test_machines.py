@@ -207,6 +207,9 @@ def test_the_page_of_a_node_asks_for_its_log_and_draws_its_hour(browser, cluster
     renew()
     shown = browser("rio").get(address).content.decode()
     assert shown.count("<polyline") == 3 and "90" in shown
+    Sample.objects.filter(pk=node.samples.earliest("at").pk).update(at=timezone.now() - timedelta(minutes=20))
+    shown = browser("rio").get(address).content.decode()
+    assert shown.count("<polyline") == 6, "a line over minutes in which nothing was heard"
     Sample.objects.update(at=timezone.now() - timedelta(hours=2))
     services.forget_old()
     assert Sample.objects.count() == 0

@@ -1,5 +1,6 @@
 """What the frame of a target's page shows, for every room that has a tab in it."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -50,12 +51,14 @@ def overview_of(target: ComputeTarget, nodes: Sequence[Node]) -> dict[str, Any]:
 #: What is drawn of a node's load, and the size of the drawing.
 LOADS = ("cpu", "memory", "disk", "gpu")
 WIDTH, HEIGHT = 360, 60
+#: Seconds between two samples, after which the node is taken to have been silent: it sends one every 20 s.
+SILENCE = 90.0
 
 
 def charts_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
-    """A line for each part of the machine: {key, begun, last, most, points}, the points as SVG has them.
+    """A line for each part of the machine: {key, begun, last, most, pieces}, the points of each as SVG has them.
 
-    The whole height is 1, or the most that was seen when that is more.
+    It is broken where nothing was heard of the node. The whole height is 1, or the most that was seen if that is more.
     """
     found = []
     for key in LOADS:
@@ -65,9 +68,15 @@ def charts_of(samples: Sequence[Sample]) -> list[dict[str, Any]]:
         begun, span = seen[0][0], max(1.0, seen[-1][0] - seen[0][0])
         most = max(value for _, value in seen)
         top = max(1.0, most)
-        places = ((WIDTH * (at - begun) / span, HEIGHT - (HEIGHT - 2) * value / top - 1) for at, value in seen)
-        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        found.append({"key": key, "begun": samples[0].at, "last": seen[-1][1], "most": most, "points": points})
+        pieces: list[list[str]] = []
+        before = -math.inf
+        for at, value in seen:
+            if at - before > SILENCE:
+                pieces.append([])
+            pieces[-1].append(f"{WIDTH * (at - begun) / span:.1f},{HEIGHT - (HEIGHT - 2) * value / top - 1:.1f}")
+            before = at
+        lines = [" ".join(piece) for piece in pieces]
+        found.append({"key": key, "begun": samples[0].at, "last": seen[-1][1], "most": most, "pieces": lines})
     return found
 
 

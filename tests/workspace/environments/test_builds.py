@@ -71,6 +71,7 @@ def test_a_failed_build_names_package_and_line(api, browser, machine, version):
     assert reason in shown and "<code>numpy&gt;=2</code>" in shown
     overview = browser("rio").get("/w/lab/environments/fit").content.decode()
     assert reason in overview and f'href="/w/lab/environments/fit/builds/{build["id"]}"' in overview
+    assert "Not resolved yet" not in overview, "a run would fail as this build did"
     assert "Correct it as a new version" not in overview, "a reader is offered what he may not do"
     assert "?from=fit&amp;version=1" in browser("carl").get("/w/lab/environments/fit").content.decode()
     assert "Failed" in browser("rio").get("/w/lab/environments?tab=custom").content.decode()
