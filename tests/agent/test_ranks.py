@@ -74,10 +74,14 @@ def test_torch_reduces_between_two_processes(studio, bring_agent):
 def test_a_rank_that_fails_ends_the_others_and_is_named_with_its_traceback(studio, bring_agent):
     bring_agent(studio)
     script = """
-import os, sys, time
+import os, pathlib, sys, time
+begun = pathlib.Path("begun")
 if os.environ["RANK"] == "1":
+    while not begun.exists():
+        time.sleep(0.01)
     raise ValueError("no labels")
 print("waiting", flush=True)
+begun.touch()
 time.sleep(600)
 """
     run = studio.submit({"train.py": script}, distribution=TWO)
