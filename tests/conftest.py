@@ -13,9 +13,12 @@ from rest_framework.test import APIClient
 
 from studio.kernel import events
 from studio.kernel.actors import ANONYMOUS, Actor
+from tests import quicker
 from tests.kernel.asgi import DoorClient
 from workspace.accounts.models import User
 from workspace.models import Membership, Role, Workspace
+
+quicker.install()
 
 PASSWORD = "a long enough password"
 

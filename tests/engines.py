@@ -57,13 +57,18 @@ def _stop() -> None:
         shutil.rmtree(_folders.pop(), ignore_errors=True)
 
 
-#: Set for workers when the Valkey that they inherit is one of ours.
-_OURS = "ZAFFRE_TESTS_STARTED_VALKEY"
+#: Set for workers when the engine that they inherit is one of ours.
+_OUR_VALKEY = "ZAFFRE_TESTS_STARTED_VALKEY"
+OUR_POSTGRES = "ZAFFRE_TESTS_STARTED_POSTGRES"
 
 
 def _begin() -> None:
-    if "PYTEST_XDIST_WORKER" in os.environ and os.environ.get(_OURS):
+    if "PYTEST_XDIST_WORKER" in os.environ and os.environ.get(_OUR_VALKEY):
         del os.environ["REDIS_URL"]
+    # Tests start hundreds of interpreters: where compiled code is not kept, each compiles Django and what else it
+    # imports anew, and pytest rewrites every test again. Images often forbid it; half of all the time went there.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     os.environ.setdefault("SECRET_KEY", "the tests' own secret, of no use to anyone else")
     missing = [name for name in ("DATABASE_URL", "REDIS_URL", "ZAFFRE_VAR") if not os.environ.get(name)]
     if not missing:
@@ -76,11 +81,12 @@ def _begin() -> None:
         cluster = prepare_postgres(home / "postgres", durable=False)
         _start(cluster, home)
         os.environ["DATABASE_URL"] = cluster.url("postgres")
+        os.environ[OUR_POSTGRES] = "1"
     if "REDIS_URL" in missing:
         server = prepare_valkey(home / "valkey", home / "valkey")
         _start(server, home)
         os.environ["REDIS_URL"] = server.url
-        os.environ[_OURS] = "1"
+        os.environ[_OUR_VALKEY] = "1"
 
 
 _begin()
