@@ -184,9 +184,9 @@ def test_drawings_have_marks_and_a_brush_that_stays(page: "Page", studio: Studio
     page.goto(address(studio, three, "charts"))
     page.wait_for_selector("series-chart[metric=loss] canvas")
     page.goto(address(studio, three, "parallel"))
-    lines = page.locator("compare-plot polyline[data-run]")
-    lines.nth(2).wait_for()
-    assert all(lines.nth(at).bounding_box()["width"] > 100 for at in range(3))  # type: ignore[index]
+    # It may be drawn again with the width that it has got meanwhile.
+    lines = "[...document.querySelectorAll('compare-plot polyline[data-run]')]"
+    page.wait_for_function(f"() => {lines}.filter((one) => one.getBoundingClientRect().width > 100).length === 3")
     axis = page.locator("[data-axis='params.lr']")
     box = axis.bounding_box()
     assert box
