@@ -8,6 +8,9 @@ PYTEST := $(BIN)/python -m pytest
 # Tools that read the settings but talk to no engine.
 OFFLINE := SECRET_KEY=only-for-tools-that-read-the-settings DATABASE_URL='postgresql:///none?host=/nonexistent'
 
+# Many images set it, and every process of the studio would compile all of its code anew at each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help up dev test test-unit test-stack test-browser check bench format lock messages clean tools
 
 help: ## Show this list

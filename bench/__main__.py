@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 from pathlib import Path
 
 from bench import charts, files, harness, ingest, live, pages, reads, submitting
@@ -28,6 +29,8 @@ def main() -> None:
     parser.add_argument("--no-peer", action="store_true", help="ours alone, while working on it")
     parser.add_argument("--out", type=Path, default=Path("var/bench.json"))
     asked = parser.parse_args()
+    # Many images set it. Who starts processes, as `mlflow run` does, would compile all that they import each time.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if unknown := set(asked.only.split(",")) - set(TABLES):
         parser.error(f"there is no table {', '.join(sorted(unknown))}")
     about = harness.machine()

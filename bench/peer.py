@@ -20,9 +20,10 @@ def installed(name: str) -> Path:
     if not (folder / "whole").exists():
         print(f"The peer {name} is installed into {folder}, once …", flush=True)
         env = os.environ | ({"UV_FIND_LINKS": links} if (links := _find_links()) else {})
+        made = ["--compile-bytecode", "--python", str(folder / "bin" / "python")]
         for words in (
             ["venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
-            ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), "-r", str(locked)],
+            ["pip", "install", "--quiet", *made, "-r", str(locked)],
         ):
             subprocess.run([str(UV), *words], env=env, check=True, timeout=1800)
         (folder / "whole").touch()
