@@ -125,6 +125,17 @@ def test_a_python_that_is_not_here_gets_the_nearest_and_a_warning(wheels, tmp_pa
     assert run(found.python, "import sys; print(sys.version_info[:2] != (3, 4))") == "True"
 
 
+def test_any_python_of_a_range_will_do(wheels, tmp_path):
+    own = sys.version_info[1]
+    provide = Environments(tmp_path / "cache").provide
+    fitting = {"kind": "pip", "python": "3.4", "pythons": ["3.4", f"3.{own}", "3.30"], "requirements": []}
+    found = provide({"spec": fitting}, until=lambda: False, say=lambda _: None)
+    assert found.warnings == () and run(found.python, "import sys; print(sys.version_info[1])") == str(own)
+    none = {**fitting, "pythons": ["3.4", "3.5"]}
+    (warning,) = provide({"spec": none}, until=lambda: False, say=lambda _: None).warnings
+    assert warning.startswith("Python 3.4 or another of a range was asked for and is not to be had here: Python 3.")
+
+
 def test_a_half_made_build_is_not_taken_for_a_whole_one(wheels, builds, tmp_path):
     environments = Environments(tmp_path / "cache")
     first = provide(environments, "zfalpha")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 #: Conda packages that have another name on PyPI.
@@ -65,8 +66,10 @@ _QUIETLY = {"pip", "python"}
 _SPEC = re.compile(r"(?:[\w./-]+::)?([A-Za-z0-9_][A-Za-z0-9._-]*)\s*(.*)\Z")
 _BRACKET = re.compile(r"\[version=['\"]?([^'\"\]]+)['\"]?\]")
 _PYTHON = re.compile(r"3\.\d{1,2}")
-#: A lower end that every node's Python is beyond, as the agent needs 3.9: no wish.
-_EVERY_PYTHON = re.compile(r">=?[23](\.[0-8](\.\d+)?|\.9(\.0)?)?")
+#: What a wish for a Python is held against, and those of it that a node may have, as the agent needs 3.9.
+_PYTHONS = [f"3.{minor}" for minor in range(31)]
+_OF_NODES = set(_PYTHONS[9:])
+_PATCHES = range(40)
 
 
 class Translated(NamedTuple):
@@ -88,8 +91,7 @@ def translate(dependencies: Iterable[str]) -> Translated:
             raise ValueError(f"{line.strip()[:80]!r} is no conda package")
         name, wish = str(canonicalize_name(match[1])), match[2].strip()
         if name == "python":
-            version = _PYTHON.search(wish)
-            python = version[0] if version and not _EVERY_PYTHON.fullmatch(wish.replace(" ", "")) else ""
+            python = _python(wish)
         if name in _QUIETLY:
             continue
         if name in LEFT_OUT or name.startswith(("r-", "lib")):
@@ -100,6 +102,41 @@ def translate(dependencies: Iterable[str]) -> Translated:
             found.renamed[name] = known
         found.requirements.append(known + _specifier(wish, line))
     return found._replace(python=python)
+
+
+def python_wish(wish: str) -> str:
+    """The Python that is wished for: a minor version where no other fits (3.11), else a range (>=3.10), '' where each
+    that a node may have does. Patch releases are the node's choice.
+
+    Raises ValueError for what is no wish, and where no Python 3 fits.
+    """
+    written = wish.replace(" ", "")
+    if written.lstrip("=") == "3.1*":  # for conda what begins so, which pip has no word for
+        written = ">=3.10,<3.20"
+    try:
+        specifier = _specifier(written, wish)
+        fitting = pythons_of(specifier)
+    except InvalidSpecifier:
+        raise ValueError(f"{wish[:40]!r} is no version of Python") from None
+    if not fitting:
+        raise ValueError(f"{wish[:40]!r} is no Python 3")
+    if set(fitting) >= _OF_NODES:
+        return ""
+    return fitting[0] if len(fitting) == 1 else str(SpecifierSet(specifier))
+
+
+def pythons_of(specifier: str) -> list[str]:
+    """The minor versions of which some release fits, the lowest first."""
+    fitting = SpecifierSet(specifier)
+    return [minor for minor in _PYTHONS if any(fitting.contains(f"{minor}.{patch}") for patch in _PATCHES)]
+
+
+def _python(wish: str) -> str:
+    try:
+        return python_wish(wish)
+    except ValueError:  # a choice, a build: the first version that is named
+        version = _PYTHON.search(wish)
+        return version[0] if version else ""
 
 
 def _specifier(wish: str, line: str) -> str:

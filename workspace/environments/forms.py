@@ -107,7 +107,8 @@ def shown_spec(spec: Mapping[str, Any]) -> dict[str, str]:
     shown["requirements"] = "\n".join(spec.get("requirements", []))
     shown["variables"] = "\n".join(f"{name}={value}" for name, value in spec.get("variables", {}).items())
     if spec.get("kind") == "conda":
-        python = [f"python={spec['python']}"] if spec.get("python") else []
+        wish = str(spec.get("python") or "")
+        python = [f"python={wish}" if wish[0].isdigit() else f"python{wish}"] if wish else []
         listed: list[Any] = [*python, *spec.get("dependencies", []), {"pip": spec.get("requirements", [])}]
         tree = {"channels": spec.get("channels", []), "dependencies": listed}
         shown["conda"] = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)

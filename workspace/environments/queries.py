@@ -146,7 +146,7 @@ def as_spec(version: EnvironmentVersion) -> dict[str, Any]:
         "id": version.pk,
         "name": version.environment.name,
         "version": version.version,
-        "spec": version.spec,
+        "spec": recipe.for_node(version.spec),
         "lock": list(locks) if recipe.is_resolved(version.spec) else [],
     }
 

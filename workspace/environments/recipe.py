@@ -21,8 +21,7 @@ MAX_REQUIREMENTS = 500
 MAX_LINE = 500
 MAX_VARIABLES, MAX_VARIABLE = 100, 8000
 MAX_WARNING = 300
-#: 3.11 or 3.11.4: patch releases are the node's choice, and so is the nearest one where it has none.
-_PYTHON = re.compile(r"3\.[0-9]{1,2}(\.[0-9]{1,3})?\Z")
+MAX_PYTHON = 100
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 _SCHEMES = ("https://", "git+https://")
 _KEYS = {
@@ -89,6 +88,15 @@ def labels(spec: Mapping[str, Any]) -> dict[str, str]:
     return dict(CONTAINERS) if spec["kind"] == DOCKER else {}
 
 
+def for_node(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A specification as nodes take it: of a range of Pythons the lowest, and all that fit."""
+    wish = spec.get("python") or ""
+    if not wish or wish[0].isdigit():
+        return dict(spec)
+    fitting = conda.pythons_of(wish)
+    return {**spec, "python": fitting[0], "pythons": fitting}
+
+
 def lines(spec: Mapping[str, Any]) -> list[str]:
     """What was asked for, one thing a line, for showing and comparing."""
     found = [f"python {spec['python']}"] if spec.get("python") else []
@@ -152,9 +160,13 @@ def _mlflow(line: str) -> str:
 def _python(python: object) -> str | None:
     if python is None:
         return None
-    if not (isinstance(python, str) and _PYTHON.match(python)):
-        raise Invalid(f"Python is given as 3.11 or the like, not {str(python)[:20]!r}.", field="spec.python")
-    return ".".join(python.split(".")[:2])
+    try:
+        if not isinstance(python, str) or len(python) > MAX_PYTHON or not python.strip(" =*"):
+            raise ValueError
+        return conda.python_wish(python) or None
+    except ValueError:
+        why = f"Python is given as 3.11 or >=3.10, not {str(python)[:20]!r}."
+        raise Invalid(why, field="spec.python") from None
 
 
 def _container(given: Mapping[str, Any]) -> EnvironmentSpec:

@@ -221,7 +221,10 @@ class RunConfigBody(TypedDict, total=False):
 
 class EnvironmentSpec(TypedDict, total=False):
     kind: str  # system | pip | conda | interpreter | docker
+    #: 3.11, or a range such as >=3.10.
     python: Optional[str]
+    #: Of a range, told to nodes only: the minor versions that fit, the lowest first; that one is `python` then.
+    pythons: List[str]
     requirements: List[str]
     #: Of conda, as they were written; `requirements` holds what they became for pip.
     channels: List[str]

@@ -1,8 +1,11 @@
 """What an environment may be made of, and what becomes of conda files and of names of then."""
 
+import html
+
 import pytest
 
 from workspace.environments.models import EnvironmentVersion
+from workspace.environments.queries import as_spec
 from zaffre.core.conda_dependencies import CondaDependencies
 from zaffre.core.environment import Environment
 
@@ -112,13 +115,39 @@ def test_packages_beside_an_image_are_installed_in_it(api, lab):
         ("python>=3.9", None),
         ("python >= 3.8.1", None),
         ("python>3.6", None),
-        ("python>=3.12", "3.12"),
+        ("python=3", None),
+        ("python>=3.12", ">=3.12"),
+        ("python=3.1*", "<3.20,>=3.10"),
+        ("python >=3.9, <3.12", "<3.12,>=3.9"),
+        ("python[version='>=3.10']", ">=3.10"),
+        ("python>=3.11.4,<3.12", "3.11"),
         ("python=3.9", "3.9"),
+        ("python=3.6.2=h1de35cc_2", "3.6"),
+        ("python==3.8.*", "3.8"),
+        ("python 3.7|3.8", "3.7"),
     ],
 )
-def test_a_python_that_every_node_has_is_no_wish(api, lab, wish, python):
+def test_a_python_that_every_node_has_is_no_wish_and_a_range_is_one_for_what_fits(api, lab, browser, wish, python):
     spec = {"kind": "conda", "dependencies": [wish, "pip"], "requirements": ["joblib"]}
     assert register(api, spec).json()["spec"].get("python") == python
+    if "|" not in wish:  # which the SDK leaves alone
+        made = Environment("fit")
+        made.python.conda_dependencies = CondaDependencies.create(conda_packages=[wish])
+        assert register(api, made.spec, name="sdk").json()["spec"].get("python") == python
+    form = browser("carl").get("/w/lab/environments/new?from=fit&version=1").content.decode()
+    typed = html.unescape(form.partition("<textarea id=\"f-conda\"")[2].partition(">")[2].partition("</textarea>")[0])
+    again = browser("carl").post("/w/lab/environments/new", {"kind": "conda", "name": "typed", "conda": typed})
+    assert again.status_code == 302
+    assert EnvironmentVersion.objects.get(environment__name="typed").spec.get("python") == python
+
+
+def test_a_node_is_told_which_pythons_fit_a_range(api, lab):
+    spec = {"kind": "conda", "dependencies": ["python>=3.10,<3.13"], "requirements": ["joblib"]}
+    register(api, spec)
+    version = EnvironmentVersion.objects.get()
+    told = as_spec(version)["spec"]
+    assert (told["python"], told["pythons"]) == ("3.10", ["3.10", "3.11", "3.12"])
+    assert "pythons" not in version.spec
 
 
 FILE = """

@@ -70,7 +70,9 @@ class CondaDependencies:
         text = conda_package.strip()
         name = name_of(text)
         if name == "python":
-            self.set_python_version(re.sub(r"[^\d.]", "", text[len("python") :].split(",")[0]))
+            # A range (>=3.10,<3.12) stays as it is, for the studio to read; =3.11.4=build is 3.11.4.
+            wish = re.sub(r"\[version=|[\[\]'\"\s]", "", _NAME.sub("", text, count=1))
+            self.set_python_version(wish.lstrip("=").split("=")[0] if wish.startswith("=") else wish)
         elif name != "pip":
             self.remove_conda_package(name)
             self.conda_packages.append(text)
@@ -101,7 +103,7 @@ class CondaDependencies:
             self.add_pip_package(one)
 
     def set_python_version(self, version: str) -> None:
-        """A version such as 3.11. Nodes take the Python that they have when it is empty."""
+        """A version such as 3.11, or a range such as >=3.10. Nodes take the Python that they have when it is empty."""
         self.python_version = version or None
 
     def get_python_version(self) -> Optional[str]:
@@ -134,7 +136,8 @@ class CondaDependencies:
     def as_dict(self) -> Dict[str, Any]:
         """As a conda file has it."""
         found: Dict[str, Any] = {"channels": list(self.conda_channels)} if self.conda_channels else {}
-        dependencies: List[Any] = [f"python={self.python_version}"] if self.python_version else []
+        wish = self.python_version or ""
+        dependencies: List[Any] = [f"python{'=' if wish[0].isdigit() else ''}{wish}"] if wish else []
         dependencies += self.conda_packages
         if self.pip_packages:
             dependencies.append({"pip": list(self.pip_packages)})

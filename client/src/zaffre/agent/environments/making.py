@@ -105,7 +105,9 @@ class Environments:
     def _locked(self, uv: str, order: Order, asked: List[str]) -> Tuple[pythons.Python, Lock, Tuple[str, ...]]:
         """The Python and the lock of a version: the studio's where it keeps one, else resolved here and reported."""
         wish, machine = str(order.spec.get("python") or ""), pythons.machine()
-        python, ref, warnings = pythons.choose(wish, order.locks, pythons.here(uv), machine=machine)
+        listed = order.spec.get("pythons")
+        fitting = [str(one) for one in listed] if isinstance(listed, (list, tuple)) else []
+        python, ref, warnings = pythons.choose(wish, order.locks, pythons.here(uv), machine=machine, fitting=fitting)
         if self.desk is None or order.version is None:
             kept = locks.remembered(self.locks, uv, python, asked, self.extras, until=order.until, say=order.say)
             return python, kept, warnings

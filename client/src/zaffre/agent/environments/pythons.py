@@ -71,17 +71,25 @@ def _look(uv: str) -> List[Python]:
     return [one for one in kept.values() if _number(one.version) >= OLDEST] or [own()]
 
 
-def choose(wish: str, locks: Sequence[Mapping[str, str]], pythons: Sequence[Python], *, machine: str) -> Choice:
+def choose(
+    wish: str,
+    locks: Sequence[Mapping[str, str]],
+    pythons: Sequence[Python],
+    *,
+    machine: str,
+    fitting: Sequence[str] = (),
+) -> Choice:
     """Which Python, and from which lock: one that is there is used wherever its Python, or a later one, is.
 
-    A wish that cannot be met gets the nearest Python, and a warning. Raises EnvironmentFailed for no wish at all.
+    Any of the minor versions `fitting` will do where they are given. A wish that cannot be met gets the nearest Python, and a warning. Raises EnvironmentFailed for no wish at all.
     """
-    if wish and not _VERSION.match(wish):
-        raise EnvironmentFailed(f"{wish!r} is no Python version; write for example 3.11.")
+    for one in filter(None, (wish, *fitting)):
+        if not _VERSION.match(one):
+            raise EnvironmentFailed(f"{one!r} is no Python version; write for example 3.11.")
     by_minor = {one.minor: one for one in pythons}
-    wanted = _minor(wish) if wish else ""
+    wanted = list(fitting) or ([_minor(wish)] if wish else [])
     usable = [one for one in locks if one.get("platform") in ("any", machine)]
-    usable.sort(key=lambda one: one.get("python") != wanted)
+    usable.sort(key=lambda one: one.get("python") not in wanted)
     for lock in usable:
         if lock["python"] in by_minor:
             return _chosen(wanted, by_minor[lock["python"]], lock)
@@ -94,19 +102,26 @@ def choose(wish: str, locks: Sequence[Mapping[str, str]], pythons: Sequence[Pyth
             return found if found.warnings else found._replace(warnings=(text,))
     if not wanted:
         return Choice(pythons[0], None)
-    return _chosen(wanted, by_minor.get(wanted) or nearest(wanted, pythons), None)
+    return _chosen(wanted, nearest(wanted, pythons), None)
 
 
-def nearest(wanted: str, pythons: Sequence[Python]) -> Python:
-    """The one whose version is closest; of two that are as close, the later one."""
-    number = _number(wanted)[1]
-    return min(pythons, key=lambda one: (abs(_number(one.version)[1] - number), -_number(one.version)[1]))
+def nearest(wanted: Sequence[str], pythons: Sequence[Python]) -> Python:
+    """The first that is one of them, else the one whose version is closest; of two that are as close, the later one."""
+    numbers = [_number(one)[1] for one in wanted]
+
+    def away(one: Python) -> Tuple[int, int]:
+        own = _number(one.version)[1]
+        distance = min(abs(own - number) for number in numbers)
+        return distance, -own if distance else 0
+
+    return min(pythons, key=away)
 
 
-def _chosen(wanted: str, python: Python, lock: Optional[Mapping[str, str]]) -> Choice:
-    if not wanted or python.minor == wanted:
+def _chosen(wanted: Sequence[str], python: Python, lock: Optional[Mapping[str, str]]) -> Choice:
+    if not wanted or python.minor in wanted:
         return Choice(python, lock)
-    said = f"Python {wanted} was asked for and is not to be had here: Python {python.minor} was used, the nearest one."
+    asked = wanted[0] if len(wanted) == 1 else f"{wanted[0]} or another of a range"
+    said = f"Python {asked} was asked for and is not to be had here: Python {python.minor} was used, the nearest one."
     return Choice(python, lock, (said,))
 
 
