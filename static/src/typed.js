@@ -1,4 +1,5 @@
-// What was typed into a dialog and refused is there again, with the sentence that says what is wrong. Secrets are not kept.
+// What was typed into a dialog and refused is there again; secrets are not kept. There, and on a page that is a form, the
+// sentence that says what is wrong stands beside the field that it is about.
 import { dialog, show } from "./dialogs.js";
 
 const KEPT = "typed";
@@ -28,7 +29,24 @@ if (form) {
     one.dispatchEvent(new Event("input", { bubbles: true }));
   }
   around.querySelector(".body").prepend(refusal);
-  const wrong = refusal.dataset.refused.split(".").pop(); // of config.script it is script
-  [...form.elements].find((one) => wrong && one.name === wrong)?.setAttribute("aria-invalid", "true");
+  mark([form]);
   show(around);
+} else if (refusal?.matches("[data-here]")) {
+  mark(refusal.parentElement.querySelectorAll("form[method=post]"))?.focus();
+}
+
+/** Say it beside the field of these forms that is wrong. Returns that field. */
+function mark(forms) {
+  const wrong = refusal.dataset.refused.split(".").pop(); // of config.script it is script
+  const all = [...forms].flatMap((one) => [...one.elements]);
+  const found = all.find((one) => wrong && one.name === wrong && one.type !== "hidden");
+  if (!found) return null;
+  found.setAttribute("aria-invalid", "true");
+  const beside = found.closest(".field");
+  if (!beside) return found;
+  refusal.id = "refused";
+  refusal.className = "bad-text";
+  found.setAttribute("aria-describedby", refusal.id);
+  beside.append(refusal);
+  return found;
 }

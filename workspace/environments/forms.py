@@ -80,6 +80,12 @@ def posted_spec(given: Mapping[str, str]) -> dict[str, Any]:
     return spec | {"variables": {name.strip(): value for name, _, value in variables}}
 
 
+def posted_field(given: Mapping[str, str], field: str) -> str:
+    """The field of the form in which that of a specification was typed."""
+    name = field.rpartition(".")[2]
+    return "conda" if given.get("kind") == "conda" and name not in given else name
+
+
 def conda_spec(text: str) -> dict[str, Any]:
     """Channels, dependencies and requirements of a conda file. Raises Invalid."""
     try:

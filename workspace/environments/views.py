@@ -122,6 +122,7 @@ def register(request: SignedInRequest, ws: str) -> HttpResponse:
                 description=form.get("description", ""),
             )
         except (Invalid, Conflict) as refused:
+            refused.details["field"] = forms.posted_field(form, str(refused.details.get("field") or ""))
             shown |= {"refused": refused, "given": form, "kind": form.get("kind", "pip")}
             return render(request, "environments/new.html", shown, status=422)
         name, number = made.environment.name, made.version

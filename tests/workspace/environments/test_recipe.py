@@ -248,6 +248,14 @@ def test_the_form_makes_each_kind_and_gives_back_what_was_refused(browser, lab):
     wrong = carl.post(new, {"kind": "conda", "name": "c", "conda": "dependencies: ["})
     assert wrong.status_code == 422 and "no YAML, line 1" in wrong.content.decode()
     assert "dependencies: [" in wrong.content.decode(), "what was typed is lost"
+    marked = {
+        'data-refused="name"': {"kind": "pip", "name": "no name!"},
+        'data-refused="requirements"': {"kind": "pip", "name": "c", "requirements": "-r x"},
+        'data-refused="conda"': {"kind": "conda", "name": "c", "conda": "dependencies: [{pip: [-r x]}]"},
+        'data-refused="python"': {"kind": "pip", "name": "c", "python": "new"},
+    }
+    for mark, given in marked.items():
+        assert mark in carl.post(new, given).content.decode()
     text = "channels: [x]\ndependencies:\n- python=3.9\n- pytorch=2\n- pip: [joblib]\n"
     made = carl.post(new, {"kind": "conda", "name": "c", "conda": text, "variables": "A=1=2\n"})
     assert made["Location"] == "/w/lab/environments/c"
