@@ -81,7 +81,8 @@ def choose(
 ) -> Choice:
     """Which Python, and from which lock: one that is there is used wherever its Python, or a later one, is.
 
-    Any of the minor versions `fitting` will do where they are given. A wish that cannot be met gets the nearest Python, and a warning. Raises EnvironmentFailed for no wish at all.
+    Any of the minor versions `fitting` will do where they are given. A wish that cannot be met gets the nearest
+    Python, and a warning. Raises EnvironmentFailed for no wish at all.
     """
     for one in filter(None, (wish, *fitting)):
         if not _VERSION.match(one):
