@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from studio.kernel.errors import Invalid
 from workspace.compute.placement import CONTAINERS
@@ -257,7 +258,18 @@ def _requirement(text: str) -> str:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise ValueError(f"not a requirement: {str(error).splitlines()[0]}") from None
+    for one in requirement.specifier:
+        # It compares texts, so that anything may follow it; an installer takes versions only.
+        if one.operator == "===" and not _is_version(one.version):
+            raise ValueError("no version follows ===")
     if requirement.url and not requirement.url.startswith(_SCHEMES):
         raise ValueError("an address has to begin with https:// or git+https://")
     requirement.name = canonicalize_name(requirement.name)
     return str(requirement)
+
+
+def _is_version(text: str) -> bool:
+    try:
+        return bool(Version(text))
+    except InvalidVersion:
+        return False

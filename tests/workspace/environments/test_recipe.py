@@ -74,6 +74,7 @@ def test_the_same_content_is_the_same_version(api, lab):
         ({"kind": "pip", "python": "3.11.4", "variables": {"B": "2", "A": "1"}}, {"python": "3.11"}),
         ({"kind": "system", "variables": {"A": "1"}}, {"variables": {"A": "1"}}),
         ({"kind": "pip", "requirements": ["Scikit_Learn == 1.9.1  # why"]}, {"requirements": ["scikit-learn==1.9.1"]}),
+        ({"kind": "pip", "requirements": ["six===1.16.0"]}, {"requirements": ["six===1.16.0"]}),
     ],
 )
 def test_kinds(api, lab, browser, spec, kept):
@@ -135,7 +136,7 @@ def test_a_python_that_every_node_has_is_no_wish_and_a_range_is_one_for_what_fit
         made.python.conda_dependencies = CondaDependencies.create(conda_packages=[wish])
         assert register(api, made.spec, name="sdk").json()["spec"].get("python") == python
     form = browser("carl").get("/w/lab/environments/new?from=fit&version=1").content.decode()
-    typed = html.unescape(form.partition("<textarea id=\"f-conda\"")[2].partition(">")[2].partition("</textarea>")[0])
+    typed = html.unescape(form.partition('<textarea id="f-conda"')[2].partition(">")[2].partition("</textarea>")[0])
     again = browser("carl").post("/w/lab/environments/new", {"kind": "conda", "name": "typed", "conda": typed})
     assert again.status_code == 302
     assert EnvironmentVersion.objects.get(environment__name="typed").spec.get("python") == python
@@ -220,6 +221,11 @@ def test_every_way_of_then_is_made_as_decided_or_its_runs_say_why(api, lab, brow
         ({"kind": "system", "requirements": ["numpy"]}, "do not have: requirements"),
         ({"kind": "interpreter", "interpreter": "a\nb"}, "path of a Python"),
         ({"kind": "pip", "requirements": ["-e ."]}, "Line 1"),
+        (
+            {"kind": "pip", "requirements": ["joblib", "six===="]},
+            "Line 2 of the requirements, 'six====': no version follows ===.",
+        ),
+        ({"kind": "pip", "requirements": ["six==="]}, "no version follows"),
         ({"kind": "venv"}, "one of system"),
     ],
 )
