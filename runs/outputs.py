@@ -8,7 +8,7 @@ from runs import children
 from runs.artifacts.queries import list_log_files, list_pictures, total_of
 from runs.logs.queries import list_logs
 from runs.models import Run
-from runs.seatlist import process_logs
+from runs.seatlist import failed_rank, log_of, process_logs
 from studio.kernel.actors import Actor
 from zaffre.protocol import IMAGE
 
@@ -26,12 +26,14 @@ def outputs(ws: str, run: Run, asked: QueryDict, *, actor: Actor) -> dict[str, A
     number = int(told) if told.isdecimal() and len(told) < 9 else None
     logs = list_logs(ws, run.pk, actor=actor)
     present = number is None or number == run.attempt_no
+    failed = failed_rank(run)
     below = children.list_children(ws, run.pk, actor=actor, limit=MOST_CHILDREN)
     return {
         "logs": logs,
         "merged": bool(below) and asked.get("merged") == "1",
         "attempt": None if present else number,
         "log_files": [*process_logs(ws, run, actor=actor), *list_log_files(ws, run.pk, actor=actor, most=MOST_LOGS)],
+        "failed_log": "" if failed is None else log_of(failed),
         "below": below,
         "files": total_of(ws, run.pk, actor=actor),
     }

@@ -1,6 +1,7 @@
 """Runs on several nodes: all seats at once or none, one end for all, and who may still write."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from django.utils import timezone
 
 from runs.models import Attempt, Run
 from runs.services import reap
+from studio.kernel import blobs
 from studio.kernel.actors import SYSTEM
 from tests.runs.control.conftest import WS, FakeCode, FakeNode
 
@@ -140,9 +142,13 @@ def test_the_run_is_complete_when_the_last_of_its_nodes_is(carl, both):
     assert carl.look(run)["status"] == "completed"
 
 
-def test_one_that_fails_ends_the_others_and_is_named(carl, both):
+def test_one_that_fails_ends_the_others_and_is_named(carl, both, browser):
     run = carl.submit(**TWO)
     first, second = running(both)
+    for rank, code in enumerate((first, second)):
+        content = blobs.put([b"it says"], workspace_id=Run.objects.get(pk=run.pk).workspace_id)[0]
+        file = {"path": f"user_logs/std_log_process_{rank}.txt", "sha256": content, "size": 7}
+        assert code.post("artifacts", files=[file]).status_code == 200
     assert second.end(3, **FAILED).json() == {"status": "cancel_requested"}
     assert both[0].renew(first.spec).json()["runs"][0]["desired"] == "cancel"
     assert first.end(None, reason="canceled").json() == {"status": "failed"}
@@ -150,6 +156,10 @@ def test_one_that_fails_ends_the_others_and_is_named(carl, both):
     assert shown["reason"]["code"] == "script_failed"
     assert shown["reason"]["message"].startswith("Rank 1 on node b exited with 3.\nTraceback")
     assert (shown["exit_code"], shown["log_tail"]) == (3, "the end")
+    for tab, link in (("", r"rank (\d)"), ("/outputs", r'std_log_process_(\d)\.txt"><span>[^<]*</span>')):
+        page = browser("rio").get(f"/w/lab/runs/{run.pk}{tab}").content.decode()
+        assert re.findall(link, page) == ["0", "1"], "both are there"
+        assert re.findall(rf"{link}(?:</a>)? *<span class=\"pill bad\">failed</span>", page) == ["1"]
 
 
 @pytest.mark.parametrize(("ago", "named"), [(60, "Rank 0 on node a exited with 1."), (10, "Rank 1 on node b")])
