@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 
@@ -83,6 +85,25 @@ def test_a_refused_invitation_is_explained(studio, tmp_path):
     assert "zaf_reg_x" not in done.stderr
 
 
+@pytest.mark.parametrize("url", ["studio.example", "http://", "http://studio example", "ftp://studio", "http://a:port"])
+def test_what_is_no_address_is_refused_at_once(url, tmp_path):
+    done = command("start", "--join", url, "zaf_reg_x", "--dir", str(tmp_path / "n"))
+    assert done.returncode == 2 and f"{url!r} is no address of a studio" in done.stderr
+    assert not (tmp_path / "n").exists()
+
+
+def test_a_studio_that_does_not_answer_is_waited_for_in_words(studio, bring_agent):
+    told = studio.url
+    with socket.socket() as taken:  # bound and not listening: nobody answers there
+        taken.bind(("127.0.0.1", 0))
+        studio.url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        agent = bring_agent(studio)
+        words = r"has not answered for \d+ s, trying on until this node is stopped \(Ctrl\+C\)"
+        studio.url = told
+        studio.wait(lambda: len(re.findall(words, agent.said())) >= 2, "a second word")
+        assert agent.stop() == 0 and agent.said().count("trying on") < 5
+
+
 def test_a_removed_node_ends_its_runs_and_itself(studio, bring_agent):
     agent = bring_agent(studio)
     run = studio.submit({"train.py": "import os, time; print(os.getpid(), flush=True); time.sleep(600)"})
@@ -142,7 +163,7 @@ def test_plain_paths_are_taken():
     ("told", "words"),
     [
         ({}, "address is missing"),
-        ({"url": "ftp://x"}, "address is missing"),
+        ({"url": "ftp://x"}, "no address of a studio"),
         ({"url": "http://x", "slots": 0}, "slots"),
     ],
 )

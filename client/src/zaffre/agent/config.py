@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
+from urllib.parse import urlsplit
 
 from zaffre.agent import machine
 from zaffre.agent.disk import read_json, write_json
@@ -125,8 +126,9 @@ def read_config(
     if join:
         told["url"], told["token"] = join
     url = str(told.get("url") or "")
-    if not url.startswith(("http://", "https://")):
+    if not url:
         raise ConfigError("The studio's address is missing: give --join URL TOKEN, or url in the file of --config.")
+    _check_url(url)
     default = file.parent if file is not None else Path.home() / ".zaffre" / "node"
     place = Path(folder or told.get("dir") or default).expanduser().absolute()
     count = slots if slots is not None else told.get("slots", DEFAULT_SLOTS)
@@ -142,6 +144,16 @@ def read_config(
         environments_gb=gigabytes(told.get("environments_gb", DEFAULT_ENVIRONMENTS_GB)),
         **_shares({**told, **{key: value for key, value in more.items() if value is not None}}),
     )
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and url.isprintable()
+    except ValueError:  # a port that is no number
+        good = False
+    if not good or " " in url:
+        raise ConfigError(f"{url[:100]!r} is no address of a studio, such as https://studio.example:8000.")
 
 
 def _shares(told: Dict[str, Any]) -> Dict[str, Any]:

@@ -16,8 +16,9 @@ from zaffre.protocol import PROTOCOL, PROTOCOL_HEADER
 #: Codes of a 409 that mean: this attempt no longer owns its run.
 _FENCING_CODES = frozenset({"stale_attempt", "final"})
 _MOST_RETRY_AFTER = 30.0
-#: Seconds of pause between two tries that need no word in the log.
+#: Seconds without an answer that need no word in the log, and the most between two words: each waits longer.
 _SILENT = 1.0
+_MOST_SILENT = 600.0
 
 log = logging.getLogger("zaffre.agent")
 
@@ -148,7 +149,7 @@ class Door:
         `make_body` makes a fresh body for every try, and so does a `value` that can be called. Raises Refused as
         `call` does, Stopped when `until()` became true, Unreachable after `patience` seconds without an answer.
         """
-        begun, pause, said = time.monotonic(), 0.2, False
+        begun, pause, silent = time.monotonic(), 0.2, _SILENT
         while True:
             try:
                 return self.call(
@@ -162,11 +163,13 @@ class Door:
             except Unreachable as error:
                 if until():
                     raise Stopped(str(error)) from None
-                if time.monotonic() - begun > patience:
+                waited = time.monotonic() - begun
+                if waited > patience:
                     raise
-                if not said and pause > _SILENT:
-                    said = True
-                    log.warning("the studio does not answer, trying on: %s", error)
+                if waited > silent:
+                    silent = waited + min(2 * waited, _MOST_SILENT)
+                    told = "the studio has not answered for %.0f s, trying on until this node is stopped (Ctrl+C): %s"
+                    log.warning(told, waited, error)
                 rest(max(pause * random.uniform(0.8, 1.2), error.retry_after), until)  # noqa: S311 - not a secret
                 if until():
                     raise Stopped(str(error)) from None

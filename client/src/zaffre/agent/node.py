@@ -17,7 +17,7 @@ from zaffre.agent.builder import Builder
 from zaffre.agent.claims import Claims
 from zaffre.agent.config import ConfigError, Identity, NodeConfig
 from zaffre.agent.disk import try_lock
-from zaffre.agent.door import Door, DoorError, Refused, Stopped, rest
+from zaffre.agent.door import Door, DoorError, Refused, Stopped, Unreachable, rest
 from zaffre.agent.environments import Desk, Environments
 from zaffre.agent.environments.stock import Stock
 from zaffre.agent.gpus import Shelf
@@ -94,6 +94,8 @@ class Node:
             raise ConfigError(
                 f"The studio refused this node: {error} Ask an owner for a new enrolment token."
             ) from None
+        except Unreachable as error:
+            raise ConfigError(f"The studio at {self.config.url} did not answer for an hour: {error}") from None
         found = configs.keep_identity(self.config, answer)
         log.info("registered as node %s (%s)", self.config.name, found.node_id)
         return found
