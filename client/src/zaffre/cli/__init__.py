@@ -12,7 +12,7 @@ import sys
 from typing import Any, List, Mapping, Optional
 
 from zaffre._version import VERSION
-from zaffre.cli.common import settle
+from zaffre.cli.common import nearest, settle
 from zaffre.errors import ZaffreError
 
 _NOUNS = (
@@ -57,13 +57,23 @@ def main(words: Optional[List[str]] = None) -> int:
         return _tell(ZaffreError(text), as_json=bool(getattr(options, "json", False)))
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says of a word that is none which one may be meant; verbs get parsers of the same class."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        choices = [str(one) for one in action.choices or ()]
+        if not choices or str(value) in choices:
+            return super()._check_value(action, value)
+        near = nearest(str(value), choices)
+        meant = f" Did you mean {near!r}?" if near else ""
+        raise argparse.ArgumentError(action, f"there is no {value!r}.{meant} There are: {', '.join(choices)}.")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All words, of all nouns."""
     from importlib import import_module
 
-    parser = argparse.ArgumentParser(
-        prog="zaffre", description="The command line of the machine-learning studio Zaffre."
-    )
+    parser = _Parser(prog="zaffre", description="The command line of the machine-learning studio Zaffre.")
     parser.add_argument("--version", action="version", version=f"zaffre {VERSION}")
     nouns = parser.add_subparsers(dest="noun", required=True, metavar="NOUN")
     for noun in _NOUNS:

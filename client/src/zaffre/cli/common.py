@@ -22,6 +22,14 @@ Handler = Callable[[argparse.Namespace], Optional[int]]
 _PATIENCE = 5.0
 
 
+def nearest(word: str, words: Sequence[str]) -> str:
+    """The one of `words` that is meant: it begins so, or is spelled nearly so; '' when there is none."""
+    from difflib import get_close_matches
+
+    begins = [one for one in words if word and one.startswith(word)]
+    return next(iter(begins or get_close_matches(word, words, n=1)), "")
+
+
 def noun(nouns: Any, name: str, text: str) -> Any:
     """A noun's parser; returns what verbs are added to."""
     parser = nouns.add_parser(name, help=text, description=text)
