@@ -30,6 +30,31 @@ def said(studio, home, monkeypatch, capsys):
     return run
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("env", "list"), "environment"),
+        (("rn",), "run"),
+        (("run", "sbmit"), "submit"),
+        (("compute", "create", "clster", "few"), "cluster"),
+        (("quartz", "list"), ""),
+    ],
+)
+def test_a_word_that_is_none_is_answered_with_the_nearest(said, words, meant):
+    code, out, wrong = said(*words)
+    typed = next(one for one in words if one not in ("run", "compute", "create"))
+    assert (code, out) == (2, "") and f"there is no {typed!r}." in wrong and "There are: " in wrong
+    assert f"Did you mean {meant!r}?" in wrong if meant else "Did you mean" not in wrong
+
+
+def test_the_word_for_a_target_is_that_of_the_page(studio, said):
+    one = {"name": "few", "kind": "cluster", "online": 0, "nodes": 0, "slots": 0, "state": "Steady"}
+    rows = [{**one, "shown_state": "no_nodes"}, {**one, "name": "box", "kind": "local", "shown_state": "online"}]
+    studio.next(f"GET {W}/compute", Reply(value={"targets": rows}))
+    _, out, _ = said("compute", "list")
+    assert "no nodes" in out and "online" in out and "Steady" not in out
+
+
 def test_runs_are_asked_for_by_target_tags_and_parent(studio, said):
     studio.new_run()
     words = ("--target", "cpu's", "--tag", "stage=one two", "--tags", "done", "--parent", RUN, "--filter", "a or b")

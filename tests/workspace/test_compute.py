@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -311,6 +312,31 @@ def test_a_removed_node_is_dead_at_once(api, joined, trail):
     shown = api("olga").get(f"{URL}/local").json()
     assert (shown["nodes"], shown["online"]) == ([], 0)
     assert trail()[-1] == ("olga", "node.remove", "box")
+
+
+def test_a_node_is_removed_from_its_own_page_too(browser, joined):
+    place = f"/w/lab/compute/local/nodes/{joined['node_id']}"
+    assert "/remove" not in browser("rio").get(place).content.decode()
+    page = browser("olga").get(place).content.decode()
+    assert f'data-dialog="remove-{joined["node_id"]}"' in page and "Its token is dead at once." in page
+    (action,) = re.findall(r'action="([^"]*/remove)"', page)
+    answer = browser("olga").post(action)
+    assert answer.status_code == 302 and Node.objects.get().removed is not None
+
+
+def test_the_word_for_a_target_is_that_of_its_page(api, browser, target, joined):
+    def words() -> tuple[str, str]:
+        page = browser("rio").get("/w/lab/compute/local").content.decode()
+        told = api("rio").get(f"{URL}/local").json()
+        assert told["state"] == "Succeeded", "the word of the Azure ML SDK v1"
+        return told["shown_state"], re.findall(r'<h1>local</h1>\s*<span class="pill \w+">(\w+)<', page)[0]
+
+    services.greet_node(actor=node_actor(joined), epoch="one", facts=FACTS)
+    assert words() == ("online", "Online")
+    Node.objects.update(last_seen=timezone.now() - timedelta(seconds=settings.UNREACHABLE_SECONDS + 1))
+    assert words() == ("offline", "Offline")
+    Node.objects.update(removed=timezone.now())
+    assert api("rio").get(URL).json()["targets"][0]["shown_state"] == "no_machine"
 
 
 def test_what_people_do_with_nodes_is_told_with_the_target(api, browser, joined):

@@ -56,6 +56,22 @@ class ComputeTarget(models.Model):
             )
         ]
 
+    @property
+    def shown_state(self) -> str:
+        """Its state as people see it, of a row with `online`, `present` and `running`, as the room's queries do."""
+        online, present, running = (getattr(self, name, 0) for name in ("online", "present", "running"))
+        if self.kind == self.Kind.INSTANCE:
+            return self.state
+        if self.kind != self.Kind.CLUSTER:
+            return "online" if online else "offline" if present else "no_machine"
+        if running:
+            return "running"
+        if self.reason_code == "failing":
+            return "unusable"
+        if not present:
+            return "no_nodes"
+        return "idle" if online else "preparing"
+
 
 class Node(models.Model):
     """A machine that serves a target. Its token's hash lives here; removing the node kills the token."""

@@ -23,7 +23,9 @@ class TargetOut(serializers.Serializer):
     slots = serializers.IntegerField()
     waiting = serializers.IntegerField()
     running = serializers.IntegerField()
+    #: In a word of the Azure ML SDK v1, and as pages show it.
     state = serializers.SerializerMethodField()
+    shown_state = serializers.CharField()
     reason_code = serializers.CharField()
     reason = serializers.SerializerMethodField()
     why = serializers.JSONField()

@@ -87,7 +87,7 @@ def _list(options: argparse.Namespace) -> int:
         (
             one["name"],
             one["kind"],
-            one.get("state", ""),
+            _state(one),
             f"{one['online']} of {one['nodes']}",
             one["slots"],
             one.get("running", ""),
@@ -100,9 +100,14 @@ def _list(options: argparse.Namespace) -> int:
     return 0
 
 
+def _state(found: Dict[str, Any]) -> str:
+    """The word of the pages; `state` is that of the Azure ML SDK v1, for scripts."""
+    return str(found.get("shown_state") or found.get("state") or "").replace("_", " ")
+
+
 def _told(found: Dict[str, Any]) -> str:
     settings = found.get("settings") or {}
-    lines = [("target", found["name"]), ("kind", found["kind"]), ("state", found.get("state"))]
+    lines = [("target", found["name"]), ("kind", found["kind"]), ("state", _state(found))]
     lines += [("description", found.get("description")), ("why", found.get("reason")), ("owner", found.get("owner"))]
     lines.append(("tags", ", ".join(f"{key}={value}" for key, value in (found.get("tags") or {}).items())))
     lines += [(key.replace("_", " "), settings.get(key)) for key in (*_NUMBERS, *_WORDS)]
@@ -190,7 +195,7 @@ def _verb(options: argparse.Namespace) -> int:
     found = space.client.post(f"{space.path}/compute/{segment(options.name)}/{options.what}", {})
     if options.wait:
         found = _waited(options)
-    tell(options, found, lambda: f"{options.name}: {found.get('state', '')}")
+    tell(options, found, lambda: f"{options.name}: {_state(found)}")
     return 0
 
 
