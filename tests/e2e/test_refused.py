@@ -38,21 +38,21 @@ def test_what_was_typed_into_a_refused_dialog_is_not_lost(page: "Page", studio: 
 def test_a_page_that_was_refused_says_it_beside_the_field(page: "Page", studio: Studio):
     at = f"/w/{studio.known['workspace']}"
     for path, button, fields in (
-        ("compute/new/cluster", "Create", {"Name": "nodes", "Fewest nodes": "3", "Most nodes": "2"}),
+        ("compute-new/cluster", "Create", {"Name": "nodes", "Fewest nodes": "3", "Most nodes": "2"}),
         ("environments/new?kind=conda", "Register", {"Name": "tide", "Conda file": "dependencies: ["}),
     ):
         page.goto(f"{at}/{path}")
         for label, text in fields.items():
-            page.get_by_label(label).fill(text)
+            page.get_by_label(label, exact=True).fill(text)
         page.get_by_role("button", name=button).click()
         alert = page.get_by_role("alert")
         alert.wait_for()
-        wrong = page.get_by_label(list(fields)[1])
+        wrong = page.get_by_label(list(fields)[1], exact=True)
         assert wrong.get_attribute("aria-invalid") == "true" and page.locator("[aria-invalid]").count() == 1
         assert wrong.evaluate("one => one === document.activeElement && one.labels[0].parentElement.contains(refused)")
         assert wrong.get_attribute("aria-describedby") == alert.get_attribute("id") == "refused"
         for label, text in fields.items():
-            assert page.get_by_label(label).input_value() == text
+            assert page.get_by_label(label, exact=True).input_value() == text
 
 
 def test_a_secret_that_was_refused_is_not_kept_by_the_browser(page: "Page", studio: Studio):
