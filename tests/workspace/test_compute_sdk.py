@@ -161,7 +161,7 @@ def test_the_command_line(zaffre, api):
     assert zaffre("compute", "delete", "few", "--yes").returncode == 0
     assert "few" not in zaffre("compute", "list").stdout
     assert zaffre("compute", "create", "instance", "desk", "--idle-minutes", "5").returncode == 0
-    assert "desk: Stopping" in zaffre("compute", "stop", "desk").stdout
+    assert "desk: stopping" in zaffre("compute", "stop", "desk").stdout
 
 
 def test_a_node_drains_itself(live_server, token, api, tmp_path):
