@@ -27,7 +27,14 @@ def stored() -> set[str]:
 
 
 @pytest.fixture
-def gate():
+def table(transactional_db):
+    """The types of content, which stay from one test to the next."""
+    yield
+    ContentType.objects.filter(model="x").delete()
+
+
+@pytest.fixture
+def gate(table):
     """A commit thread that waits until the test lets it go, so that a group gathers behind it."""
     opened, groups = threading.Event(), []
 
@@ -42,7 +49,7 @@ def gate():
     group.close()
 
 
-def test_what_waits_shares_a_transaction(transactional_db, gate):
+def test_what_waits_shares_a_transaction(gate):
     group, opened, groups = gate
     futures = [group.submit(f"n{at}") for at in range(20)]
     opened.set()
@@ -51,7 +58,7 @@ def test_what_waits_shares_a_transaction(transactional_db, gate):
     assert len(groups) <= 2  # the first alone, the rest together; or all at once
 
 
-def test_a_bad_item_harms_nobody_else(transactional_db, gate):
+def test_a_bad_item_harms_nobody_else(gate):
     group, opened, _ = gate
     futures = {name: group.submit(name) for name in ["a", "b", "x" * 101, "c", "d"]}
     opened.set()
@@ -61,7 +68,7 @@ def test_a_bad_item_harms_nobody_else(transactional_db, gate):
     assert stored() == set("abcd")
 
 
-def test_an_answer_that_is_an_error_goes_to_its_caller_alone(transactional_db):
+def test_an_answer_that_is_an_error_goes_to_its_caller_alone(table):
     group = GroupCommit("test", lambda items: [Conflict("no") if item == "b" else item for item in items])
     futures = [group.submit(item) for item in "abc"]
     assert futures[0].result(PATIENCE) == "a" and futures[2].result(PATIENCE) == "c"
@@ -70,7 +77,7 @@ def test_an_answer_that_is_an_error_goes_to_its_caller_alone(transactional_db):
     group.close()
 
 
-def test_a_close_writes_all_that_waits_and_a_later_item_starts_anew(transactional_db, gate):
+def test_a_close_writes_all_that_waits_and_a_later_item_starts_anew(gate):
     group, opened, _ = gate
     futures = [group.submit(f"n{at}") for at in range(600)]
     opened.set()
@@ -80,7 +87,7 @@ def test_a_close_writes_all_that_waits_and_a_later_item_starts_anew(transactiona
     assert group.submit("late").result(PATIENCE) == "late is in"
 
 
-def test_a_line_that_is_too_long_is_refused(transactional_db, gate, monkeypatch):
+def test_a_line_that_is_too_long_is_refused(gate, monkeypatch):
     monkeypatch.setattr("studio.kernel.groupcommit.LINE", 3)
     group, opened, _ = gate
     with pytest.raises(Unavailable):
@@ -89,7 +96,7 @@ def test_a_line_that_is_too_long_is_refused(transactional_db, gate, monkeypatch)
     opened.set()
 
 
-def test_a_database_that_is_away_is_told_to_all_at_once(transactional_db):
+def test_a_database_that_is_away_is_told_to_all_at_once(table):
     calls = []
 
     def write(items):
@@ -105,7 +112,7 @@ def test_a_database_that_is_away_is_told_to_all_at_once(transactional_db):
     assert sum(calls) == 50  # nobody was tried twice
 
 
-def test_who_floods_waits_behind_the_others(transactional_db, monkeypatch):
+def test_who_floods_waits_behind_the_others(table, monkeypatch):
     """Of one owner each transaction takes a part only, in the order of arrival; the others pass by."""
     monkeypatch.setattr("studio.kernel.groupcommit.MOST_OF_ONE", 10)
     opened, groups = threading.Event(), []
@@ -130,7 +137,7 @@ def test_who_floods_waits_behind_the_others(transactional_db, monkeypatch):
     assert ("calm", 1) in chain(*groups[: begun + 2])  # though eighteen of the flood came before it
 
 
-def test_one_item_may_be_more_than_an_owners_part(transactional_db, monkeypatch):
+def test_one_item_may_be_more_than_an_owners_part(table, monkeypatch):
     monkeypatch.setattr("studio.kernel.groupcommit.MOST_OF_ONE", 10)
     group: GroupCommit[str, str] = GroupCommit("test", list, lambda item: ("one", 1000))
     futures = [group.submit(name) for name in "abc"]
@@ -138,7 +145,7 @@ def test_one_item_may_be_more_than_an_owners_part(transactional_db, monkeypatch)
     group.close()
 
 
-def test_who_floods_is_refused_while_others_get_in_line(transactional_db, monkeypatch):
+def test_who_floods_is_refused_while_others_get_in_line(table, monkeypatch):
     monkeypatch.setattr("studio.kernel.groupcommit.LINE_OF_ONE", 3)
     opened = threading.Event()
 
