@@ -54,9 +54,14 @@ def test_it_grows_survives_its_keeper_and_shrinks(studio: Studio, cluster: str):
         return sum(studio.run(run)["status"] == "running" for run in runs) == 2
 
     until(both_run, "two nodes run two of the three runs")
-    told = studio.ask("GET", f"{studio.ws}/compute/{cluster}").json
-    assert told["status"]["currentNodeCount"] == 2 and told["status"]["nodeStateCounts"]["runningNodeCount"] == 2
-    assert told["waiting"] == 1
+
+    def counted() -> tuple[int, int, int]:
+        shown = studio.ask("GET", f"{studio.ws}/compute/{cluster}").json
+        counts = shown["status"]["nodeStateCounts"]
+        return shown["status"]["currentNodeCount"], counts["runningNodeCount"], shown["waiting"]
+
+    # A node on a machine that is busy may be heard a little late, and is not counted until it is.
+    until(lambda: counted() == (2, 2, 1), "two nodes run, one run waits")
     before = agents(studio)
 
     keeper = studio.pid("nodes")
