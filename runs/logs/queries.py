@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import psycopg
 from django.conf import settings
 from django.db import connection
 
@@ -11,6 +10,7 @@ from runs.logs import marks
 from runs.logs.models import Log
 from runs.logs.pieces import left_out
 from runs.queries import get_run_briefly
+from studio.kernel import db
 from studio.kernel.actors import Actor
 
 #: The most bytes of one read.
@@ -101,15 +101,12 @@ def bytes_between(log_id: int, start: int, end: int) -> bytes:
         return b""
     out = bytearray()
     at = start
-    connection.ensure_connection()
     # As bytes on the wire: as text they would be twice as many, and decoding them holds up the other threads.
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_BYTES, {"log": log_id, "start": start, "end": end}, binary=True)
-        for offset, data in cursor:
-            if offset > at:
-                break
-            out += memoryview(data)[at - offset : end - offset]
-            at = start + len(out)
+    for offset, data in db.each(_BYTES, {"log": log_id, "start": start, "end": end}):
+        if offset > at:
+            break
+        out += memoryview(data)[at - offset : end - offset]
+        at = start + len(out)
     return bytes(out)
 
 

@@ -1,12 +1,10 @@
 """The statements of charts: which chunks there are, and of each as much as its chart needs."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import connection
 
 from studio.kernel import db
 
@@ -55,14 +53,6 @@ class Chunk:
         return self.first_time is not None
 
 
-@contextmanager
-def _line() -> Iterator["psycopg.Connection[Any]"]:
-    database = connections[DEFAULT_DB_ALIAS]
-    database.ensure_connection()
-    with database.wrap_database_errors:
-        yield database.connection
-
-
 def newest_of(run_ids: Sequence[str]) -> dict[str, int]:
     """The sequence number of the newest points of each run that has any."""
     return dict(db.ask(_NEWEST, [list(run_ids)]))
@@ -83,5 +73,6 @@ def pieces_of(wanted: Sequence[tuple[int, bool]]) -> Iterator[tuple[int, int, by
     """
     if not wanted:
         return
-    with _line() as line, psycopg.Cursor(line) as cursor:
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         yield from cursor.stream(_PIECES, [[id_ for id_, _ in wanted], [raw for _, raw in wanted]], binary=True)

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, NotSupportedError, OperationalError, ProgrammingError, connection, transaction
 
 from studio.kernel import db
-from studio.kernel.lines import KEPT, line_of
+from studio.kernel.lines import KEPT
 from workspace.accounts.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,7 +99,6 @@ def test_a_connection_keeps_so_many_statements_and_no_more():
 def test_a_connection_that_was_cut_says_so_as_django_does():
     db.ask("SELECT 1", [])
     own = connection.connection.info.backend_pid
-    line_of(connection.connection)
     connection.connection.pgconn.finish()
     with pytest.raises(OperationalError):
         db.ask("SELECT 1", [])

@@ -5,6 +5,7 @@ The policy and its table are in docs/decisions/environments.md. Pure thinking.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -125,10 +126,11 @@ def python_wish(wish: str) -> str:
     return fitting[0] if len(fitting) == 1 else str(SpecifierSet(specifier))
 
 
-def pythons_of(specifier: str) -> list[str]:
-    """The minor versions of which some release fits, the lowest first."""
+@lru_cache(maxsize=500)
+def pythons_of(specifier: str) -> tuple[str, ...]:
+    """The minor versions of which some release fits, the lowest first. Kept: every claim of a run with a range asks."""
     fitting = SpecifierSet(specifier)
-    return [minor for minor in _PYTHONS if any(fitting.contains(f"{minor}.{patch}") for patch in _PATCHES)]
+    return tuple(minor for minor in _PYTHONS if any(fitting.contains(f"{minor}.{patch}") for patch in _PATCHES))
 
 
 def _python(wish: str) -> str:

@@ -95,7 +95,7 @@ def for_node(spec: Mapping[str, Any]) -> dict[str, Any]:
     if not wish or wish[0].isdigit():
         return dict(spec)
     fitting = conda.pythons_of(wish)
-    return {**spec, "python": fitting[0], "pythons": fitting}
+    return {**spec, "python": fitting[0], "pythons": list(fitting)}
 
 
 def lines(spec: Mapping[str, Any]) -> list[str]:
