@@ -62,6 +62,18 @@ def test_two_processes_find_each_other_and_write_apart(studio, bring_agent):
     assert text(studio, run, "user_logs/std_log_process_1.txt") == "the sum is 3.0 of 1\n"
 
 
+def test_what_processes_are_told_may_stand_among_their_arguments(studio, bring_agent):
+    bring_agent(studio)
+    words = ["$AZ_BATCHAI_TASK_INDEX", "of=${WORLD_SIZE}", "$AZ_BATCHAI_PYTORCH_INIT_METHOD", "$HOME", "for $RANK"]
+    script = "import os, sys\nport = os.environ['MASTER_PORT']\nprint([one.replace(port, 'P') for one in sys.argv[1:]])"
+    run = studio.submit({"train.py": script}, distribution=TWO, arguments=words)
+    studio.wait_final(run)
+    assert run.status == "completed", run.log
+    for rank in "01":
+        told = [rank, "of=2", "tcp://127.0.0.1:P", "$HOME", "for $RANK"]
+        assert text(studio, run, f"user_logs/std_log_process_{rank}.txt") == f"{told}\n"
+
+
 def test_torch_reduces_between_two_processes(studio, bring_agent):
     pytest.importorskip("torch", reason="torch is not installed beside the tests")
     bring_agent(studio)

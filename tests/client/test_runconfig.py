@@ -278,7 +278,7 @@ def test_a_distribution_is_said_by_its_parts(code, given):
     [
         {"framework": "PySpark"},
         {"framework": "TensorFlow", "communicator": "Gloo"},
-        {"framework": "Python", "communicator": "ParameterServer"},
+        {"framework": "PyTorch", "communicator": "ParameterServer"},
         {"communicator": "pigeons"},
         {"node_count": 0},
         {"framework": "PyTorch", "pytorch": PyTorchConfiguration("Gloo", process_count=3), "node_count": 2},

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -29,7 +30,18 @@ _GRACE_SECONDS = 5.0
 _DRAIN_SECONDS = 2.0
 _LAST_LINES, _LONGEST_LINE = 40, 1000
 _SHORTEST_SECRET = 4
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
+
+
+def with_variables(word: str, env: Dict[str, str]) -> str:
+    """A word of the script with what the process is told of the others in the place of `$RANK` and the like.
+
+    Scripts of the Azure ML SDK v1 pass these on as arguments. What is not one of ours stays, and so does a text.
+    """
+    if "$" not in word or any(one.isspace() for one in word):
+        return word
+    return _VARIABLE.sub(lambda found: env.get(found[1] or found[2], found[0]), word)
 
 
 class Process:
@@ -46,7 +58,7 @@ class Process:
         self._file = (folder / f"std_log_process_{rank}.txt").open("ab", buffering=0)
         try:
             self.child = subprocess.Popen(
-                plan["argv"],
+                [with_variables(word, env) for word in plan["argv"]],
                 env={**os.environ, **env},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

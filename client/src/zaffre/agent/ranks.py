@@ -100,6 +100,8 @@ def variables(spec: Mapping[str, Any], meeting: Sequence[Mapping[str, Any]], loc
         "AZ_BATCH_MASTER_NODE": f"{master}:{port}",
         "AZ_BATCH_NODE_LIST": ";".join(str(one["address"]) for one in meeting),
     }
+    if told.get("kind") == "pytorch":
+        found |= {"AZ_BATCHAI_PYTORCH_INIT_METHOD": f"tcp://{master}:{port}", "AZ_BATCHAI_TASK_INDEX": found["RANK"]}
     if told.get("kind") == "mpi":  # mpirun says which rank a process has
         for name in ("RANK", "LOCAL_RANK"):
             del found[name]

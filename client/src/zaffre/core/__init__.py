@@ -8,6 +8,7 @@ from zaffre._version import VERSION
 
 if TYPE_CHECKING:
     from zaffre.core.compute import ComputeTarget
+    from zaffre.core.container_registry import ContainerRegistry
     from zaffre.core.dataset import Dataset
     from zaffre.core.datastore import Datastore
     from zaffre.core.environment import Environment
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "ComputeTarget": "compute",
+    "ContainerRegistry": "container_registry",
     "Dataset": "dataset",
     "Datastore": "datastore",
     "Environment": "environment",
@@ -38,6 +40,7 @@ _PLACES = {
 __all__ = [
     "VERSION",
     "ComputeTarget",
+    "ContainerRegistry",
     "Dataset",
     "Datastore",
     "Environment",

@@ -65,7 +65,11 @@ class ComputeTarget:
         self.type: str = self._TYPES.get(found.get("kind", ""), found.get("kind", ""))
         self.description: str = found.get("description", "")
         self.created_on: Optional[str] = found.get("created")
+        self.modified_on: Optional[str] = found.get("updated")
         self.tags: Dict[str, str] = dict(found.get("tags") or {})
+        self.is_attached: bool = found.get("kind") == "attached"
+        #: Of a cloud: scripts of then print them.
+        self.location = self.cluster_location = self.cluster_resource_id = ""
         self._found = found
 
     @property

@@ -99,8 +99,9 @@ class DetailsOfRun:
         return {**details, "logFiles": texts, "log": texts[LOG_FILE]}
 
     def _log_addresses(self) -> Dict[str, str]:
-        """The address of each log: what was printed, then the files in logs/."""
-        files = self.list_files("logs/")
+        """The address of each log: what was printed, what each of several processes printed, the files in logs/."""
+        several = (self.known.get("config") or {}).get("distribution")
+        files = [*(self.list_files("user_logs/") if several else ()), *self.list_files("logs/")]
         return {LOG_FILE: f"{self.address}/log", **{one["path"]: self._address_of(one["path"]) for one in files}}
 
     def _text_of(self, address: str) -> str:

@@ -6,8 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from zaffre.core.conda_dependencies import CondaDependencies
-from zaffre.core.environment_sections import ContainerRegistry, DockerSection, PythonSection, SparkSection
-from zaffre.errors import UserErrorException
+from zaffre.core.curated import stand_in
+from zaffre.core.environment_sections import (
+    DEFAULT_CPU_IMAGE,
+    DEFAULT_GPU_IMAGE,
+    ContainerRegistry,
+    DockerSection,
+    PythonSection,
+    SparkSection,
+    dockerfile_text,
+)
+from zaffre.errors import NotFound, UserErrorException
 from zaffre.protocol import EnvironmentSpec
 from zaffre.transport import segment
 
@@ -16,6 +25,8 @@ if TYPE_CHECKING:
     from zaffre.core.workspace import Workspace
 
 __all__ = [
+    "DEFAULT_CPU_IMAGE",
+    "DEFAULT_GPU_IMAGE",
     "CondaDependencies",
     "ContainerRegistry",
     "DockerSection",
@@ -91,13 +102,7 @@ class Environment:
     ) -> "Environment":
         """An image that nodes build; `dockerfile` is its text, or the path of a file."""
         made = cls._around(name, conda_specification, pip_requirements)
-        file = (
-            Path(dockerfile) if "\n" not in dockerfile and not dockerfile.lstrip().upper().startswith("FROM ") else None
-        )
-        try:
-            made.docker.base_dockerfile = file.read_text(encoding="utf-8") if file else dockerfile
-        except OSError as error:
-            raise UserErrorException(f"{dockerfile} cannot be read: {error.strerror or error}.") from None
+        made.docker.base_dockerfile = dockerfile_text(dockerfile)
         return made
 
     @classmethod
@@ -116,14 +121,24 @@ class Environment:
     def get(
         cls, workspace: "Workspace", name: str, version: Optional[Any] = None, label: Optional[str] = None
     ) -> "Environment":
-        """A registered environment, the newest version without one (or with the label `latest`). Raises NotFound."""
+        """A registered environment, the newest version without one (or with the label `latest`).
+
+        One that the original service kept ready (`AzureML-…`) is made anew, and a warning says of what, until it is
+        registered. Raises NotFound.
+        """
         if label not in (None, "latest", "Latest"):
             raise UserErrorException(
                 f"Environments have no label {label!r}.", hint="Give a version, or label='latest'."
             )
         address = f"{workspace.path}/environments/{segment(name)}"
-        if version is None:
-            version = workspace.client.get(address)["version"]
+        if version is None or name.lower().startswith("azureml-"):
+            try:
+                newest = workspace.client.get(address)["version"]
+            except NotFound:
+                if (made := stand_in(name)) is None:
+                    raise
+                return made
+            version = newest if version is None else version
         return cls.from_json(workspace.client.get(f"{address}/versions/{segment(version)}"))
 
     @staticmethod

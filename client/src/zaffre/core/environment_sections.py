@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from zaffre.core.conda_dependencies import CondaDependencies
+from zaffre.errors import UserErrorException
+
+#: What scripts name as the floor of a conda environment. They are passed over: packages are installed on the node.
+DEFAULT_CPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04"
+DEFAULT_GPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-cuda11.1-cudnn8-ubuntu20.04"
 
 #: Bases of the original service: what they hold besides Python, nodes have or do not need.
 _ORIGINAL_BASES = "mcr.microsoft.com/azureml/"
@@ -47,7 +53,7 @@ class DockerSection:
 
     def spec(self, python: PythonSection) -> Optional[Dict[str, Any]]:
         """How the studio is told of it; None when the code runs on the node itself."""
-        image, dockerfile = self.base_image or "", self.base_dockerfile or ""
+        image, dockerfile = self.base_image or "", dockerfile_text(self.base_dockerfile or "")
         if self.enabled is False or not (dockerfile or image) or image.startswith(_ORIGINAL_BASES):
             return None
         found: Dict[str, Any] = {"kind": "docker"}
@@ -63,6 +69,16 @@ class DockerSection:
             }
             found.update({key: value for key, value in wished.items() if value})
         return found
+
+
+def dockerfile_text(given: str) -> str:
+    """The text of a Dockerfile, which is given as that or by its path. Raises UserErrorException."""
+    if not given or "\n" in given or given.lstrip().upper().startswith("FROM "):
+        return given
+    try:
+        return Path(given).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserErrorException(f"{given} cannot be read: {error.strerror or error}.") from None
 
 
 class SparkSection:

@@ -208,15 +208,17 @@ class Experiment:
         display_name: Optional[str] = None,
         tags: Optional[Mapping[str, str]] = None,
         snapshot_directory: Optional[str] = None,
-        outputs: Optional[str] = None,
+        outputs: Union[str, bool, None] = None,
         name: Optional[str] = None,
     ) -> "Run":
         """Begin an interactive run, which this process carries on: log, then `complete()` or `fail()`.
 
-        Best in a `with` block, which ends it either way. Nothing of the disk is sent without `snapshot_directory`, a
-        folder of code that is sent now, and `outputs`, a folder that is sent as `outputs/` when the run ends. `name`
-        is another word for `display_name`.
+        Best in a `with` block, which ends it either way. The current folder gets a folder `outputs`, and what is
+        written there until the run ends is sent then; another folder that `outputs` names is sent whole, and none with
+        `outputs=False`. `snapshot_directory` is a folder of code that is sent now. `name` is another word for
+        `display_name`.
         """
+        from zaffre.core.outputs_of_run import OutputsFolder
         from zaffre.core.run import Run
         from zaffre.gitinfo import git_facts
         from zaffre.snapshot import make_snapshot
@@ -229,7 +231,8 @@ class Experiment:
         if snapshot_directory is not None:
             body["snapshot"] = make_snapshot(space.client, space.name, Path(snapshot_directory))["id"]
         run = Run.from_json(self, space.client.post(f"{space.path}/runs", body))
-        run._outputs = outputs
+        if outputs is not False:
+            run._outputs = outputs if isinstance(outputs, str) else OutputsFolder()
         return run
 
     def get_runs(

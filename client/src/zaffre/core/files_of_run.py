@@ -210,12 +210,16 @@ class FilesOfRun:
         return [str(path) for path in found]
 
     def get_all_logs(self, destination: Optional[str] = None) -> List[str]:
-        """Fetch what it printed as `std_log.txt`, and its files in logs/, into `destination`; returns the paths."""
+        """Fetch what it printed as `std_log.txt`, and its files in user_logs/ and logs/, into `destination`.
+
+        Returns the paths.
+        """
         folder = Path(destination or ".").expanduser()
         target = folder / "std_log.txt"
         target.parent.mkdir(parents=True, exist_ok=True)
         fetch_one(self.client, f"{self.address}/log", target)
-        return [str(target), *self.download_files("logs/", str(folder))]
+        files = [path for name in ("user_logs/", "logs/") for path in self.download_files(name, str(folder))]
+        return [str(target), *files]
 
     # --- its code ---------------------------------------------------------------------------------
     def get_snapshot_id(self) -> Optional[str]:

@@ -134,6 +134,11 @@ class Model:
         return f"{self.name}:{self.version}"
 
     @property
+    def url(self) -> str:
+        """Where the studio tells of it."""
+        return f"{self.workspace.client.url}{self._address()}"
+
+    @property
     def files(self) -> List[FileEntry]:
         """Path, hash and size of each file."""
         if self._files is None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zaffre.core.inputs import InputDataset
     from zaffre.core.model import Model
     from zaffre.core.offline import OfflineRun
+    from zaffre.core.outputs_of_run import OutputsFolder
     from zaffre.core.workspace import Workspace
 
 __all__ = ["Run", "failure_text", "status_word"]
@@ -43,7 +44,8 @@ class Run(DetailsOfRun, FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Log
         self.inside = False
         #: Begun by the script that this process belongs to, and ended by it.
         self.is_child = False
-        self._outputs: Optional[str] = None
+        #: A folder that is sent as outputs/ at the end, or what watches the one of the current folder.
+        self._outputs: "Union[str, OutputsFolder, None]" = None
         self._found: Optional[Dict[str, Any]] = None
         self._made_recorder: Optional[Recorder] = None
         self._spool: Path = spool_of(run_id)
@@ -287,8 +289,11 @@ class Run(DetailsOfRun, FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Log
         if self._made_recorder is not None:
             self._made_recorder.close(60.0)
         if not self.inside or self.is_child:
-            if self._outputs is not None and Path(self._outputs).is_dir():
-                self._upload_folder("outputs", self._outputs)
+            if isinstance(self._outputs, str):
+                if Path(self._outputs).is_dir():
+                    self._upload_folder("outputs", self._outputs)
+            elif self._outputs is not None:
+                self._upload(self._outputs.written())
             body = {"status": status, "message": message[:2000]}
             self._found = dict(self.client.post(f"{self.own_address}/end", body))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
 from zaffre.core.conda_dependencies import CondaDependencies
-from zaffre.core.environment import Environment
+from zaffre.core.environment import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, Environment
 from zaffre.core.runconfig_sections import (
     Data,
     DataLocation,
@@ -41,11 +41,6 @@ __all__ = [
     "RunConfiguration",
     "TensorflowConfiguration",
 ]
-
-
-#: What scripts name as the floor of a conda environment. They are passed over: packages are installed on the node.
-DEFAULT_CPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04"
-DEFAULT_GPU_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-cuda11.1-cudnn8-ubuntu20.04"
 
 
 class RunConfiguration:

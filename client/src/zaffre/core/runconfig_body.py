@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple, cast
 
+from zaffre.core.runconfig_command import command_of
 from zaffre.core.runconfig_sections import HistoryConfiguration, count
 from zaffre.data.dataset_consumption_config import DatasetConsumptionConfig
 from zaffre.data.output_dataset_config import OutputFileDatasetConfig
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MPI = ("openmpi", "intelmpi", "mpi")
 #: Which frameworks a communicator goes with.
 _GOES_WITH = {
-    "parameterserver": ("tensorflow", "tensorflowparameterserver"),
+    "parameterserver": ("tensorflow", "tensorflowparameterserver", "python"),
     "gloo": ("pytorch", "python"),
     "nccl": ("pytorch", "python"),
     **dict.fromkeys(_MPI, ("python", "pythonmpi", "pythonintelmpi", "pytorch", "tensorflow")),
@@ -55,14 +55,14 @@ def body(config: "RunConfiguration", workspace: "Workspace") -> RunConfigBody:
     inputs, words = _inputs_and_words(config)
     nodes, distribution = distribution_of(config)
     environment, variables = _environment(config, workspace)
-    command = shlex.split(config.command) if isinstance(config.command, str) else config.command
+    command, places = command_of(config.command, lambda word: _word(word, inputs))
     found: Dict[str, Any] = {
         "script": config.script.replace("\\", "/") if config.script else None,
-        "command": [_word(word, inputs) for word in command] if command else None,
+        "command": command,
         "arguments": words,
         "target": config.target if isinstance(config.target, str) else config.target.name,
         "environment": environment,
-        "environment_variables": {**_named_inputs(config), **variables, **_data_variables(config)},
+        "environment_variables": {**_named_inputs(config), **variables, **_data_variables(config), **places},
         "inputs": inputs,
         "max_duration_seconds": config.max_run_duration_seconds,
         "max_retries": int(config.max_retries),
@@ -223,8 +223,9 @@ def distribution_of(config: "RunConfiguration") -> Tuple[int, Optional[Distribut
     if framework == "pytorch" or communicator in ("gloo", "nccl"):
         return _of_torch(config, nodes, communicator)
     workers, servers = config.tensorflow.worker_count, config.tensorflow.parameter_server_count
-    if framework.startswith("tensorflow") and communicator == "parameterserver":
-        return count(workers, "worker_count") + count(servers, "parameter_server_count", least=0), {
+    if communicator == "parameterserver":
+        wanted = count(workers, "worker_count") + count(servers, "parameter_server_count", least=0)
+        return max(wanted, nodes), {
             "kind": "tensorflow",
             "processes_per_node": 1,
             "parameter_servers": int(servers),

@@ -244,6 +244,10 @@ class Workspace:
 
         return {one.name: one for one in ComputeTarget.list(self)}
 
+    def get_default_compute_target(self, type: str) -> "Optional[ComputeTarget]":
+        """None: no target is taken for a kind of work that names none, but `local`."""
+        return None
+
     def get_run(self, run_id: str) -> "Run":
         """The run of this id. Raises NotFound."""
         from zaffre.core.run import Run
