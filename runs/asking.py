@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
+from django.utils.translation import gettext as _
+
 from studio.kernel.errors import Invalid
+from workspace.references import did_you_mean
 from zaffre.protocol import ResourcesSpec
 
 #: Above any machine of today; a bigger number is a mistake.
@@ -19,7 +22,8 @@ def clean_priority(value: object, *, field: str = "config.priority") -> int:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or not LEAST_PRIORITY <= value <= MOST_PRIORITY:
         raise Invalid(
-            f"The priority is a whole number from {LEAST_PRIORITY} to {MOST_PRIORITY}; the higher one starts first.",
+            _("The priority is a whole number from %(least)s to %(most)s; the higher one starts first.")
+            % {"least": LEAST_PRIORITY, "most": MOST_PRIORITY},
             field=field,
         )
     return value
@@ -31,8 +35,9 @@ def require_known(value: Mapping[str, object], known: Iterable[str], part: str) 
     if unknown := sorted(str(key)[:40] for key in set(value) - set(names)):
         near = get_close_matches(unknown[0], names, n=1)
         raise Invalid(
-            f"{part} has no {unknown[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
-            hint=f"It takes {', '.join(names)}.",
+            _("%(part)s has no %(unknown)s.") % {"part": part, "unknown": repr(unknown[0])}
+            + did_you_mean(near[0] if near else None),
+            hint=_("It takes %(names)s.") % {"names": ", ".join(names)},
             field=f"config.{part}.{unknown[0]}",
         )
 
@@ -40,7 +45,7 @@ def require_known(value: Mapping[str, object], known: Iterable[str], part: str) 
 def clean_resources(value: object) -> ResourcesSpec:
     """The resources with every amount in its one spelling. Raises Invalid that names the field."""
     if not isinstance(value, Mapping):
-        raise Invalid("resources is an object such as {cpus, memory_gb, gpus, labels}.", field="config.resources")
+        raise Invalid(_("resources is an object such as {cpus, memory_gb, gpus, labels}."), field="config.resources")
     require_known(value, ResourcesSpec.__annotations__, "resources")
     found = ResourcesSpec()
     # What is 0 is not asked for, so it is left out: two configs that mean the same are the same.
@@ -61,21 +66,26 @@ def _amount(value: object, name: str, *, most: int) -> float:
         return 0.0
     # Compared before it is rounded: an int of a thousand digits does not fit a float, and NaN is no amount.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.001 <= value <= most:
-        raise Invalid(f"{name} is a number above 0, at most {most}.", field=field)
+        raise Invalid(_("%(name)s is a number above 0, at most %(most)s.") % {"name": name, "most": most}, field=field)
     return round(float(value), 3)
 
 
 def _labels(value: object) -> dict[str, str]:
     field = "config.resources.labels"
     if not isinstance(value, Mapping) or len(value) > MAX_LABELS:
-        raise Invalid(f"labels is an object of at most {MAX_LABELS} names with values.", field=field)
+        raise Invalid(
+            _("labels is an object of at most %(most)s names with values.") % {"most": MAX_LABELS},
+            field=field,
+        )
     for name, text in value.items():
         if not isinstance(name, str) or not _LABEL.match(name):
             raise Invalid(
-                f"{str(name)[:60]!r} cannot be the name of a label: use letters, digits and . _ / -", field=field
+                _("%(name)s cannot be the name of a label: use letters, digits and . _ / -")
+                % {"name": repr(str(name)[:60])},
+                field=field,
             )
         if not isinstance(text, str) or len(text) > 63 or not text.isprintable():
-            raise Invalid(f"The label {name} is a text of at most 63 characters.", field=field)
+            raise Invalid(_("The label %(name)s is a text of at most 63 characters.") % {"name": name}, field=field)
     return dict(value)
 
 
@@ -83,5 +93,8 @@ def _whole(value: object, name: str, *, most: int) -> int:
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise Invalid(f"{name} is a whole number from 0 to {most}.", field=f"config.resources.{name}")
+        raise Invalid(
+            _("%(name)s is a whole number from 0 to %(most)s.") % {"name": name, "most": most},
+            field=f"config.resources.{name}",
+        )
     return value

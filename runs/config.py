@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from runs.asking import clean_priority, clean_resources, require_known
 from studio.kernel import paths
 from studio.kernel.errors import Invalid
 from workspace.forms import clean_name
+from workspace.references import did_you_mean
 from zaffre.protocol import (
     BACKENDS,
     DISTRIBUTIONS,
@@ -40,12 +43,14 @@ _INPUT = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")
 def parse_config(body: object) -> RunConfigBody:
     """Return the configuration with every field in its one spelling. Raises Invalid that names the field."""
     if not isinstance(body, Mapping):
-        raise Invalid("The config is an object such as {script, arguments, target, environment}.", field="config")
+        raise Invalid(_("The config is an object such as {script, arguments, target, environment}."), field="config")
     if unknown := sorted(str(key)[:40] for key in set(body) - _KNOWN):
-        raise Invalid(f"The config has unknown field(s): {', '.join(unknown[:5])}.", field="config")
+        raise Invalid(
+            _("The config has unknown field(s): %(unknown)s.") % {"unknown": ", ".join(unknown[:5])}, field="config"
+        )
     script, command = body.get("script") or None, body.get("command") or None
     if bool(script) == bool(command):
-        raise Invalid("A run has either a script or a command.", field="config.script")
+        raise Invalid(_("A run has either a script or a command."), field="config.script")
     if script is not None:
         script = paths.clean(_text(script, "script").removeprefix("./"))
     checked = RunConfigBody(
@@ -89,10 +94,11 @@ def require_script(config: RunConfigBody, files: list[str]) -> None:
         return
     near = _nearest(script, files)
     raise Invalid(
-        f"The script {script!r} is not among the {len(files)} files of the snapshot."
-        + (f" Did you mean {near!r}?" if near else ""),
+        _("The script %(script)s is not among the files of the snapshot (%(count)s).")
+        % {"script": repr(script), "count": len(files)}
+        + did_you_mean(near),
         code="no_such_script",
-        hint="Give its path relative to the submitted folder, and see that no ignore file leaves it out.",
+        hint=_("Give its path relative to the submitted folder, and see that no ignore file leaves it out."),
         field="config.script",
         nearest=near,
     )
@@ -109,21 +115,32 @@ def _nearest(script: str, files: list[str]) -> str | None:
 
 def _text(value: object, field: str) -> str:
     if not isinstance(value, str) or not value or len(value) > MAX_WORD or "\0" in value:
-        raise Invalid(f"{field} is a text of 1 to {MAX_WORD} characters.", field=f"config.{field}")
+        raise Invalid(
+            _("%(field)s is a text of 1 to %(most)s characters.") % {"field": field, "most": MAX_WORD},
+            field=f"config.{field}",
+        )
     return value
 
 
 def _words(value: object, field: str) -> list[str]:
     if not isinstance(value, (list, tuple)) or len(value) > MAX_WORDS:
-        raise Invalid(f"{field} is a list of at most {MAX_WORDS} words.", field=f"config.{field}")
+        raise Invalid(
+            _("%(field)s is a list of at most %(most)s words.") % {"field": field, "most": MAX_WORDS},
+            field=f"config.{field}",
+        )
     words = []
     for at, word in enumerate(value):
         if isinstance(word, bool) or not isinstance(word, (str, int, float)):
-            raise Invalid(f"{field}[{at}] is neither a text nor a number.", field=f"config.{field}")
+            raise Invalid(
+                _("%(field)s[%(at)s] is neither a text nor a number.") % {"field": field, "at": at},
+                field=f"config.{field}",
+            )
         text = str(word)
         if "\0" in text or len(text) > MAX_WORD:
             raise Invalid(
-                f"{field}[{at}] holds a NUL or is longer than {MAX_WORD} characters.", field=f"config.{field}"
+                _("%(field)s[%(at)s] holds a NUL or is longer than %(most)s characters.")
+                % {"field": field, "at": at, "most": MAX_WORD},
+                field=f"config.{field}",
             )
         words.append(text)
     return words
@@ -132,32 +149,52 @@ def _words(value: object, field: str) -> list[str]:
 def _variables(value: object) -> dict[str, str]:
     field = "environment_variables"
     if not isinstance(value, Mapping) or len(value) > MAX_VARIABLES:
-        raise Invalid(f"{field} is an object of at most {MAX_VARIABLES} names with values.", field=f"config.{field}")
+        raise Invalid(
+            _("%(field)s is an object of at most %(most)s names with values.")
+            % {"field": field, "most": MAX_VARIABLES},
+            field=f"config.{field}",
+        )
     for name, text in value.items():
         if not isinstance(name, str) or not _VARIABLE.match(name):
-            raise Invalid(f"{str(name)[:60]!r} cannot be the name of a variable.", field=f"config.{field}")
+            raise Invalid(
+                _("%(name)s cannot be the name of a variable.") % {"name": repr(str(name)[:60])},
+                field=f"config.{field}",
+            )
         if not isinstance(text, str) or "\0" in text or len(text) > MAX_WORD:
-            raise Invalid(f"The variable {name} is a text of at most {MAX_WORD} characters.", field=f"config.{field}")
+            raise Invalid(
+                _("The variable %(name)s is a text of at most %(most)s characters.") % {"name": name, "most": MAX_WORD},
+                field=f"config.{field}",
+            )
     return dict(value)
 
 
 def _inputs(value: object) -> dict[str, InputSpec]:
     if not isinstance(value, Mapping) or len(value) > MAX_INPUTS:
-        raise Invalid(f"inputs is an object of at most {MAX_INPUTS} named datasets.", field="config.inputs")
+        raise Invalid(
+            _("inputs is an object of at most %(most)s named datasets.") % {"most": MAX_INPUTS},
+            field="config.inputs",
+        )
     found: dict[str, InputSpec] = {}
     for name, spec in value.items():
         if not isinstance(name, str) or not _INPUT.match(name):
             raise Invalid(
-                f"{str(name)[:60]!r} cannot be the name of an input: use letters, digits and . _ -",
+                _("%(name)s cannot be the name of an input: use letters, digits and . _ -")
+                % {"name": repr(str(name)[:60])},
                 field="config.inputs",
             )
         given = {"dataset": spec} if isinstance(spec, str) else spec
         if not isinstance(given, Mapping):
-            raise Invalid(f"The input {name} names a dataset, such as digits or digits:2.", field="config.inputs")
+            raise Invalid(
+                _("The input %(name)s names a dataset, such as digits or digits:2.") % {"name": name},
+                field="config.inputs",
+            )
         require_known(given, InputSpec.__annotations__, f"inputs.{name}")
         mode = given.get("mode") or "download"
         if mode not in MODES:
-            raise Invalid(f"The input {name} is given as {' or '.join(MODES)}.", field="config.inputs")
+            raise Invalid(
+                _("The input %(name)s is given as %(modes)s.") % {"name": name, "modes": " or ".join(MODES)},
+                field="config.inputs",
+            )
         found[name] = InputSpec(dataset=_text(given.get("dataset"), f"inputs.{name}"), mode=mode)
     return found
 
@@ -165,22 +202,27 @@ def _inputs(value: object) -> dict[str, InputSpec]:
 def _secrets(value: object, variables: object) -> list[str]:
     """VARIABLE=name of each, also where a name was given alone. Whether they are there is asked at the submit."""
     if not isinstance(value, (list, tuple)) or len(value) > MAX_SECRETS:
-        raise Invalid(f"secrets is a list of at most {MAX_SECRETS} names of secrets.", field="config.secrets")
+        raise Invalid(
+            _("secrets is a list of at most %(most)s names of secrets.") % {"most": MAX_SECRETS},
+            field="config.secrets",
+        )
     taken = set(variables) if isinstance(variables, Mapping) else set()
     found = []
     for entry in value:
         # What does not look like a name may be a value that somebody put in its place: it is not repeated.
         if not isinstance(entry, str) or not _SECRET.match(entry):
             raise Invalid(
-                "secrets holds names of secrets, or VARIABLE=name; one entry is neither.",
-                hint="The value of a secret is kept in the workspace's key vault, never in the configuration of a run.",
+                _("secrets holds names of secrets, or VARIABLE=name; one entry is neither."),
+                hint=_(
+                    "The value of a secret is kept in the workspace's key vault, never in the configuration of a run."
+                ),
                 field="config.secrets",
             )
         variable, mark, name = entry.rpartition("=")
         if not mark:
             variable = ENV_SECRET_PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
         if variable in taken:
-            raise Invalid(f"The variable {variable} is set twice.", field="config.secrets")
+            raise Invalid(_("The variable %(variable)s is set twice.") % {"variable": variable}, field="config.secrets")
         taken.add(variable)
         found.append(f"{variable}={name}")
     return found
@@ -194,21 +236,27 @@ def secret_names(config: Mapping[str, Any]) -> list[str]:
 def _distribution(value: object, nodes: int) -> DistributionSpec:
     field = "config.distribution"
     if not isinstance(value, Mapping):
-        raise Invalid("distribution is an object such as {kind, processes_per_node}.", field=field)
+        raise Invalid(_("distribution is an object such as {kind, processes_per_node}."), field=field)
     require_known(value, DistributionSpec.__annotations__, "distribution")
     kind = value.get("kind") or "multiprocess"
     if kind not in DISTRIBUTIONS:
-        raise Invalid(f"The kind of a distribution is one of {', '.join(DISTRIBUTIONS)}.", field=field)
+        raise Invalid(
+            _("The kind of a distribution is one of %(distributions)s.") % {"distributions": ", ".join(DISTRIBUTIONS)},
+            field=field,
+        )
     processes = _whole(value.get("processes_per_node"), "distribution", most=MAX_PROCESSES) or 1
     found = DistributionSpec(kind=kind, processes_per_node=processes)
     if kind == "pytorch":
         backend = str(value.get("backend") or "nccl").lower()
         if backend not in BACKENDS:
-            raise Invalid(f"The backend of a distribution is one of {', '.join(BACKENDS)}.", field=field)
+            raise Invalid(
+                _("The backend of a distribution is one of %(backends)s.") % {"backends": ", ".join(BACKENDS)},
+                field=field,
+            )
         found["backend"] = backend
     if servers := _whole(value.get("parameter_servers"), "distribution", most=MAX_NODES, least=0):
         if kind != "tensorflow" or servers >= nodes:
-            raise Invalid("Parameter servers are of TensorFlow, and fewer than its nodes.", field=field)
+            raise Invalid(_("Parameter servers are of TensorFlow, and fewer than its nodes."), field=field)
         found["parameter_servers"] = servers
     return found
 
@@ -216,16 +264,21 @@ def _distribution(value: object, nodes: int) -> DistributionSpec:
 def _history(value: object) -> HistorySpec:
     field = "config.history"
     if not isinstance(value, Mapping):
-        raise Invalid("history is an object such as {output_collection, directories_to_watch}.", field=field)
+        raise Invalid(_("history is an object such as {output_collection, directories_to_watch}."), field=field)
     require_known(value, HistorySpec.__annotations__, "history")
     folders = value.get("directories_to_watch")
     folders = ["logs"] if folders is None else folders
     if not isinstance(folders, (list, tuple)) or len(folders) > MAX_WATCHED:
-        raise Invalid(f"directories_to_watch is a list of at most {MAX_WATCHED} folders.", field=field)
+        raise Invalid(
+            _("directories_to_watch is a list of at most %(most)s folders.") % {"most": MAX_WATCHED},
+            field=field,
+        )
     try:
         watched = [paths.clean(_text(one, "history").removeprefix("./").rstrip("/")) for one in folders]
     except Invalid as error:
-        raise Invalid(f"A folder to watch is one of the run's own. {error.message}", field=field) from None
+        raise Invalid(
+            _("A folder to watch is one of the run's own. %(message)s") % {"message": error.message}, field=field
+        ) from None
     return HistorySpec(
         output_collection=value.get("output_collection") is not False, directories_to_watch=list(dict.fromkeys(watched))
     )
@@ -237,12 +290,18 @@ def _require_inputs(checked: RunConfigBody) -> None:
     for word in words:
         name = word.removeprefix(INPUT_WORD)
         if name != word and name not in checked["inputs"]:
-            raise Invalid(f"{word} stands for an input that the run does not have.", field="config.inputs")
+            raise Invalid(
+                _("%(word)s stands for an input that the run does not have.") % {"word": word}, field="config.inputs"
+            )
 
 
 def _whole(value: object, field: str, *, most: int, least: int = 1) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise Invalid(f"{field} is a whole number from {least} to {most}.", field=f"config.{field}")
+        raise Invalid(
+            _("%(field)s is a whole number from %(least)s to %(most)s.")
+            % {"field": field, "least": least, "most": most},
+            field=f"config.{field}",
+        )
     return value

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from runs import waiting
 from runs.family import may_meet
@@ -83,9 +84,11 @@ def _met(slug: str, run_id: str, rows: QuerySet[Run], *, actor: Actor, action: s
     found = () if "\0" in run_id else rows.filter(workspace=workspace, pk=run_id)
     run = next(iter(found), None)
     if run is None or not may_meet(run, actor=actor, read=action == "run.read"):
-        raise NotFound(f"There is no run {run_id[:40]!r} in {slug}.", run=run_id[:40])
+        raise NotFound(
+            _("There is no run %(run_id)s in %(slug)s.") % {"run_id": repr(run_id[:40]), "slug": slug}, run=run_id[:40]
+        )
     if run.deleted and not deleted:
-        raise NotFound(f"The run {run.name} was deleted.", code="deleted", run=run.pk)
+        raise NotFound(_("The run %(run)s was deleted.") % {"run": run.name}, code="deleted", run=run.pk)
     return run
 
 
@@ -153,7 +156,10 @@ def require_runs(slug: str, run_ids: Sequence[str], *, actor: Actor) -> None:
     seen = {run.pk for run in visible_runs(slug, run_ids, actor=actor)}
     for run_id in run_ids:
         if run_id not in seen:
-            raise NotFound(f"There is no run {run_id[:40]!r} in {slug}.", run=run_id[:40])
+            raise NotFound(
+                _("There is no run %(run_id)s in %(slug)s.") % {"run_id": repr(run_id[:40]), "slug": slug},
+                run=run_id[:40],
+            )
 
 
 def own_run(run_id: str, *, actor: Actor) -> Run:
@@ -163,7 +169,7 @@ def own_run(run_id: str, *, actor: Actor) -> Run:
     """
     run = Run.objects.select_related("workspace").filter(pk=run_id).first() if actor.kind == "run" else None
     if run is None or not may_meet(run, actor=actor, read=True):
-        raise NotFound("This token belongs to another run.")
+        raise NotFound(_("This token belongs to another run."))
     return get_run(run.workspace.slug, run_id, actor=actor)
 
 
@@ -195,7 +201,11 @@ def list_runs(
         rows = rows.filter(archived__isnull=not archived)
     if status:
         if status not in Status.values:
-            raise Invalid(f"The status is one of {', '.join(Status.values)}, not {status[:40]!r}.", field="status")
+            raise Invalid(
+                _("The status is one of %(values)s, not %(status)s.")
+                % {"values": ", ".join(Status.values), "status": repr(status[:40])},
+                field="status",
+            )
         rows = rows.filter(status=status)
     if text:
         rows = rows.filter(name__icontains=text.replace("\0", ""))
@@ -229,7 +239,7 @@ def get_experiment(slug: str, name: str, *, actor: Actor) -> Experiment:
     workspace = get_workspace(slug, actor=actor, action="run.read")
     found = Experiment.objects.filter(workspace=workspace, name=name.replace("\0", "")).first()
     if found is None:
-        raise NotFound(f"There is no experiment {name[:64]!r} in {slug}.")
+        raise NotFound(_("There is no experiment %(name)s in %(slug)s.") % {"name": repr(name[:64]), "slug": slug})
     return found
 
 
@@ -238,7 +248,10 @@ def get_experiment_by_id(slug: str, number: int, *, actor: Actor) -> Experiment:
     workspace = get_workspace(slug, actor=actor, action="run.read")
     found = Experiment.objects.filter(workspace=workspace, pk=number).first()
     if found is None:
-        raise NotFound(f"There is no experiment {number} in {slug}.", experiment=str(number))
+        raise NotFound(
+            _("There is no experiment %(number)s in %(slug)s.") % {"number": number, "slug": slug},
+            experiment=str(number),
+        )
     return found
 
 
@@ -318,7 +331,7 @@ def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:
     """Return the actor of a run token. Raises Unauthenticated when the attempt has ended."""
     attempt = _attempt_of(parsed.id)
     if attempt is None or not tokens.matches(parsed.secret, attempt.secret_hash):
-        raise Unauthenticated("This run token is unknown.")
+        raise Unauthenticated(_("This run token is unknown."))
     return _actor_of(attempt, address=address)
 
 
@@ -326,7 +339,7 @@ def actor_of_token_id(token_id: str) -> Actor:
     """The code whose token made something that is now used without it. Raises Unauthenticated as above."""
     attempt = _attempt_of(token_id)
     if attempt is None:
-        raise Unauthenticated("The run whose token made this does not exist any more.")
+        raise Unauthenticated(_("The run whose token made this does not exist any more."))
     return _actor_of(attempt, address="")
 
 
@@ -352,7 +365,7 @@ _BEARER = Rows(
 
 def _actor_of(attempt: Attempt, *, address: str) -> Actor:
     if attempt.ended is not None and attempt.run.status in FINAL_STATES:
-        raise Unauthenticated("This run has ended, and its token with it.")
+        raise Unauthenticated(_("This run has ended, and its token with it."))
     return Actor(
         kind="run",
         name=attempt.run.name,

@@ -1,5 +1,7 @@
 """Running again exactly what a run was: the same code, locked environment, data and words."""
 
+from django.utils.translation import gettext as _
+
 from runs.models import Run
 from runs.origins.known import git_of
 from runs.origins.queries import REPRODUCES
@@ -18,7 +20,7 @@ def reproduce(slug: str, run_id: str, *, actor: Actor, target: str = "") -> Run:
     run = get_run(slug, run_id, actor=actor)
     if run.snapshot is None or run.environment_version is None:
         raise Invalid(
-            f"{run.name} logged from where it was: the studio has no copy of its code to run again.",
+            _("%(run)s logged from where it was: the studio has no copy of its code to run again.") % {"run": run.name},
             code="no_snapshot",
         )
     environment = run.environment_version

@@ -4,6 +4,8 @@ One table, action by action, after the authorization matrix in docs/decisions/ac
 gets NotFound, so that a workspace's existence stays hidden; a member without the right gets Forbidden.
 """
 
+from django.utils.translation import gettext as _
+
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, NotFound, Unauthenticated
 from studio.kernel.rows import read
@@ -129,7 +131,7 @@ def _judge(workspace: Workspace, role: str | None, *, actor: Actor, action: str)
     if actor.kind == "system":
         return
     if actor.kind == "anonymous":
-        raise Unauthenticated("Log in, or send a token in the Authorization header.")
+        raise Unauthenticated(_("Log in, or send a token in the Authorization header."))
     if actor.kind in {"run", "node", "enrolment"}:
         _authorize_machine(workspace, actor=actor, action=action)
         return
@@ -137,36 +139,46 @@ def _judge(workspace: Workspace, role: str | None, *, actor: Actor, action: str)
     if role in allowed or (actor.is_admin and ADMIN in allowed):
         return
     if role is None and not actor.is_admin:
-        raise NotFound(f"There is no workspace {workspace.slug!r}, or you are not a member of it.")
+        raise NotFound(
+            _("There is no workspace %(slug)s, or you are not a member of it.") % {"slug": repr(workspace.slug)}
+        )
     if role is None:
         raise Forbidden(
-            "Site administrators run the site; they do not read a workspace's data.",
-            hint="Ask an owner of the workspace to add you as a member.",
+            _("Site administrators run the site; they do not read a workspace's data."),
+            hint=_("Ask an owner of the workspace to add you as a member."),
         )
     raise Forbidden(
-        f"Your role in {workspace.slug} is {role}, and {action} needs {' or '.join(sorted(allowed - {ADMIN}))}.",
-        hint="Ask an owner of the workspace.",
+        _("Your role in %(workspace)s is %(role)s, and %(action)s needs %(allowed)s.")
+        % {
+            "workspace": workspace.slug,
+            "role": role,
+            "action": action,
+            "allowed": " or ".join(sorted(allowed - {ADMIN})),
+        },
+        hint=_("Ask an owner of the workspace."),
         action=action,
     )
 
 
 def _authorize_machine(workspace: Workspace, *, actor: Actor, action: str) -> None:
     if actor.workspace_id != workspace.pk:
-        raise NotFound("There is no such workspace.")
+        raise NotFound(_("There is no such workspace."))
     allowed = {"run": RUN_TOKEN_ACTIONS, "node": NODE_TOKEN_ACTIONS, "enrolment": {"node.register"}}[actor.kind]
     if action not in allowed:
-        raise Forbidden(f"A {actor.kind} token may not do {action}.", action=action)
+        raise Forbidden(
+            _("A %(kind)s token may not do %(action)s.") % {"kind": actor.kind, "action": action}, action=action
+        )
 
 
 def get_workspace(slug: str, *, actor: Actor, action: str) -> Workspace:
     """Return the workspace if `actor` may do `action` in it; raises as `authorize` does."""
     if actor.kind == "anonymous":
-        raise Unauthenticated("Log in, or send a token in the Authorization header.")
+        raise Unauthenticated(_("Log in, or send a token in the Authorization header."))
     # One question for both, because every call of every door begins with it.
     values = {"slug": slug, "user": actor.user_id or 0}
     found = read(Workspace, "slug = %(slug)s", values, own_role=_OWN_ROLE)
     if not found:
-        raise NotFound(f"There is no workspace {slug!r}, or you are not a member of it.")
+        raise NotFound(_("There is no workspace %(slug)s, or you are not a member of it.") % {"slug": repr(slug)})
     workspace = found[0]
     _judge(workspace, getattr(workspace, "own_role", None), actor=actor, action=action)
     return workspace

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from studio.kernel.errors import Invalid
 from workspace.models import Role
 from zaffre.protocol import NAME_RE, SLUG_RE
@@ -16,8 +18,11 @@ def clean_slug(slug: str) -> str:
     """Return the short name of a workspace. Raises Invalid."""
     if not SLUG_RE.match(slug):
         raise Invalid(
-            f"{slug[:40]!r} cannot be the short name of a workspace: use 2 to 32 lower-case letters, digits "
-            "and hyphens, beginning with a letter or a digit.",
+            _(
+                "%(slug)s cannot be the short name of a workspace: use 2 to 32 lower-case letters, digits and hyphens, "
+                "beginning with a letter or a digit."
+            )
+            % {"slug": repr(slug[:40])},
             field="slug",
         )
     return slug
@@ -27,8 +32,11 @@ def clean_name(name: str, *, noun: str) -> str:
     """Return the name of a resource such as a dataset; `noun` says what, with its article. Raises Invalid."""
     if not NAME_RE.match(name):
         raise Invalid(
-            f"{name[:70]!r} cannot be the name of {noun}: use 1 to 64 letters, digits and . _ - , "
-            "beginning with a letter or a digit.",
+            _(
+                "%(name)s cannot be the name of %(noun)s: use 1 to 64 letters, digits and . _ - , "
+                "beginning with a letter or a digit."
+            )
+            % {"name": repr(name[:70]), "noun": noun},
             field="name",
         )
     return name
@@ -38,7 +46,7 @@ def clean_title(title: str) -> str:
     """Return a name for showing: 1 to 80 characters on one line. Raises Invalid."""
     line = title.strip()
     if not line or len(line) > MAX_TITLE or not line.isprintable():
-        raise Invalid(f"A name has 1 to {MAX_TITLE} characters on one line.", field="name")
+        raise Invalid(_("A name has 1 to %(most)s characters on one line.") % {"most": MAX_TITLE}, field="name")
     return line
 
 
@@ -46,14 +54,21 @@ def clean_description(text: str) -> str:
     """Return a description of at most 4000 characters. Raises Invalid."""
     text = text.strip()
     if len(text) > MAX_DESCRIPTION or "\0" in text:
-        raise Invalid(f"A description has at most {MAX_DESCRIPTION} characters.", field="description")
+        raise Invalid(
+            _("A description has at most %(most)s characters.") % {"most": MAX_DESCRIPTION},
+            field="description",
+        )
     return text
 
 
 def clean_role(role: str) -> str:
     """Return a role of a member. Raises Invalid that names the roles."""
     if role not in Role.values:
-        raise Invalid(f"The role is one of {', '.join(Role.values)}, not {role[:20]!r}.", field="role")
+        raise Invalid(
+            _("The role is one of %(values)s, not %(role)s.")
+            % {"values": ", ".join(Role.values), "role": repr(role[:20])},
+            field="role",
+        )
     return role
 
 
@@ -70,14 +85,20 @@ def split_reference(
         return name, None
     # Digits of other scripts are digits for Python, but no version of ours; ten fill the column.
     if not (version.isascii() and version.isdigit() and len(version) < 10 and int(version) > 0):
-        raise Invalid(f"{reference[:80]!r} has no version number after the colon: write name:3, or the name alone.")
+        raise Invalid(
+            _("%(reference)s has no version number after the colon: write name:3, or the name alone.")
+            % {"reference": repr(reference[:80])}
+        )
     return name, int(version)
 
 
 def clean_tags(tags: Mapping[str, Any], *, noun: str = "tag", longest: int = MAX_VALUE) -> dict[str, str]:
     """Return tags (or properties) as texts. Raises Invalid that names the one that cannot be kept."""
     if len(tags) > MAX_TAGS:
-        raise Invalid(f"{len(tags)} of them, and at most {MAX_TAGS} are kept.", field=noun)
+        raise Invalid(
+            _("%(tags)s of them, and at most %(most)s are kept.") % {"tags": len(tags), "most": MAX_TAGS},
+            field=noun,
+        )
     return {
         clean_key(key, noun=noun): clean_value(key, value, noun=noun, longest=longest) for key, value in tags.items()
     }
@@ -85,7 +106,11 @@ def clean_tags(tags: Mapping[str, Any], *, noun: str = "tag", longest: int = MAX
 
 def clean_key(key: object, *, noun: str) -> str:
     if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY or not key.isprintable():
-        raise Invalid(f"The {noun} {str(key)[:60]!r} needs a name of 1 to {MAX_KEY} visible characters.", field=noun)
+        raise Invalid(
+            _("The %(noun)s %(key)s needs a name of 1 to %(most)s visible characters.")
+            % {"noun": noun, "key": repr(str(key)[:60]), "most": MAX_KEY},
+            field=noun,
+        )
     return key
 
 
@@ -93,7 +118,8 @@ def clean_value(key: object, value: object, *, noun: str, longest: int = MAX_VAL
     text = value if isinstance(value, str) else str(value)
     if len(text) > longest or "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise Invalid(
-            f"The {noun} {str(key)[:60]!r} has at most {longest} characters, and none that cannot be stored.",
+            _("The %(noun)s %(key)s has at most %(longest)s characters, and none that cannot be stored.")
+            % {"noun": noun, "key": repr(str(key)[:60]), "longest": longest},
             field=noun,
         )
     return text

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet
+from django.utils.translation import gettext as _
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import NotFound
@@ -65,7 +66,7 @@ def get_person(slug: str, username: str, *, actor: Actor) -> Person:
     for person in list_people(slug, actor=actor):
         if person.user.username == username:
             return person
-    raise NotFound(f"There is no user {username[:150]!r} in {slug}.")
+    raise NotFound(_("There is no user %(username)s in %(slug)s.") % {"username": repr(username[:150]), "slug": slug})
 
 
 def all_workspaces(*, actor: Actor) -> QuerySet[Workspace]:

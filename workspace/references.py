@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from django.db.models import Max, Model, QuerySet
+from django.utils.translation import gettext as _
 
 from studio.kernel.errors import Invalid
 from workspace.forms import split_reference
@@ -38,13 +39,13 @@ def find_version(
     # Of those that are left: the counter of a parent may be at one that was deleted.
     known = dict(parents.values_list("name", Max("versions__version")))
     if name in known:
-        newest = f"its newest is {known[name]}" if known[name] else "it has none yet"
-        raise Invalid(
-            f"The {noun} {name} has no version{'' if number is None else f' {number}'}: {newest}.",
-            code="no_such_version",
-            field=field,
-        )
-    raise no_such(name, known, noun=noun, place=place, field=field, none="Register one first.")
+        told = {"noun": noun, "name": name, "number": number, "newest": known[name]}
+        if not known[name]:
+            text = _("The %(noun)s %(name)s has no version yet.")
+        else:
+            text = _("The %(noun)s %(name)s has no version %(number)s: its newest is %(newest)s.")
+        raise Invalid(text % told, code="no_such_version", field=field)
+    raise no_such(name, known, noun=noun, place=place, field=field, none=_("Register one first."))
 
 
 def no_such(
@@ -54,12 +55,18 @@ def no_such(
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     return Invalid(
-        f"There is no {noun} {name[:64]!r} in {place}." + (f" Did you mean {near[0]!r}?" if near else ""),
+        _("There is no %(noun)s %(name)s in %(place)s.") % {"noun": noun, "name": repr(name[:64]), "place": place}
+        + did_you_mean(near[0] if near else None),
         code=code or f"no_such_{noun}",
-        hint=f"There are: {', '.join(names[:10])}." if names else none,
+        hint=_("There are: %(names)s.") % {"names": ", ".join(names[:10])} if names else none,
         field=field,
         nearest=near[0] if near else None,
     )
+
+
+def did_you_mean(near: str | None) -> str:
+    """What follows on the sentence that something is not there; "" when nothing is near."""
+    return " " + _("Did you mean %(near)s?") % {"near": repr(near)} if near else ""
 
 
 def _article(noun: str) -> str:

@@ -5,6 +5,7 @@ which also furnishes it with environments and a compute target.
 """
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Invalid, NotFound
@@ -32,7 +33,10 @@ def create_workspace(*, actor: Actor, slug: str, name: str, description: str = "
             workspace = Workspace.objects.create(slug=slug, name=name, description=description, created_by=user)
     except IntegrityError:
         raise Conflict(
-            f"The short name {slug!r} is taken.", code="taken", hint="Choose another one.", field="slug"
+            gettext("The short name %(slug)s is taken.") % {"slug": repr(slug)},
+            code="taken",
+            hint=gettext("Choose another one."),
+            field="slug",
         ) from None
     Membership.objects.create(workspace=workspace, user=user, role=Role.OWNER)
     record(actor=actor, workspace=workspace, action="workspace.create", target=slug)
@@ -88,15 +92,17 @@ def add_member(slug: str, *, actor: Actor, username: str, role: str) -> Membersh
     user = User.objects.filter(username=username, is_active=True).first() if "\0" not in username else None
     if user is None:
         raise Invalid(
-            f"There is no user {username[:150]!r}.",
+            gettext("There is no user %(username)s.") % {"username": repr(username[:150])},
             code="no_such_user",
-            hint="A site administrator makes accounts; upper and lower case matter.",
+            hint=gettext("A site administrator makes accounts; upper and lower case matter."),
             field="username",
         )
     member, made = Membership.objects.get_or_create(workspace=workspace, user=user, defaults={"role": role})
     if not made:
         raise Conflict(
-            f"{username} is a member already, as {member.role}.", code="taken", hint="Change the role instead."
+            gettext("%(username)s is a member already, as %(role)s.") % {"username": username, "role": member.role},
+            code="taken",
+            hint=gettext("Change the role instead."),
         )
     _tell(workspace, actor=actor, action="member.add", username=username, role=role)
     return member
@@ -124,7 +130,10 @@ def remove_member(slug: str, *, actor: Actor, username: str, role: str | None = 
     workspace = get_workspace(slug, actor=actor, action="member.change")
     member = _locked_member(workspace, username)
     if role not in {None, member.role}:
-        raise NotFound(f"{username} is not {role} of {slug}, but {member.role}.")
+        raise NotFound(
+            gettext("%(username)s is not %(role)s of %(slug)s, but %(kept)s.")
+            % {"username": username, "role": role, "slug": slug, "kept": member.role}
+        )
     _keep_an_owner(workspace, member)
     member.delete()
     _tell(workspace, actor=actor, action="member.remove", username=username, before=member.role)
@@ -135,7 +144,10 @@ def _locked_member(workspace: Workspace, username: str) -> Membership:
     Workspace.objects.select_for_update().get(pk=workspace.pk)
     member = workspace.memberships.select_related("user").filter(user__username=username).first()
     if member is None:
-        raise NotFound(f"{username[:150]!r} is not a member of {workspace.slug}.")
+        raise NotFound(
+            gettext("%(username)s is not a member of %(workspace)s.")
+            % {"username": repr(username[:150]), "workspace": workspace.slug}
+        )
     return member
 
 
@@ -145,9 +157,10 @@ def _keep_an_owner(workspace: Workspace, leaving: Membership) -> None:
     others = workspace.memberships.filter(role=Role.OWNER, user__is_active=True).exclude(pk=leaving.pk)
     if not others.exists():
         raise Conflict(
-            f"{leaving.user.username} is the last owner of {workspace.slug}.",
+            gettext("%(username)s is the last owner of %(workspace)s.")
+            % {"username": leaving.user.username, "workspace": workspace.slug},
             code="last_owner",
-            hint="Make another member owner first.",
+            hint=gettext("Make another member owner first."),
         )
 
 

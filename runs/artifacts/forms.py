@@ -1,5 +1,6 @@
 """What both doors take: a list of files whose bytes were sent before."""
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from studio.kernel.errors import TooLarge
@@ -16,7 +17,7 @@ class ArtifactsIn(serializers.Serializer):
 def too_many_files(most: int) -> TooLarge:
     """For a run that has no room for another file."""
     return TooLarge(
-        f"The run would have more than {most} files, the most that are kept.",
+        _("The run would have more than %(most)s files, the most that are kept.") % {"most": most},
         code="too_many_files",
-        hint="Pack many small files into one.",
+        hint=_("Pack many small files into one."),
     )

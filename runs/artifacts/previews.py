@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from runs.artifacts.counting import codec_of, narrow
 from runs.artifacts.queries import get_artifact
@@ -63,11 +64,15 @@ def address_of(slug: str, run_id: str, path: str, *, actor: Actor, scripts: bool
     """
     found = get_artifact(slug, run_id, path, actor=actor)
     if _ending(found.path) not in KINDS:
-        raise Invalid("Files of this kind are not shown in a frame.", code="no_preview", hint="Download it.")
+        raise Invalid(_("Files of this kind are not shown in a frame."), code="no_preview", hint=_("Download it."))
     if found.size > MOST_BYTES:
-        raise TooLarge(f"The file has {found.size} bytes, and at most {MOST_BYTES} are shown.", hint="Download it.")
+        raise TooLarge(
+            _("The file has %(size)s bytes, and at most %(most)s are shown.")
+            % {"size": found.size, "most": MOST_BYTES},
+            hint=_("Download it."),
+        )
     if not actor.is_user:
-        raise Forbidden("Frames are for people.")
+        raise Forbidden(_("Frames are for people."))
     who = {"token": actor.token_id} if actor.token_id else {"user": actor.user_id, "stamp": stamp_of(actor=actor)}
     claims = {"ws": slug, "run": run_id, "path": found.path, "scripts": scripts, **who}
     return f"{settings.CONTENT_URL}{PLACE}/{addresses.seal_claims(claims, use=USE, seconds=SECONDS)}"
@@ -95,7 +100,7 @@ def rendered(slug: str, run_id: str, path: str, *, actor: Actor) -> dict[str, An
     """
     found = get_artifact(slug, run_id, path, actor=actor)
     if _ending(found.path) not in MARKDOWN:
-        raise Invalid("Files of this kind are not shown as Markdown.", code="no_preview", hint="Read it as text.")
+        raise Invalid(_("Files of this kind are not shown as Markdown."), code="no_preview", hint=_("Read it as text."))
     # A character has four bytes at most.
     data = b"".join(blobs.read_part(found.sha256, 0, min(found.size, 4 * markdown.MOST)))
     codec = codec_of(data)
@@ -123,7 +128,10 @@ def read_rows(
         delimiter = _delimiter(found.path, text)
     rows, used = _rows(text, delimiter, whole=whole)
     if not rows and text:
-        raise Invalid(f"A row is longer than {MOST_TEXT} bytes: this is no table.", code="bad_table")
+        raise Invalid(
+            _("A row is longer than %(most)s bytes: this is no table.") % {"most": MOST_TEXT},
+            code="bad_table",
+        )
     if codec:
         used = (0 if start else 2) + len(text[:used].decode().encode(codec))
     after = start + used
@@ -164,5 +172,7 @@ def _rows(data: bytes, delimiter: str, *, whole: bool) -> tuple[list[list[str]],
                 break
     except csv.Error as error:
         if not rows:
-            raise Invalid(f"This cannot be read as a table: {error}.", code="bad_table") from None
+            raise Invalid(
+                _("This cannot be read as a table: %(error)s.") % {"error": error}, code="bad_table"
+            ) from None
     return rows, used

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from django.db.models import Count, QuerySet, Sum
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from runs.artifacts.models import Artifact
 from runs.queries import get_run_briefly
@@ -40,7 +41,7 @@ def get_artifact(slug: str, run_id: str, path: str, *, actor: Actor) -> Artifact
     run = get_run_briefly(slug, run_id, actor=actor)
     found = next(iter(Artifact.objects.filter(run=run, path=path.replace("\0", "\ufffd"))), None)
     if found is None:
-        raise NotFound(f"The run has no file {path[:200]!r}.")
+        raise NotFound(_("The run has no file %(path)s.") % {"path": repr(path[:200])})
     found.run = run
     return found
 
@@ -52,7 +53,7 @@ def get_artifacts(slug: str, run_id: str, paths: Sequence[str], *, actor: Actor)
     found = {path: (sha256, size) for path, sha256, size in rows.values_list("path", "sha256", "size")}
     for path in paths:
         if path not in found:
-            raise NotFound(f"The run has no file {path[:200]!r}.")
+            raise NotFound(_("The run has no file %(path)s.") % {"path": repr(path[:200])})
     return found
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from django.utils.translation import gettext as _
+
 from studio.kernel.errors import Invalid
 
 MOST = 200
@@ -58,9 +60,10 @@ def parse(given: Mapping[str, Sequence[str]]) -> Choice:
     runs = tuple(dict.fromkeys(one.strip().replace("\0", "") for one in given.get("run", ()) if one.strip()))
     if len(runs) > MOST:
         raise Invalid(
-            f"{len(runs)} runs are more than can be compared at once: {MOST} are the most.",
+            _("%(runs)s runs are more than can be compared at once: %(most)s are the most.")
+            % {"runs": len(runs), "most": MOST},
             code="too_many",
-            hint="Choose fewer of them, by a filter on the page of runs for example.",
+            hint=_("Choose fewer of them, by a filter on the page of runs for example."),
             field="run",
         )
     return Choice(runs, dict(_settings(given)))
@@ -72,7 +75,7 @@ def parse_address(text: str) -> Choice:
     try:
         return parse(parse_qs(query, max_num_fields=MOST * 2))
     except ValueError:
-        raise Invalid("This is not the address of a comparison.", field="query") from None
+        raise Invalid(_("This is not the address of a comparison."), field="query") from None
 
 
 def _settings(given: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, list[str]]]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext
+
 from runs.artifacts.models import Artifact
 from runs.compare import code, logged, packages, pictures, rows
 from runs.compare.choice import MOST
@@ -59,7 +61,11 @@ def compared(slug: str, ids: Sequence[str], *, actor: Actor, base: str = "") -> 
     """
     workspace = get_workspace(slug, actor=actor, action="run.read")
     if len(ids) > MOST:
-        raise Invalid(f"{MOST} runs are the most that can be compared at once.", code="too_many", field="run")
+        raise Invalid(
+            gettext("%(most)s runs are the most that can be compared at once.") % {"most": MOST},
+            code="too_many",
+            field="run",
+        )
     asked = [one for one in ids if "\0" not in one and len(one) <= 26]
     found = shown(Run.objects.filter(workspace=workspace, pk__in=asked))
     known = {run.pk: run for run in found if may_meet(run, actor=actor, read=True)}
@@ -88,13 +94,21 @@ def require(slug: str, ids: Sequence[str], *, actor: Actor, base: str = "") -> C
     """
     if len(ids) < 2:
         raise Invalid(
-            "A comparison takes at least two runs.", code="too_few", hint="Name them with ?run=…&run=…", field="run"
+            gettext("A comparison takes at least two runs."),
+            code="too_few",
+            hint=gettext("Name them with ?run=…&run=…"),
+            field="run",
         )
     found = compared(slug, ids, actor=actor, base=base)
     if found.missing:
-        raise NotFound(f"There is no run {found.missing[0].id!r} in {slug}.", run=found.missing[0].id)
+        raise NotFound(
+            gettext("There is no run %(run_id)s in %(slug)s.") % {"run_id": repr(found.missing[0].id), "slug": slug},
+            run=found.missing[0].id,
+        )
     if base and found.place(base) is None:
-        raise NotFound(f"The baseline {base[:40]!r} is not among the runs.", run=base[:40])
+        raise NotFound(
+            gettext("The baseline %(base)s is not among the runs.") % {"base": repr(base[:40])}, run=base[:40]
+        )
     return found
 
 

@@ -258,7 +258,7 @@ def file(request: SignedInRequest, ws: str) -> HttpResponse:
     found, _same = queries.code_between(ws, one, other, actor=request.actor)
     change = next((change for change in found if change.path == path), None)
     if change is None:
-        raise NotFound(f"The file {path[:200]!r} is the same in both, or in neither.")
+        raise NotFound(_("The file %(path)s is the same in both, or in neither.") % {"path": repr(path[:200])})
     view = "unified" if choice.word("view") == "unified" else "split"
     told = {"change": change, "diff": queries.file_between(change, actor=request.actor), "view": view}
     return render(request, "compare/difference.html", told)

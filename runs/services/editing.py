@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from runs import forms
 from runs.fencing import hold_own_run, refuse_late_row
@@ -64,7 +65,7 @@ def edit_run(
 
 def _its_code(run: Run, snapshot: str) -> Snapshot:
     if run.kind != Run.Kind.INTERACTIVE or run.snapshot_id is not None:
-        raise Conflict("The run has its code already: that of a run does not change.", code="has_snapshot")
+        raise Conflict(_("The run has its code already: that of a run does not change."), code="has_snapshot")
     return snapshots.resolve(run.workspace, snapshot)
 
 
@@ -72,9 +73,10 @@ def _new_properties(run: Run, properties: dict[str, str]) -> dict[str, str]:
     for key, value in properties.items():
         if run.properties.get(key, value) != value:
             raise Conflict(
-                f"The property {key!r} is {run.properties[key]!r} and cannot be changed.",
+                _("The property %(key)s is %(properties)s and cannot be changed.")
+                % {"key": repr(key), "properties": repr(run.properties[key])},
                 code="immutable",
-                hint="Properties are written once. Use a tag for what changes.",
+                hint=_("Properties are written once. Use a tag for what changes."),
                 key=key,
             )
     return properties

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from runs import forms
 from runs.models import Experiment, Run
@@ -38,7 +39,9 @@ def create_experiment(
             )
             record(actor=actor, workspace=workspace, action="experiment.create", target=name)
     except IntegrityError:
-        raise Conflict(f"There is an experiment {name!r} already.", code="taken", field="name") from None
+        raise Conflict(
+            _("There is an experiment %(name)s already.") % {"name": repr(name)}, code="taken", field="name"
+        ) from None
     return made
 
 
@@ -53,7 +56,9 @@ def rename_experiment(slug: str, number: int, *, actor: Actor, name: str) -> Exp
             fields = {"was": found.name}
             record(actor=actor, workspace=workspace, action="experiment.rename", target=name, fields=fields)
     except IntegrityError:
-        raise Conflict(f"There is an experiment {name!r} already.", code="taken", field="name") from None
+        raise Conflict(
+            _("There is an experiment %(name)s already.") % {"name": repr(name)}, code="taken", field="name"
+        ) from None
     return get_experiment_by_id(slug, number, actor=actor)
 
 
@@ -107,9 +112,11 @@ def delete_experiment(slug: str, number: int, *, actor: Actor) -> None:
     row = Experiment.objects.select_for_update().get(pk=found.pk)
     if Run.objects.filter(experiment=row).exists():
         raise Conflict(
-            f"The experiment {row.name} has runs.",
+            _("The experiment %(name)s has runs.") % {"name": row.name},
             code="not_empty",
-            hint="Delete its runs for good first, or archive the experiment: it leaves the lists, and its runs stay.",
+            hint=_(
+                "Delete its runs for good first, or archive the experiment: it leaves the lists, and its runs stay."
+            ),
         )
     row.delete()
     record(actor=actor, workspace=workspace, action="experiment.delete", target=row.name)

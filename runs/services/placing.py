@@ -1,6 +1,7 @@
 """What people decide about a run's place: its priority while it waits, and that a silent node is given up now."""
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from runs.asking import clean_priority
 from runs.models import Attempt, Run, Status
@@ -25,14 +26,15 @@ def set_priority(slug: str, run_id: str, *, actor: Actor, priority: object) -> R
     own = run.submitted_by_id is not None and run.submitted_by_id == actor.user_id
     if not own and not can(run.workspace, actor=actor, action="run.prioritize_any"):
         raise Forbidden(
-            "You change the priority of your own runs; owners of the workspace change any.", action="run.prioritize_any"
+            _("You change the priority of your own runs; owners of the workspace change any."),
+            action="run.prioritize_any",
         )
     wanted = clean_priority(priority, field="priority")
     turn = run.turn
     if wanted != run.priority:
         turn = next_turn(run.target_id or 0, priority=wanted, user_id=run.submitted_by_id)
     if not Run.objects.filter(pk=run.pk, status=Status.QUEUED).update(priority=wanted, turn=turn):
-        raise Conflict("The run does not wait any more, so its priority changes nothing.", code="started")
+        raise Conflict(_("The run does not wait any more, so its priority changes nothing."), code="started")
     if wanted != run.priority:
         fields = {"from": run.priority, "to": wanted}
         record(actor=actor, workspace=run.workspace, action="run.prioritize", target=run.pk, fields=fields)
@@ -50,12 +52,12 @@ def give_up_run(slug: str, run_id: str, *, actor: Actor) -> None:
     """
     run = get_run(slug, run_id, actor=actor, action="run.cancel")
     if run.status in FINAL_STATES:
-        raise Conflict("The run has ended already.", code="final", status=run.status)
+        raise Conflict(_("The run has ended already."), code="final", status=run.status)
     held = Attempt.objects.filter(run=run, no=run.attempt_no, ended__isnull=True)
     attempt = held.order_by("last_seen").first()
     if attempt is None or run_out(run)["reachable"] is not False:
         raise Conflict(
-            "The node of this run answers, or it has none.", code="reachable", hint="Cancel the run to end it."
+            _("The node of this run answers, or it has none."), code="reachable", hint=_("Cancel the run to end it.")
         )
     if not give_up(attempt, why=f"{actor.name} gave it up.", actor=actor):
-        raise Conflict("The node answered in this moment, so the run goes on.", code="reachable")
+        raise Conflict(_("The node answered in this moment, so the run goes on."), code="reachable")

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from runs import forms
 from runs.config import parse_config, require_script, secret_names
@@ -107,7 +108,7 @@ def _code(
         authorize(workspace, actor=actor, action=CREATE, role=getattr(workspace, "own_role", None))
         return keep(workspace, actor=actor, files=files)
     if not snapshot:
-        raise Invalid("A submitted run needs the snapshot of its code.", field="snapshot")
+        raise Invalid(_("A submitted run needs the snapshot of its code."), field="snapshot")
     return snapshots.resolve(workspace, snapshot)
 
 
@@ -135,7 +136,7 @@ def open_experiment(workspace: Workspace, name: str) -> tuple[Experiment, int]:
             return group, group.run_counter
         if again:
             Experiment.objects.get_or_create(workspace=workspace, name=name)
-    raise NotFound(f"The experiment {name} was deleted at this moment.", hint="Try again.")
+    raise NotFound(_("The experiment %(name)s was deleted at this moment.") % {"name": name}, hint=_("Try again."))
 
 
 def _asked(config: RunConfigBody, environment: Mapping[str, Any]) -> dict[str, Any]:

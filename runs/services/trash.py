@@ -12,6 +12,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from runs.children import trees
 from runs.models import Run
@@ -94,12 +95,16 @@ def delete_run(slug: str, run_id: str, *, actor: Actor) -> int:
 
 def _in_the_way(root: Run, tree: Iterable[Run], *, any_of_them: bool, actor: Actor) -> ZaffreError | None:
     for run in tree:
-        below = "" if run is root else f" {run.name}, which is below it,"
         if not any_of_them and run.submitted_by_id != actor.user_id:
-            return _not_yours() if run is root else Forbidden(f"{run.name}, which is below it, is another's.")
+            return (
+                _not_yours()
+                if run is root
+                else Forbidden(_("%(run)s, which is below it, is another's.") % {"run": run.name})
+            )
         if not run.is_final:
-            told = f"The run{below} has not ended."
-            return Conflict(told, code="not_final", hint="Cancel it first.", status=run.status)
+            below = _("The run %(run)s, which is below it, has not ended.") % {"run": run.name}
+            told = _("The run has not ended.") if run is root else below
+            return Conflict(told, code="not_final", hint=_("Cancel it first."), status=run.status)
     return None
 
 
@@ -111,7 +116,7 @@ def discard_run(slug: str, run_id: str, *, actor: Actor) -> None:
     """
     run = _own(slug, run_id, actor=actor)
     if run.kind == Run.Kind.SCRIPT and not run.is_final:
-        raise Conflict("The run has not ended.", code="not_final", hint="Cancel it first.", status=run.status)
+        raise Conflict(_("The run has not ended."), code="not_final", hint=_("Cancel it first."), status=run.status)
     if Run.objects.filter(pk=run.pk, deleted__isnull=True).update(deleted=Now(), deleted_by_id=actor.user_id):
         record(actor=actor, workspace=run.workspace, action="run.delete", target=_named(run))
         tell(run, "deleted")
@@ -146,11 +151,11 @@ def purge_run(slug: str, run_id: str, *, actor: Actor) -> int:
     """
     run = _own(slug, run_id, actor=actor)
     if run.deleted is None:
-        raise Conflict("The run is not in the recycle bin.", code="not_deleted", hint="Delete it first.")
+        raise Conflict(_("The run is not in the recycle bin."), code="not_deleted", hint=_("Delete it first."))
     held = _hold(trees(run.workspace, [run.pk])[run.pk], delete=True)
     together = {one.pk for one in held.values() if one.deleted is not None and one.deleted == run.deleted}
     if run.pk not in together:
-        raise Conflict("The run was restored just now.", code="not_deleted")
+        raise Conflict(_("The run was restored just now."), code="not_deleted")
     record(actor=actor, workspace=run.workspace, action="run.purge", target=_named(run), fields={"runs": len(together)})
     _remove(together)
     publish(f"runs.{slug}", run=run.pk, experiment=run.experiment.name, status="deleted")
@@ -237,11 +242,13 @@ def _own(slug: str, run_id: str, *, actor: Actor) -> Run:
 
 
 def _not_yours() -> Forbidden:
-    return Forbidden("Only owners of the workspace delete what others have submitted.")
+    return Forbidden(_("Only owners of the workspace delete what others have submitted."))
 
 
 def _missing(slug: str, run_id: str) -> NotFound:
-    return NotFound(f"There is no run {run_id[:40]!r} in {slug}.", run=run_id[:40])
+    return NotFound(
+        _("There is no run %(run_id)s in %(slug)s.") % {"run_id": repr(run_id[:40]), "slug": slug}, run=run_id[:40]
+    )
 
 
 def _hold(run_ids: Collection[str], *, delete: bool = False) -> dict[str, Run]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from runs.snapshots import browsing
 from runs.snapshots.models import Snapshot
@@ -65,7 +66,10 @@ def get_snapshot(slug: str, snapshot_id: str, *, actor: Actor) -> Snapshot:
         rows = rows.filter(runs=actor.run_id)
     snapshot = rows.first()
     if snapshot is None:
-        raise NotFound(f"There is no snapshot {snapshot_id[:40]!r} in {slug}.")
+        raise NotFound(
+            _("There is no snapshot %(snapshot_id)s in %(slug)s.")
+            % {"snapshot_id": repr(snapshot_id[:40]), "slug": slug}
+        )
     return snapshot
 
 
@@ -74,9 +78,10 @@ def resolve(workspace: Workspace, snapshot_id: str) -> Snapshot:
     snapshot = _of(workspace, snapshot_id).first()
     if snapshot is None:
         raise Invalid(
-            f"There is no snapshot {snapshot_id[:40]!r} in {workspace.slug}.",
+            _("There is no snapshot %(snapshot_id)s in %(slug)s.")
+            % {"snapshot_id": repr(snapshot_id[:40]), "slug": workspace.slug},
             code="no_such_snapshot",
-            hint="Send the code first.",
+            hint=_("Send the code first."),
             field="snapshot",
         )
     return snapshot
@@ -92,7 +97,7 @@ def get_file(slug: str, snapshot_id: str, path: str, *, actor: Actor) -> FileEnt
     for entry in get_snapshot(slug, snapshot_id, actor=actor).files:
         if entry["path"] == path:
             return FileEntry(**entry)
-    raise NotFound(f"The snapshot has no file {path[:200]!r}.")
+    raise NotFound(_("The snapshot has no file %(path)s.") % {"path": repr(path[:200])})
 
 
 def get_text(slug: str, snapshot_id: str, path: str, *, actor: Actor) -> browsing.Text:
@@ -111,7 +116,7 @@ def get_files(slug: str, snapshot_id: str, paths: Sequence[str], *, actor: Actor
     files = {entry["path"]: entry for entry in get_snapshot(slug, snapshot_id, actor=actor).files}
     for path in paths:
         if path not in files:
-            raise NotFound(f"The snapshot has no file {path[:200]!r}.")
+            raise NotFound(_("The snapshot has no file %(path)s.") % {"path": repr(path[:200])})
     return {path: (files[path]["sha256"], files[path]["size"]) for path in paths}
 
 

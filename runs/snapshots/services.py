@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, ManyToOneRel, Model, OuterRef
 from django.db.models.deletion import RestrictedError
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext
 
 from runs.snapshots.models import Snapshot
 from studio.kernel import archive, blobs, manifests
@@ -42,7 +43,7 @@ def keep(workspace: Workspace, *, actor: Actor, files: Sequence[Mapping[str, Any
     refuse_announced(files)
     entries = manifests.clean([_plain(item) for item in files], max_files=MAX_SNAPSHOT_FILES)
     if not entries:
-        raise Invalid("A snapshot has at least one file.", field="files")
+        raise Invalid(gettext("A snapshot has at least one file."), field="files")
     digest = manifests.digest(entries)
     known = _known(workspace, digest)
     if known is not None:
@@ -88,7 +89,7 @@ def forget_unused(*, actor: Actor) -> int:
     Whoever sends code submits it soon: a list that was sent, again or for the first time, has that long.
     """
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself forgets code that nothing uses.")
+        raise Forbidden(gettext("Only the studio itself forgets code that nothing uses."))
     rows = Snapshot.objects.annotate(sent=Coalesce("sent_again", "created")).filter(sent__lt=Now() - UNUSED)
     for model, field in _users():
         rows = rows.filter(~Exists(model._base_manager.filter(**{field: OuterRef("pk")})))
@@ -127,9 +128,10 @@ def refuse_announced(files: Sequence[Mapping[str, Any]]) -> None:
     """Raise TooLarge by what the caller says of its files, so that nobody uploads what will be refused."""
     if len(files) > MAX_SNAPSHOT_FILES:
         raise TooLarge(
-            f"{len(files)} files, and a snapshot has at most {MAX_SNAPSHOT_FILES}.",
+            gettext("%(files)s files, and a snapshot has at most %(most)s.")
+            % {"files": len(files), "most": MAX_SNAPSHOT_FILES},
             code="too_many_files",
-            hint="Leave files out with .zaffreignore, and give data as a dataset.",
+            hint=gettext("Leave files out with .zaffreignore, and give data as a dataset."),
         )
     sizes = [(_whole(item.get("size")), str(item.get("path", ""))[:200]) for item in files]
     total = sum(size for size, _ in sizes)
@@ -138,8 +140,9 @@ def refuse_announced(files: Sequence[Mapping[str, Any]]) -> None:
     biggest = sorted(sizes, reverse=True)[:10]
     named = ", ".join(path for _, path in biggest[:3])
     raise TooLarge(
-        f"The files are {total} bytes together, and a snapshot has at most {MAX_SNAPSHOT_BYTES}. Biggest: {named}.",
-        hint="Leave big files out with .zaffreignore, and give data as a dataset.",
+        gettext("The files are %(total)s bytes together, and a snapshot has at most %(most)s. Biggest: %(named)s.")
+        % {"total": total, "most": MAX_SNAPSHOT_BYTES, "named": named},
+        hint=gettext("Leave big files out with .zaffreignore, and give data as a dataset."),
         biggest=[{"path": path, "size": size} for size, path in biggest],
     )
 

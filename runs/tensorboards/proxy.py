@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from urllib.parse import quote
 
 import aiohttp
+from django.utils.translation import gettext as _
 from yarl import URL
 
 from studio.kernel.errors import Invalid, Unavailable
@@ -123,7 +124,7 @@ async def carry(
     except (aiohttp.ClientError, TimeoutError, OSError):
         await session.close()
         raise Unavailable(
-            "TensorBoard does not answer; its node starts it again.", hint="Try again in a few seconds."
+            _("TensorBoard does not answer; its node starts it again."), hint=_("Try again in a few seconds.")
         ) from None
     except BaseException:
         await session.close()
@@ -142,7 +143,7 @@ async def _taken(answer: aiohttp.ClientResponse, session: aiohttp.ClientSession,
                 break
         await session.close()
         if len(content) > _MOST_PAGE:
-            raise Unavailable("The board's page is too large.")
+            raise Unavailable(_("The board's page is too large."))
         headers.pop("Content-Length", None)
         return Response(answer.status, _with_script(content), {**headers, **_ALWAYS}, kind)
     return Response(answer.status, _stream(answer, session), {**headers, **_ALWAYS}, kind)

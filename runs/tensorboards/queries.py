@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from runs.artifacts.models import Artifact
 from runs.models import Run
@@ -33,15 +34,15 @@ def runs_of(slug: str, run_ids: Sequence[str], *, actor: Actor) -> tuple[Workspa
     workspace = get_workspace(slug, actor=actor, action=OPEN)
     wanted = {one.replace("\0", "") for one in run_ids if one}
     if not wanted:
-        raise Invalid("Name at least one run.", field="runs")
+        raise Invalid(_("Name at least one run."), field="runs")
     if len(wanted) > states.MOST_RUNS:
-        most = f"A TensorBoard shows {states.MOST_RUNS} runs at most, and these are {len(wanted)}."
-        raise Invalid(most, field="runs")
+        most = _("A TensorBoard shows %(most)s runs at most, and these are %(wanted)s.")
+        raise Invalid(most % {"most": states.MOST_RUNS, "wanted": len(wanted)}, field="runs")
     rows = Run.objects.filter(workspace=workspace, pk__in=wanted, deleted__isnull=True)
     found = list(rows.select_related("experiment").order_by("pk"))
     if len(found) < len(wanted):
         missing = sorted(wanted - {run.pk for run in found})[0]
-        raise NotFound(f"There is no run {missing[:40]!r} in {slug}.")
+        raise NotFound(_("There is no run %(run_id)s in %(slug)s.") % {"run_id": repr(missing[:40]), "slug": slug})
     return workspace, found
 
 
@@ -74,7 +75,9 @@ def get_board(slug: str, board_id: str, *, actor: Actor) -> Board:
     rows = Board.objects.filter(workspace=workspace, pk=board_id.replace("\0", ""))
     found = rows.select_related("node", "created_by", "workspace").first()
     if found is None:
-        raise NotFound(f"There is no TensorBoard {board_id[:40]!r} in {slug}.")
+        raise NotFound(
+            _("There is no TensorBoard %(board_id)s in %(slug)s.") % {"board_id": repr(board_id[:40]), "slug": slug}
+        )
     return found
 
 
@@ -82,9 +85,13 @@ def reach(slug: str, board_id: str, *, actor: Actor) -> str:
     """The socket of a board, for who may look at it. Raises as `get_board`, Conflict `stopped`, `not_ready`."""
     board = get_board(slug, board_id, actor=actor)
     if board.state not in states.LIVE:
-        raise Conflict("This TensorBoard was stopped.", code="stopped", hint="Open it again on the page of the run.")
+        raise Conflict(
+            _("This TensorBoard was stopped."), code="stopped", hint=_("Open it again on the page of the run.")
+        )
     if board.state != states.READY or not board.address:
-        raise Conflict("This TensorBoard is still starting.", code="not_ready", hint="Try again in a few seconds.")
+        raise Conflict(
+            _("This TensorBoard is still starting."), code="not_ready", hint=_("Try again in a few seconds.")
+        )
     return board.address.removeprefix("unix:")
 
 
@@ -130,15 +137,15 @@ def blob_size(board_id: str, sha256: str, *, actor: Actor) -> int:
     rows = event_files(list(runs)).filter(sha256=sha256)
     size = rows.values_list("size", flat=True).first()
     if size is None:
-        raise NotFound("This file belongs to no run of the board, or it was replaced.")
+        raise NotFound(_("This file belongs to no run of the board, or it was replaced."))
     return size
 
 
 def _board_of_node(board_id: str, *, actor: Actor) -> Board:
     if actor.kind != "node":
-        raise Forbidden("This address takes the token of a node.")
+        raise Forbidden(_("This address takes the token of a node."))
     rows = Board.objects.filter(pk=board_id.replace("\0", ""), node_id=actor.node_id, state__in=states.LIVE)
     found = rows.first()
     if found is None:
-        raise NotFound("This node has no such board.")
+        raise NotFound(_("This node has no such board."))
     return found

@@ -11,6 +11,8 @@ import binascii
 import json
 import time
 
+from django.utils.translation import gettext as _
+
 from studio.kernel import credentials, crypto
 from studio.kernel.actors import Actor
 from studio.kernel.belief import Believed
@@ -41,7 +43,7 @@ def actor_of(board: str, ticket: str, *, address: str = "") -> Actor:
 
 
 def _ask(board: str, ticket: str, address: str) -> Actor:
-    again = Unauthenticated("This address has expired.", hint="Open TensorBoard on the page of the run.")
+    again = Unauthenticated(_("This address has expired."), hint=_("Open TensorBoard on the page of the run."))
     try:
         raw = base64.b64decode(ticket + "=" * (-len(ticket) % 4), altchars=b"-_", validate=True)
         told = json.loads(crypto.unseal(base64.b64encode(raw).decode(), bound_to=f"board {board}"))

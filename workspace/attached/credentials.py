@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.envelope import Hidden
 from studio.kernel.errors import Forbidden, Invalid
@@ -22,10 +24,10 @@ def clean_credential(given: Mapping[str, Any]) -> dict[str, str]:
     password, key = str(given.get("password") or ""), str(given.get("private_key") or "")
     passphrase = str(given.get("private_key_passphrase") or "")
     if bool(password) == bool(key):
-        raise Invalid("Give either a password or a private key.", field="private_key")
+        raise Invalid(_("Give either a password or a private key."), field="private_key")
     if password:
         if "\0" in password or len(password) > 1000:
-            raise Invalid("A password has at most 1000 characters.", field="password")
+            raise Invalid(_("A password has at most 1000 characters."), field="password")
         return {"password": password}
     return {"private_key": forms.clean_key(key, passphrase), **({"passphrase": passphrase} if passphrase else {})}
 
@@ -73,8 +75,8 @@ def clean_secret(workspace: Workspace, name: str, *, actor: Actor) -> str:
     name = name.strip()
     kept = named(workspace, name, actor=actor) if name else {}
     if name and not kept:
-        hint = "Set it among the secrets of the workspace first, to the content of a private key or to a password."
-        raise Invalid(f"There is no secret {name[:127]!r}.", hint=hint, field="secret")
+        hint = _("Set it among the secrets of the workspace first, to the content of a private key or to a password.")
+        raise Invalid(_("There is no secret %(name)s.") % {"name": repr(name[:127])}, hint=hint, field="secret")
     if key := kept.get("private_key"):
         forms.clean_key(key, "")
     return name
@@ -82,4 +84,4 @@ def clean_secret(workspace: Workspace, name: str, *, actor: Actor) -> str:
 
 def require_system(actor: Actor) -> None:
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself looks after machines.")
+        raise Forbidden(_("Only the studio itself looks after machines."))

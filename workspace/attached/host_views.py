@@ -71,7 +71,7 @@ def hosts(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
 def change(request: SignedInRequest, ws: str, name: str, verb: str) -> HttpResponse:
     """`add` machines, or `login` to all otherwise."""
     if verb not in ("add", "login"):
-        raise NotFound(f"A pool has no button {verb[:20]!r}.")
+        raise NotFound(_("A pool has no button %(verb)s.") % {"verb": repr(verb[:20])})
     form = request.POST
     if verb == "add":
         said = _("The machines were added.")
@@ -90,7 +90,7 @@ def change(request: SignedInRequest, ws: str, name: str, verb: str) -> HttpRespo
 def host(request: SignedInRequest, ws: str, name: str, host: int, verb: str) -> HttpResponse:
     """`confirm` its key, try it `again`, log in to it in its own `way`, or `remove` it from the pool."""
     if verb not in ("confirm", "again", "way", "remove"):
-        raise NotFound(f"A machine has no button {verb[:20]!r}.")
+        raise NotFound(_("A machine has no button %(verb)s.") % {"verb": repr(verb[:20])})
     said = ""
     form = request.POST
     if verb == "confirm":

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, NotFound
@@ -21,7 +22,7 @@ def get_attachment(slug: str, name: str, *, actor: Actor) -> Attachment:
     target = target_named(get_workspace(slug, actor=actor, action="compute.read"), name)
     found = Attachment.objects.select_related("target__workspace", "node").filter(target=target).first()
     if found is None:
-        raise NotFound(f"{name} is no attached machine.")
+        raise NotFound(_("%(name)s is no attached machine.") % {"name": name})
     return found
 
 
@@ -48,14 +49,14 @@ def attachment_out(found: Attachment) -> dict[str, Any]:
 def all_attachments(*, actor: Actor) -> QuerySet[Attachment]:
     """Every machine that is to be looked after. For the studio's own hand."""
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself looks after machines.")
+        raise Forbidden(_("Only the studio itself looks after machines."))
     return Attachment.objects.select_related("target__workspace", "node").filter(target__deleted__isnull=True)
 
 
 def is_heard_of(node_id: str, *, actor: Actor) -> bool:
     """Whether the node has begun to work and was heard of lately. For the studio's own hand."""
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself looks after machines.")
+        raise Forbidden(_("Only the studio itself looks after machines."))
     now = timezone.now()
     return any(is_online(node, now) for node in Node.objects.filter(pk=node_id))
 
@@ -64,7 +65,7 @@ def get_pool(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
     """Return a cluster whose nodes are machines over SSH. Raises NotFound."""
     target = target_named(get_workspace(slug, actor=actor, action="compute.read"), name)
     if target.settings.get("provider") != kinds.SSH:
-        raise NotFound(f"{name} takes its nodes from no pool of machines.")
+        raise NotFound(_("%(name)s takes its nodes from no pool of machines.") % {"name": name})
     return target
 
 
@@ -102,5 +103,5 @@ def host_out(found: Host) -> dict[str, Any]:
 def pool_hosts(*, actor: Actor) -> QuerySet[Host]:
     """Every machine of every pool, those of deleted clusters too: they are to be cleaned. For the studio's own hand."""
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself looks after machines.")
+        raise Forbidden(_("Only the studio itself looks after machines."))
     return Host.objects.select_related("target__workspace").order_by("pk")

@@ -4,6 +4,9 @@ and from the environment of scripts are taken for the numbers that they spell.""
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from studio.kernel.errors import Invalid
 from workspace.compute.schedules import clean_schedule
 from workspace.compute.sizes import size_named
@@ -31,7 +34,11 @@ Given = Mapping[str, Any]
 def clean_kind(kind: str) -> str:
     """Raises Invalid that names the kinds."""
     if kind not in KINDS:
-        raise Invalid(f"The kind is one of {', '.join(KINDS)}, not {str(kind)[:20]!r}.", field="kind")
+        raise Invalid(
+            _("The kind is one of %(kinds)s, not %(kind)s.")
+            % {"kinds": ", ".join(KINDS), "kind": repr(str(kind)[:20])},
+            field="kind",
+        )
     return kind
 
 
@@ -43,7 +50,9 @@ def clean_settings(kind: str, given: Given, *, known: Given | None = None) -> di
     makers: dict[str, Callable[[Given], dict[str, Any]]] = {CLUSTER: _cluster, INSTANCE: _instance}
     if kind not in makers:
         if given:
-            raise Invalid(f"A target of the kind {kind} has no settings.", field=str(next(iter(given)))[:40])
+            raise Invalid(
+                _("A target of the kind %(kind)s has no settings.") % {"kind": kind}, field=str(next(iter(given)))[:40]
+            )
         return dict(known or {})
     words = {**(known or {}), **given}
     if isinstance(given.get("node"), Mapping):
@@ -54,13 +63,15 @@ def clean_settings(kind: str, given: Given, *, known: Given | None = None) -> di
         # A line that is changed stays in its time zone.
         words["schedule"] = {**((known or {}).get("schedule") or {}), **given["schedule"]}
     if known and SSH in (words.get("provider"), known.get("provider")) and words["provider"] != known["provider"]:
-        raise Invalid("A pool of machines stays one, and no other cluster becomes one.", field="provider")
+        raise Invalid(_("A pool of machines stays one, and no other cluster becomes one."), field="provider")
     made = makers[kind](words)
     strange = sorted(str(key) for key in given if key not in made)
     if strange:
         listed = ", ".join(sorted(made))
         raise Invalid(
-            f"{kind} has no setting {strange[0][:40]!r}.", hint=f"There are: {listed}.", field=strange[0][:40]
+            _("%(kind)s has no setting %(strange)s.") % {"kind": kind, "strange": repr(strange[0][:40])},
+            hint=_("There are: %(names)s.") % {"names": listed},
+            field=strange[0][:40],
         )
     return made
 
@@ -69,7 +80,10 @@ def _cluster(words: Given) -> dict[str, Any]:
     least = number(words, "min_nodes", default=0, most=MOST_NODES)
     most = number(words, "max_nodes", default=None, least=1, most=MOST_NODES)
     if least > most:
-        raise Invalid(f"min_nodes is {least}, more than max_nodes, which is {most}.", field="min_nodes")
+        raise Invalid(
+            _("min_nodes is %(least)s, more than max_nodes, which is %(most)s.") % {"least": least, "most": most},
+            field="min_nodes",
+        )
     return {
         "provider": _one_of(words, "provider", (*PROVIDERS, SSH)),
         "min_nodes": least,
@@ -85,8 +99,12 @@ def _cluster(words: Given) -> dict[str, Any]:
 def require_hosts(most: int, hosts: int) -> None:
     """Raises Invalid when a pool of so many machines cannot have `most` nodes."""
     if most > hosts:
-        told = f"max_nodes is {most}, and the pool has {hosts} machine{'' if hosts == 1 else 's'}."
-        raise Invalid(told, hint="Each node takes one machine.", field="max_nodes")
+        told = ngettext(
+            "max_nodes is %(most)s, and the pool has %(hosts)s machine.",
+            "max_nodes is %(most)s, and the pool has %(hosts)s machines.",
+            hosts,
+        )
+        raise Invalid(told % {"most": most, "hosts": hosts}, hint=_("Each node takes one machine."), field="max_nodes")
 
 
 def _instance(words: Given) -> dict[str, Any]:
@@ -105,12 +123,18 @@ def _size(words: Given) -> dict[str, Any]:
     """
     given = words.get("node") or {}
     if not isinstance(given, Mapping):
-        raise Invalid("node is an object of cpus, memory_gb and slots.", field="node")
+        raise Invalid(_("node is an object of cpus, memory_gb and slots."), field="node")
     if strange := sorted(str(key) for key in given if key not in {"cpus", "memory_gb", "slots"}):
-        raise Invalid(f"A node has cpus, memory_gb and slots, and no {strange[0][:40]!r}.", field="node")
+        raise Invalid(
+            _("A node has cpus, memory_gb and slots, and no %(strange)s.") % {"strange": repr(strange[0][:40])},
+            field="node",
+        )
     name = words.get("vm_size") or ""
     if not isinstance(name, str) or len(name) > MAX_SIZE_NAME or not name.isprintable():
-        raise Invalid(f"vm_size is a name of at most {MAX_SIZE_NAME} characters.", field="vm_size")
+        raise Invalid(
+            _("vm_size is a name of at most %(most)s characters.") % {"most": MAX_SIZE_NAME},
+            field="vm_size",
+        )
     made = {
         "cpus": number(given, "cpus", default=0, most=MOST_CPUS),
         "memory_gb": number(given, "memory_gb", default=0, most=MOST_MEMORY),
@@ -136,7 +160,11 @@ def number(words: Given, key: str, *, default: int | None, least: int = 0, most:
     value = words.get(key)
     if value is None or value == "":
         if default is None:
-            raise Invalid(f"{key} is missing: give a number from {least} to {most}.", field=key)
+            raise Invalid(
+                _("%(key)s is missing: give a number from %(least)s to %(most)s.")
+                % {"key": key, "least": least, "most": most},
+                field=key,
+            )
         return default
     try:
         # A bool is an int for Python, and digits of other scripts are digits.
@@ -146,7 +174,11 @@ def number(words: Given, key: str, *, default: int | None, least: int = 0, most:
     except (TypeError, ValueError, OverflowError):
         found = None
     if found is None or not least <= found <= most:
-        raise Invalid(f"{key} is a whole number from {least} to {most}, not {str(value)[:20]!r}.", field=key)
+        raise Invalid(
+            _("%(key)s is a whole number from %(least)s to %(most)s, not %(value)s.")
+            % {"key": key, "least": least, "most": most, "value": repr(str(value)[:20])},
+            field=key,
+        )
     return found
 
 
@@ -154,5 +186,9 @@ def _one_of(words: Given, key: str, allowed: tuple[str, ...]) -> str:
     """The first one when nothing is said."""
     value = words.get(key) or allowed[0]
     if value not in allowed:
-        raise Invalid(f"{key} is one of {', '.join(allowed)}, not {str(value)[:20]!r}.", field=key)
+        raise Invalid(
+            _("%(key)s is one of %(allowed)s, not %(value)s.")
+            % {"key": key, "allowed": ", ".join(allowed), "value": repr(str(value)[:20])},
+            field=key,
+        )
     return str(value)

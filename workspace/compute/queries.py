@@ -81,7 +81,7 @@ def get_target(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
     """Return one target, as `list_targets` does. Raises NotFound when there is none of this name."""
     target = list_targets(slug, actor=actor).filter(name=name.replace("\0", "")).first()
     if target is None:
-        raise NotFound(f"There is no compute target {name[:64]!r} in {slug}.")
+        raise NotFound(_("There is no compute target %(name)s in %(slug)s.") % {"name": repr(name[:64]), "slug": slug})
     return target
 
 
@@ -95,7 +95,9 @@ def target_named(workspace: Workspace, name: str, *, locked: bool = False) -> Co
         rows = rows.select_for_update(of=("self",))
     target = rows.select_related("owner", "workspace").first()
     if target is None:
-        raise NotFound(f"There is no compute target {name[:64]!r} in {workspace.slug}.")
+        raise NotFound(
+            _("There is no compute target %(name)s in %(slug)s.") % {"name": repr(name[:64]), "slug": workspace.slug}
+        )
     return target
 
 
@@ -130,7 +132,7 @@ def resolve(workspace: Workspace, name: str) -> ComputeTarget:
         noun="compute target",
         place=workspace.slug,
         field="target",
-        none="This workspace has no compute.",
+        none=_("This workspace has no compute."),
         code="no_such_target",
     )
 
@@ -144,11 +146,11 @@ def nodes_of(target_id: int) -> QuerySet[Node]:
 def require_use(target: ComputeTarget, *, actor: Actor) -> None:
     """Raises Forbidden for an instance that is somebody else's: it runs what its person submits, and nothing else."""
     if target.kind == kinds.INSTANCE and target.owner_id != actor.user_id:
-        whose = target.owner.shown_name if target.owner else "nobody any more"
+        whose = target.owner.shown_name if target.owner else _("nobody any more")
         raise Forbidden(
-            f"{target.name} is the compute instance of {whose}.",
+            _("%(target)s is the compute instance of %(whose)s.") % {"target": target.name, "whose": whose},
             code="not_your_instance",
-            hint="Submit to a cluster, or make an instance of your own.",
+            hint=_("Submit to a cluster, or make an instance of your own."),
         )
 
 
@@ -206,9 +208,14 @@ def list_happenings(slug: str, name: str, *, actor: Actor, limit: int = 50) -> Q
 
 def get_node(slug: str, name: str, node_id: str, *, actor: Actor) -> Node:
     """One node of a target, as `list_nodes` does. Raises NotFound."""
-    node = list_nodes(slug, name, actor=actor).filter(pk=node_id.replace("\0", "")).first()
+    return node_among(list_nodes(slug, name, actor=actor), name, node_id)
+
+
+def node_among(nodes: QuerySet[Node], name: str, node_id: str) -> Node:
+    """The node of this id among the nodes of the target `name`. Raises NotFound, also for one that was removed."""
+    node = nodes.filter(pk=node_id.replace("\0", ""), removed__isnull=True).first()
     if node is None:
-        raise NotFound(f"{name[:64]} has no node {node_id[:40]!r}.")
+        raise NotFound(_("%(name)s has no node %(node_id)s.") % {"name": name[:64], "node_id": repr(node_id[:40])})
     return node
 
 
@@ -218,17 +225,17 @@ def node_of(*, actor: Actor, epoch: str, action: str) -> Node:
     Raises Unauthenticated for one that was removed, Forbidden for anybody else, Conflict `stale_epoch`.
     """
     if actor.kind == "anonymous":
-        raise Unauthenticated("Send a node token in the Authorization header.")
+        raise Unauthenticated(_("Send a node token in the Authorization header."))
     if actor.kind != "node":
-        raise Forbidden("This address takes the token of a node.")
+        raise Forbidden(_("This address takes the token of a node."))
     rows = Node.objects.select_related("target__workspace").filter(pk=actor.node_id, removed__isnull=True)
     node = rows.first()
     if node is None:
-        raise Unauthenticated("This node was removed.", code="removed", hint="Enrol the machine again.")
+        raise Unauthenticated(_("This node was removed."), code="removed", hint=_("Enrol the machine again."))
     authorize(node.target.workspace, actor=actor, action=action)
     if node.epoch != epoch:
         raise Conflict(
-            "Another life of this node has greeted since.", code="stale_epoch", hint="Say hello, then go on."
+            _("Another life of this node has greeted since."), code="stale_epoch", hint=_("Say hello, then go on.")
         )
     return node
 
@@ -238,12 +245,12 @@ def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:
     ((node, target),) = _BEARER.ask(node=parsed.id) or [(None, None)]
     # Only who knows the secret learns why the token does not work.
     if node is None or not tokens.matches(parsed.secret, node.secret_hash):
-        raise Unauthenticated("This node token is unknown.", hint="Enrol the machine again.")
+        raise Unauthenticated(_("This node token is unknown."), hint=_("Enrol the machine again."))
     if node.removed is not None:
         raise Unauthenticated(
-            f"This node was removed on {node.removed:%Y-%m-%d}.",
+            _("This node was removed on %(removed)s.") % {"removed": format(node.removed, "%Y-%m-%d")},
             code="removed",
-            hint="Ask an owner of the workspace for a new enrolment.",
+            hint=_("Ask an owner of the workspace for a new enrolment."),
         )
     return Actor(
         kind="node",
@@ -268,15 +275,21 @@ _BEARER = Rows(
 def actor_of_enrolment(parsed: tokens.Parsed, *, address: str = "") -> Actor:
     """Return the actor that may register nodes of one target. Raises Unauthenticated that says why not."""
     enrolment = Enrolment.objects.select_related("target").filter(pk=parsed.id).first()
-    again = "Ask an owner of the workspace for a new one."
+    again = _("Ask an owner of the workspace for a new one.")
     if enrolment is None or not tokens.matches(parsed.secret, enrolment.secret_hash):
-        raise Unauthenticated("This enrolment is unknown.", hint=again)
+        raise Unauthenticated(_("This enrolment is unknown."), hint=again)
     if enrolment.revoked is not None:
         raise Unauthenticated(
-            f"This enrolment was revoked on {enrolment.revoked:%Y-%m-%d}.", code="revoked", hint=again
+            _("This enrolment was revoked on %(revoked)s.") % {"revoked": format(enrolment.revoked, "%Y-%m-%d")},
+            code="revoked",
+            hint=again,
         )
     if enrolment.expires <= timezone.now():
-        raise Unauthenticated(f"This enrolment expired on {enrolment.expires:%Y-%m-%d}.", code="expired", hint=again)
+        raise Unauthenticated(
+            _("This enrolment expired on %(expires)s.") % {"expires": format(enrolment.expires, "%Y-%m-%d")},
+            code="expired",
+            hint=again,
+        )
     return Actor(
         kind="enrolment",
         name=f"enrolment of {enrolment.target.name}",

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from celery.schedules import ParseException, crontab
+from django.utils.translation import gettext as _
 
 from studio.kernel.errors import Invalid
 
@@ -21,12 +22,19 @@ WORDS = ("start", "stop", "time_zone")
 def clean_schedule(given: object) -> dict[str, str]:
     """{start, stop, time_zone}; both lines may be empty. Raises Invalid that says what is wrong with which line."""
     if not isinstance(given, Mapping):
-        raise Invalid("schedule is an object of start, stop and time_zone.", field="schedule")
+        raise Invalid(_("schedule is an object of start, stop and time_zone."), field="schedule")
     if strange := sorted(str(key) for key in given if key not in WORDS):
-        raise Invalid(f"A schedule has start, stop and time_zone, and no {strange[0][:40]!r}.", field="schedule")
+        raise Invalid(
+            _("A schedule has start, stop and time_zone, and no %(strange)s.") % {"strange": repr(strange[0][:40])},
+            field="schedule",
+        )
     zone = str(given.get("time_zone") or "UTC")
     if zone not in available_timezones():
-        raise Invalid(f"There is no time zone {zone[:60]!r}.", hint="Names look like Asia/Tokyo.", field="time_zone")
+        raise Invalid(
+            _("There is no time zone %(zone)s.") % {"zone": repr(zone[:60])},
+            hint=_("Names look like Asia/Tokyo."),
+            field="time_zone",
+        )
     made = {"time_zone": zone}
     for word in ("start", "stop"):
         line = " ".join(str(given.get(word) or "").split())
@@ -34,18 +42,20 @@ def clean_schedule(given: object) -> dict[str, str]:
             _check(line, word)
         made[word] = line
     if made["start"] and made["start"] == made["stop"]:
-        raise Invalid("It would start and stop at the same moments.", field="stop")
+        raise Invalid(_("It would start and stop at the same moments."), field="stop")
     return made
 
 
 def _check(line: str, word: str) -> None:
-    hint = "Five parts: minute, hour, day of month, month, day of week. 0 9 * * 1-5 is 9:00 from Monday to Friday."
+    hint = _("Five parts: minute, hour, day of month, month, day of week. 0 9 * * 1-5 is 9:00 from Monday to Friday.")
     try:
         if len(line) > 100 or not line.isascii():
             raise ValueError
         _parsed(line)
     except (ValueError, ParseException, KeyError, TypeError):
-        raise Invalid(f"{word}: {line[:60]!r} is no line of cron.", hint=hint, field=word) from None
+        raise Invalid(
+            _("%(word)s: %(line)s is no line of cron.") % {"word": word, "line": repr(line[:60])}, hint=hint, field=word
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

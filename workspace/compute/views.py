@@ -37,7 +37,7 @@ def targets(request: SignedInRequest, ws: str) -> HttpResponse:
     first = next((tab for tab, count in counts.items() if count), "machines")
     tab = request.GET.get("tab", first)
     if tab not in TABS:
-        raise NotFound(f"The page of compute has no tab {tab[:40]!r}.")
+        raise NotFound(_("The page of compute has no tab %(tab)s.") % {"tab": repr(tab[:40])})
     shown = {"targets": [one for one in found if one.kind in TABS[tab]], "tab": tab, "counts": counts}
     return render(request, "compute/list.html", shown)
 
@@ -46,7 +46,7 @@ def targets(request: SignedInRequest, ws: str) -> HttpResponse:
 def new(request: SignedInRequest, ws: str, kind: str) -> HttpResponse:
     """The form that makes a target; what was refused comes back with what was typed."""
     if kind not in MADE:
-        raise NotFound(f"No form makes compute of the kind {kind[:20]!r}.")
+        raise NotFound(_("No form makes compute of the kind %(kind)s.") % {"kind": repr(kind[:20])})
     services.require_new(ws, kind, actor=request.actor)
     given: Mapping[str, Any] = request.POST
     shown: dict[str, Any] = {"kind": kind, "given": given, "schedule": given}
@@ -153,7 +153,7 @@ VERBS: dict[str, Callable[..., Any]] = {
 @signed_in
 def instance(request: SignedInRequest, ws: str, name: str, verb: str) -> HttpResponse:
     if verb not in VERBS:
-        raise NotFound(f"An instance has no button {verb[:20]!r}.")
+        raise NotFound(_("An instance has no button %(verb)s.") % {"verb": repr(verb[:20])})
     return post(
         request,
         lambda: VERBS[verb](ws, name, actor=request.actor),

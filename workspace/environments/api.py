@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -100,8 +101,8 @@ class LockDetail(APIView):
         lock, packages = queries.packages_of(found)
         if lock is None:
             raise NotFound(
-                f"{name}:{version} was not resolved yet.",
-                hint="Build it, or submit a run that uses it.",
+                _("%(name)s:%(version)s was not resolved yet.") % {"name": name, "version": version},
+                hint=_("Build it, or submit a run that uses it."),
                 code="no_lock",
             )
         parts = ("python", "platform", "sha256", "requirements", "node_name", "created")
@@ -114,7 +115,7 @@ class Comparison(APIView):
     def get(self, request: Request, ws: str, name: str) -> Response:
         numbers = [request.query_params.get(word, "") for word in ("from", "to")]
         if not all(one.isascii() and one.isdigit() and len(one) < 9 for one in numbers):
-            raise Invalid("Say which versions: ?from=1&to=2.", field="from")
+            raise Invalid(_("Say which versions: ?from=1&to=2."), field="from")
         found = queries.compare(ws, name, int(numbers[0]), int(numbers[1]), actor=actor_of(request))
         shown = {"from": found["old"].version, "to": found["new"].version}
         return Response({**shown, "asked": found["asked"], "installed": found["installed"]})

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from django.utils.translation import gettext
 
 from studio.kernel.errors import Invalid
 from workspace.environments import states
@@ -21,7 +22,7 @@ def clean_report(told: object) -> dict[str, Any]:
     Raises Invalid for what is no object; a strange value in it is left out.
     """
     if not isinstance(told, Mapping):
-        raise Invalid("A report of a build is an object.")
+        raise Invalid(gettext("A report of a build is an object."))
     kept: dict[str, Any] = {"status": line(told.get("status"), 10)}
     if kept["status"] not in states.REPORTED:
         kept["status"] = ""
@@ -76,7 +77,9 @@ def posted_spec(given: Mapping[str, str]) -> dict[str, Any]:
             spec[key] = given[key].strip() if key != "dockerfile" else given[key]
     variables = [one.partition("=") for one in given.get("variables", "").splitlines() if one.strip()]
     if wrong := next((name for name, equals, _ in variables if not equals), None):
-        raise Invalid(f"{wrong[:40]!r} is no variable: write NAME=value.", field="spec.variables")
+        raise Invalid(
+            gettext("%(wrong)s is no variable: write NAME=value.") % {"wrong": repr(wrong[:40])}, field="spec.variables"
+        )
     return spec | {"variables": {name.strip(): value for name, _, value in variables}}
 
 
@@ -93,10 +96,10 @@ def conda_spec(text: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
-        raise Invalid(f"The conda file is no YAML{line}.", field="conda") from None
+        raise Invalid(gettext("The conda file is no YAML%(line)s.") % {"line": line}, field="conda") from None
     listed = found.get("dependencies") if isinstance(found, dict) else None
     if not isinstance(listed, list):
-        raise Invalid("A conda file has a list of dependencies.", field="conda")
+        raise Invalid(gettext("A conda file has a list of dependencies."), field="conda")
     packages = [one for one in listed if not isinstance(one, dict)]
     below = [line for one in listed if isinstance(one, dict) for line in one.get("pip") or []]
     channels = found.get("channels") or []

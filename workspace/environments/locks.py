@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -28,7 +29,7 @@ def sha256(text: str) -> str:
 def parse_lock(text: str) -> list[dict[str, Any]]:
     """The packages: name, version ('' where an address says it), address, marker, hashes. Raises Invalid."""
     if len(text) > MAX_LOCK:
-        raise Invalid(f"A lock has at most {MAX_LOCK} characters.", field="requirements")
+        raise Invalid(_("A lock has at most %(most)s characters.") % {"most": MAX_LOCK}, field="requirements")
     found = []
     for line in text.replace("\\\n", " ").splitlines():
         line = line.strip()
@@ -39,13 +40,17 @@ def parse_lock(text: str) -> list[dict[str, Any]]:
         try:
             wanted = Requirement(plain)
         except InvalidRequirement:
-            raise Invalid(f"{plain[:80]!r} in the lock is no exact package.", field="requirements") from None
+            raise Invalid(
+                _("%(plain)s in the lock is no exact package.") % {"plain": repr(plain[:80])}, field="requirements"
+            ) from None
         pins = [one.version for one in wanted.specifier if one.operator in ("==", "===")]
         address = wanted.url or ""
         if len(pins) != 1 and not address:
-            raise Invalid(f"{plain[:80]!r} in the lock names no exact version.", field="requirements")
+            raise Invalid(
+                _("%(plain)s in the lock names no exact version.") % {"plain": repr(plain[:80])}, field="requirements"
+            )
         if not hashes and not address.startswith("git+"):
-            raise Invalid(f"{plain[:80]!r} in the lock has no hash.", field="requirements")
+            raise Invalid(_("%(plain)s in the lock has no hash.") % {"plain": repr(plain[:80])}, field="requirements")
         found.append(
             {
                 "name": canonicalize_name(wanted.name),
@@ -61,9 +66,15 @@ def parse_lock(text: str) -> list[dict[str, Any]]:
 def check_place(python: str, platform: str) -> None:
     """Raises Invalid for what is no Python such as 3.11 or no platform such as linux-x86_64."""
     if not _PYTHON.match(python):
-        raise Invalid(f"Python is given as 3.11 or the like, not {python[:20]!r}.", field="python")
+        raise Invalid(
+            _("Python is given as 3.11 or the like, not %(python)s.") % {"python": repr(python[:20])}, field="python"
+        )
     if not _PLATFORM.match(platform):
-        raise Invalid(f"The platform is `any` or one such as linux-x86_64, not {platform[:40]!r}.", field="platform")
+        raise Invalid(
+            _("The platform is `any` or one such as linux-x86_64, not %(platform)s.")
+            % {"platform": repr(platform[:40])},
+            field="platform",
+        )
 
 
 def check_meets(requirements: Sequence[str], packages: Sequence[Mapping[str, Any]]) -> None:
@@ -76,10 +87,13 @@ def check_meets(requirements: Sequence[str], packages: Sequence[Mapping[str, Any
         found = known.get(canonicalize_name(wanted.name), [])
         # A marker may leave it out on every platform that there is.
         if not found and wanted.marker is None:
-            raise Invalid(f"The lock lacks {line[:80]!r}.", field="requirements")
+            raise Invalid(_("The lock lacks %(line)s.") % {"line": repr(line[:80])}, field="requirements")
         fits = [one for one in found if not one["version"] or wanted.specifier.contains(one["version"], True)]
         if found and not fits and wanted.marker is None:
-            raise Invalid(f"The lock has {found[0]['version']} for {line[:80]!r}.", field="requirements")
+            raise Invalid(
+                _("The lock has %(version)s for %(line)s.") % {"version": found[0]["version"], "line": repr(line[:80])},
+                field="requirements",
+            )
 
 
 def differences(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

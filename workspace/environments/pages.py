@@ -24,7 +24,7 @@ def listed(ws: str, given: Mapping[str, str], *, actor: Actor) -> dict[str, Any]
     counts = {"custom": sum(not one.curated for one in found), "curated": sum(one.curated for one in found)}
     tab, q = given.get("tab", "custom" if counts["custom"] else "curated"), given.get("q", "").strip()
     if tab not in counts:
-        raise NotFound(f"The page of environments has no tab {tab[:40]!r}.")
+        raise NotFound(_("The page of environments has no tab %(tab)s.") % {"tab": repr(tab[:40])})
     kept = [one for one in found if one.curated == (tab == "curated") and q.lower() in one.name.lower()]
     return {"environments": kept, "tab": tab, "counts": counts, "q": q}
 
@@ -68,6 +68,6 @@ def form_of(ws: str, given: Mapping[str, str], *, actor: Actor) -> dict[str, Any
     present = str(spec.get("kind", "pip"))
     kind = given.get("kind") or (present if present in dict(kinds) else "pip")
     if kind not in dict(kinds):
-        raise NotFound(f"No form makes environments of the kind {kind[:40]!r}.")
+        raise NotFound(_("No form makes environments of the kind %(kind)s.") % {"kind": repr(kind[:40])})
     filled = forms.shown_spec(spec) | {"description": description}
     return {"known": known, "kinds": kinds, "kind": kind, "given": filled}

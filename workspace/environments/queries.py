@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils.translation import gettext
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, NotFound, Unauthenticated
@@ -31,7 +32,9 @@ def get_environment(slug: str, name: str, *, actor: Actor) -> Environment:
     """Return one environment. Raises NotFound when there is none of this name."""
     environment = list_environments(slug, actor=actor).filter(name=name).first()
     if environment is None:
-        raise NotFound(f"There is no environment {name[:64]!r} in {slug}.")
+        raise NotFound(
+            gettext("There is no environment %(name)s in %(slug)s.") % {"name": repr(name[:64]), "slug": slug}
+        )
     return environment
 
 
@@ -46,7 +49,9 @@ def get_version(slug: str, name: str, version: int | None = None, *, actor: Acto
     versions = list_versions(slug, name, actor=actor)
     found = (versions if version is None else versions.filter(version=version)).first()
     if found is None:
-        raise NotFound(f"The environment {name} has no version {version}.")
+        raise NotFound(
+            gettext("The environment %(name)s has no version %(version)s.") % {"name": name, "version": version}
+        )
     return found
 
 
@@ -64,7 +69,9 @@ def get_build(slug: str, build_id: str, *, actor: Actor) -> EnvironmentBuild:
     rows = EnvironmentBuild.objects.select_related("version__environment__workspace", "target", "created_by")
     build = rows.filter(version__environment__workspace=workspace, pk=build_id.replace("\0", "")).first()
     if build is None:
-        raise NotFound(f"There is no build {build_id[:40]!r} in {slug}.")
+        raise NotFound(
+            gettext("There is no build %(build_id)s in %(slug)s.") % {"build_id": repr(build_id[:40]), "slug": slug}
+        )
     return build
 
 
@@ -117,13 +124,13 @@ def used_by(version: EnvironmentVersion, *, most: int = 50) -> dict[str, Any]:
 def version_for_node(version_id: int, *, actor: Actor) -> EnvironmentVersion:
     """Return a version of the node's own workspace. Raises NotFound for any other, Forbidden for who is no node."""
     if actor.kind == "anonymous":
-        raise Unauthenticated("Send a node token in the Authorization header.")
+        raise Unauthenticated(gettext("Send a node token in the Authorization header."))
     if actor.kind != "node":
-        raise Forbidden("This address takes the token of a node.")
+        raise Forbidden(gettext("This address takes the token of a node."))
     rows = EnvironmentVersion.objects.select_related("environment__workspace").filter(pk=version_id)
     version = rows.filter(environment__workspace=actor.workspace_id or 0).first()
     if version is None:
-        raise NotFound("There is no such version of an environment.")
+        raise NotFound(gettext("There is no such version of an environment."))
     authorize(version.environment.workspace, actor=actor, action="environment.make")
     return version
 
@@ -132,7 +139,7 @@ def lock_for_node(version_id: int, sha256: str, *, actor: Actor) -> EnvironmentL
     """Return a lock of a version by its hash. Raises as `version_for_node`."""
     lock = version_for_node(version_id, actor=actor).locks.filter(sha256=sha256[:64]).first()
     if lock is None:
-        raise NotFound("This version has no such lock.")
+        raise NotFound(gettext("This version has no such lock."))
     return lock
 
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext as _
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -53,15 +54,17 @@ def parse_spec(spec: object) -> EnvironmentSpec:
     Raises Invalid; for bad requirements `details.lines` names every refused line and its problem.
     """
     if not isinstance(spec, Mapping):
-        raise Invalid('The spec is an object such as {"kind": "pip", "requirements": ["pandas"]}.', field="spec")
+        raise Invalid(_('The spec is an object such as {"kind": "pip", "requirements": ["pandas"]}.'), field="spec")
     kind = spec.get("kind")
     if kind not in KINDS:
-        raise Invalid(f"The kind of an environment is one of {', '.join(KINDS)}.", field="spec.kind")
+        raise Invalid(
+            _("The kind of an environment is one of %(kinds)s.") % {"kinds": ", ".join(KINDS)}, field="spec.kind"
+        )
     given = {key: value for key, value in spec.items() if value not in (None, [], {}, "")}
     if odd := sorted(str(key)[:40] for key in set(given) - _KEYS[kind] - {"warnings"}):
-        why = f"The spec has field(s) that {kind} environments do not have: {', '.join(odd[:5])}."
-        hint = "Use the kind pip to name packages or a Python version." if kind == SYSTEM else None
-        raise Invalid(why, field="spec", hint=hint)
+        why = _("The spec has field(s) that %(kind)s environments do not have: %(odd)s.")
+        hint = _("Use the kind pip to name packages or a Python version.") if kind == SYSTEM else None
+        raise Invalid(why % {"kind": kind, "odd": ", ".join(odd[:5])}, field="spec", hint=hint)
     made = EnvironmentSpec(kind=kind)
     if kind in (PIP, CONDA):
         made = _of_packages(kind, given)
@@ -166,22 +169,28 @@ def _python(python: object) -> str | None:
             raise ValueError
         return conda.python_wish(python) or None
     except ValueError:
-        why = f"Python is given as 3.11 or >=3.10, not {str(python)[:20]!r}."
+        why = _("Python is given as 3.11 or >=3.10, not %(python)s.") % {"python": repr(str(python)[:20])}
         raise Invalid(why, field="spec.python") from None
 
 
 def _container(given: Mapping[str, Any]) -> EnvironmentSpec:
     image, dockerfile = given.get("image"), given.get("dockerfile")
     if (image is None) == (dockerfile is None):
-        raise Invalid("A container comes of either an image or a Dockerfile.", field="spec.image")
+        raise Invalid(_("A container comes of either an image or a Dockerfile."), field="spec.image")
     made = EnvironmentSpec(interpreter=_interpreter(given.get("interpreter", "python")))
     if image is not None:
         if not isinstance(image, str) or not _IMAGE.match(image):
-            raise Invalid(f"{str(image)[:80]!r} is no name of an image such as python:3.12-slim.", field="spec.image")
+            raise Invalid(
+                _("%(image)s is no name of an image such as python:3.12-slim.") % {"image": repr(str(image)[:80])},
+                field="spec.image",
+            )
         made["image"] = image
     else:
         if not isinstance(dockerfile, str) or not 0 < len(dockerfile) <= MAX_DOCKERFILE or "\0" in dockerfile:
-            raise Invalid(f"A Dockerfile is a text of at most {MAX_DOCKERFILE} characters.", field="spec.dockerfile")
+            raise Invalid(
+                _("A Dockerfile is a text of at most %(most)s characters.") % {"most": MAX_DOCKERFILE},
+                field="spec.dockerfile",
+            )
         made["dockerfile"] = dockerfile.replace("\r\n", "\n")
     wished = _wished(given)
     if wished.requirements:
@@ -197,29 +206,38 @@ def _container(given: Mapping[str, Any]) -> EnvironmentSpec:
 
 def _interpreter(path: object) -> str:
     if not isinstance(path, str) or not path.isprintable() or not 0 < len(path) <= MAX_LINE:
-        why = "The interpreter is the path of a Python on the node, or a command there."
+        why = _("The interpreter is the path of a Python on the node, or a command there.")
         raise Invalid(why, field="spec.interpreter")
     return path.strip()
 
 
 def _variables(given: object) -> dict[str, str]:
     if not isinstance(given, Mapping) or len(given) > MAX_VARIABLES:
-        raise Invalid(f"The variables are at most {MAX_VARIABLES} names with their texts.", field="spec.variables")
+        raise Invalid(
+            _("The variables are at most %(most)s names with their texts.") % {"most": MAX_VARIABLES},
+            field="spec.variables",
+        )
     for name, value in given.items():
         if not isinstance(name, str) or not _VARIABLE.match(name):
-            raise Invalid(f"{str(name)[:40]!r} is no name of a variable.", field="spec.variables")
+            raise Invalid(
+                _("%(name)s is no name of a variable.") % {"name": repr(str(name)[:40])}, field="spec.variables"
+            )
         if not isinstance(value, str) or len(value) > MAX_VARIABLE or "\0" in value:
-            why = f"The variable {name} is no text of at most {MAX_VARIABLE} characters."
-            raise Invalid(why, field="spec.variables")
+            why = _("The variable %(name)s is no text of at most %(most)s characters.")
+            raise Invalid(why % {"name": name, "most": MAX_VARIABLE}, field="spec.variables")
     return dict(sorted(given.items()))
 
 
 def _lines_of(given: Mapping[str, Any], key: str) -> list[str]:
     found = given.get(key, [])
     if not isinstance(found, list) or not all(isinstance(line, str) for line in found):
-        raise Invalid(f"The {key} are a list of lines, one each.", field=f"spec.{key}")
+        raise Invalid(_("The %(key)s are a list of lines, one each.") % {"key": key}, field=f"spec.{key}")
     if len(found) > MAX_REQUIREMENTS:
-        raise Invalid(f"{len(found)} {key}, and at most {MAX_REQUIREMENTS} are allowed.", field=f"spec.{key}")
+        raise Invalid(
+            _("%(found)s %(key)s, and at most %(most)s are allowed.")
+            % {"found": len(found), "key": key, "most": MAX_REQUIREMENTS},
+            field=f"spec.{key}",
+        )
     return found
 
 
@@ -238,9 +256,10 @@ def _requirements(lines: list[str]) -> list[str]:
         first = refused[0]
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         raise Invalid(
-            f"Line {first['line']} of the requirements, {first['text']!r}: {first['problem']}{more}.",
+            _("Line %(line)s of the requirements, %(text)s: %(problem)s%(more)s.")
+            % {"line": first["line"], "text": repr(first["text"]), "problem": first["problem"], "more": more},
             code="bad_requirements",
-            hint="Write one package a line, as in a requirements file: scikit-learn==1.9.1",
+            hint=_("Write one package a line, as in a requirements file: scikit-learn==1.9.1"),
             field="spec.requirements",
             lines=refused,
         )

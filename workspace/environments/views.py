@@ -55,7 +55,9 @@ def build(request: SignedInRequest, ws: str, name: str, build: str) -> HttpRespo
     """One build with its log, which grows on the page while the node works."""
     found = queries.get_build(ws, build, actor=request.actor)
     if found.version.environment.name != name:
-        raise NotFound(f"The environment {name[:64]} has no build {build[:40]!r}.")
+        raise NotFound(
+            _("The environment %(name)s has no build %(build)s.") % {"name": name[:64], "build": repr(build[:40])}
+        )
     shown = pages.frame_of(ws, name, {"version": str(found.version.version)}, "builds", actor=request.actor)
     return render(request, "environments/build.html", {**shown, "build": found, "live": found.ended is None})
 

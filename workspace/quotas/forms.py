@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from studio.kernel.errors import Invalid
 from workspace.quotas.ledger import AMOUNTS
 
@@ -18,6 +20,10 @@ def clean_amounts(given: Mapping[str, Any]) -> dict[str, int | None]:
             text = value.strip()
             value = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text or None
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST):
-            raise Invalid(f"{name} is a whole number from 0 to {MOST}, or nothing for no limit.", field=name)
+            raise Invalid(
+                _("%(name)s is a whole number from 0 to %(most)s, or nothing for no limit.")
+                % {"name": name, "most": MOST},
+                field=name,
+            )
         found[name] = value
     return found

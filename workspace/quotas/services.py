@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid, NotFound
@@ -24,16 +25,18 @@ def set_quota(slug: str, *, actor: Actor, scope: str, username: str = "", amount
     """
     workspace = get_workspace(slug, actor=actor, action="quota.read")
     if scope not in Quota.Scope.values:
-        raise Invalid(f"The scope is one of {', '.join(Quota.Scope.values)}.", field="scope")
+        raise Invalid(_("The scope is one of %(values)s.") % {"values": ", ".join(Quota.Scope.values)}, field="scope")
     authorize(workspace, actor=actor, action="quota.limit" if scope == Quota.Scope.SITE else "quota.change")
     found = clean_amounts(amounts)
     user: User | None = None
     if username:
         if scope != Quota.Scope.USER:
-            raise Invalid("Only the scope user names somebody.", field="user")
+            raise Invalid(_("Only the scope user names somebody."), field="user")
         member = workspace.memberships.filter(user__username=username.replace("\0", "")).select_related("user").first()
         if member is None:
-            raise NotFound(f"{username[:150]!r} is no member of {slug}.")
+            raise NotFound(
+                _("%(username)s is no member of %(slug)s.") % {"username": repr(username[:150]), "slug": slug}
+            )
         user = member.user
     if any(value is not None for value in found.values()):
         Quota.objects.update_or_create(workspace=workspace, scope=scope, user=user, defaults=found)

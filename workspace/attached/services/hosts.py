@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Conflict, Invalid, NotFound
@@ -69,7 +70,7 @@ def create_pool(slug: str, name: str, *, actor: Actor, given: Mapping[str, Any])
     kept = clean_credential(given)
     places = _places(given, workspace, actor=actor)
     if not places:
-        raise Invalid("Name the machines of the pool, such as gpu-1.local gpu-2.local:2222.", field="hosts")
+        raise Invalid(gettext("Name the machines of the pool, such as gpu-1.local gpu-2.local:2222."), field="hosts")
     settings = {"max_nodes": len(places), **(given.get("settings") or {}), "provider": kinds.SSH}
     kinds.require_hosts(kinds.clean_settings(kinds.CLUSTER, settings)["max_nodes"], len(places))
     more = {key: given[key] for key in ("description", "tags") if given.get(key)}
@@ -85,7 +86,7 @@ def _places(given: Mapping[str, Any], workspace: Workspace, *, actor: Actor) -> 
     # Of a text, a secret belongs to the machine before it.
     lines = _WORDS.split(_BEFORE_SECRET.sub("\0", named)) if isinstance(named, str) else named
     if not isinstance(lines, Sequence) or not all(isinstance(one, str) for one in lines):
-        raise Invalid("hosts is a list of addresses, such as gpu-1.local:22.", field="hosts")
+        raise Invalid(gettext("hosts is a list of addresses, such as gpu-1.local:22."), field="hosts")
     found: list[Named] = []
     for line in filter(None, (one.strip() for one in lines)):
         word, _, secret = _BEFORE_SECRET.sub("\0", line).partition("\0")
@@ -95,7 +96,7 @@ def _places(given: Mapping[str, Any], workspace: Workspace, *, actor: Actor) -> 
         secret = clean_secret(workspace, secret, actor=actor)
         one = Named(forms.clean_host(host), forms.clean_port(port, field="port"), user, secret)
         if (one.host, one.port) in {(known.host, known.port) for known in found}:
-            raise Invalid(f"{word[:80]} is named twice.", field="hosts")
+            raise Invalid(gettext("%(word)s is named twice.") % {"word": word[:80]}, field="hosts")
         found.append(one)
     return found
 
@@ -115,10 +116,18 @@ def _add(target: ComputeTarget, places: Sequence[Named], *, trust_first: bool, f
     known = set(target.hosts.values_list("host", "port"))
     for one in places:
         if (one.host, one.port) in known:
-            raise Conflict(f"{one.host}:{one.port} is in the pool already.", code="taken", field="hosts")
+            raise Conflict(
+                gettext("%(host)s:%(port)s is in the pool already.") % {"host": one.host, "port": one.port},
+                code="taken",
+                field="hosts",
+            )
         Host.objects.create(target=target, trust_first=trust_first, forward=forward, **asdict(one))
     if target.hosts.count() > MOST_HOSTS:
-        raise Conflict(f"A pool has at most {MOST_HOSTS} machines.", code="too_many", field="hosts")
+        raise Conflict(
+            gettext("A pool has at most %(most)s machines.") % {"most": MOST_HOSTS},
+            code="too_many",
+            field="hosts",
+        )
     names = [str(one) for one in places]
     record(actor=actor, workspace=target.workspace, action="pool.add", target=target.name, fields={"hosts": names})
     publish(f"compute.{target.workspace.slug}", target=target.name)
@@ -132,7 +141,7 @@ def add_hosts(slug: str, name: str, *, actor: Actor, given: Mapping[str, Any]) -
     known = first.username if first else ""
     places = _places({**given, "username": given.get("username") or known}, target.workspace, actor=actor)
     if not places:
-        raise Invalid("Name a machine, such as gpu-3.local.", field="hosts")
+        raise Invalid(gettext("Name a machine, such as gpu-3.local."), field="hosts")
     _add(target, places, trust_first=bool(given.get("trust_first")), forward=bool(given.get("forward")), actor=actor)
 
 
@@ -165,7 +174,7 @@ def _host(slug: str, name: str, key: int, *, actor: Actor) -> Host:
     rows = _pool(slug, name, actor=actor).hosts.select_for_update(of=("self",))
     found: Host | None = rows.select_related("target__workspace").filter(pk=key).first()
     if found is None:
-        raise NotFound(f"The pool of {name} has no such machine.")
+        raise NotFound(gettext("The pool of %(name)s has no such machine.") % {"name": name})
     return found
 
 
@@ -174,7 +183,9 @@ def confirm_host(slug: str, name: str, key: int, *, actor: Actor, shown: str) ->
     """Trust the key that the machine showed, which is the one with this fingerprint. Raises Conflict otherwise."""
     found = _host(slug, name, key, actor=actor)
     if not found.shown_key or fingerprint(found.shown_key) != shown:
-        raise Conflict("The machine showed another key meanwhile.", code="other_key", hint="Look at it again.")
+        raise Conflict(
+            gettext("The machine showed another key meanwhile."), code="other_key", hint=gettext("Look at it again.")
+        )
     Host.objects.filter(pk=key).update(host_key=found.shown_key, shown_key="", **_AFRESH)
     fields = {"host": found.address, "fingerprint": shown}
     record(actor=actor, workspace=found.target.workspace, action="machine.trust", target=name, fields=fields)
@@ -195,7 +206,11 @@ def change_host(slug: str, name: str, key: int, *, actor: Actor, given: Mapping[
         changes["secret"] = clean_secret(found.target.workspace, str(given["secret"]), actor=actor)
     if given.get("forward") is not None and bool(given["forward"]) != found.forward:
         if found.node:
-            raise Conflict(f"{found.address} serves a node, which knows the studio by the way of now.", code="in_use")
+            raise Conflict(
+                gettext("%(address)s serves a node, which knows the studio by the way of now.")
+                % {"address": found.address},
+                code="in_use",
+            )
         changes |= {"forward": bool(given["forward"]), "forwarded": None}
     if not changes:
         return
@@ -219,10 +234,17 @@ def remove_host(slug: str, name: str, key: int, *, actor: Actor) -> None:
     found = _host(slug, name, key, actor=actor)
     left = found.target.hosts.filter(leaving=False).exclude(pk=key).count()
     if left < found.target.settings["max_nodes"]:
-        hint = f"Lower max_nodes to {left} first." if left else "Delete the cluster instead."
-        raise Conflict("The cluster may have as many nodes as the pool has machines.", code="too_few", hint=hint)
+        lower = gettext("Lower max_nodes to %(left)s first.") % {"left": left}
+        hint = lower if left else gettext("Delete the cluster instead.")
+        raise Conflict(
+            gettext("The cluster may have as many nodes as the pool has machines."), code="too_few", hint=hint
+        )
     if found.node:
-        raise Conflict(f"{found.address} serves a node.", code="in_use", hint="Drain the node first.")
+        raise Conflict(
+            gettext("%(address)s serves a node.") % {"address": found.address},
+            code="in_use",
+            hint=gettext("Drain the node first."),
+        )
     Host.objects.filter(pk=key).update(leaving=True, **_AFRESH)
     fields = {"host": found.address}
     record(actor=actor, workspace=found.target.workspace, action="pool.remove", target=name, fields=fields)

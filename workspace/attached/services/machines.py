@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Conflict
@@ -80,7 +81,7 @@ def confirm_key(slug: str, name: str, *, actor: Actor, shown: str) -> Attachment
     """Trust the key that the machine showed, which is the one with this fingerprint. Raises Conflict otherwise."""
     found = _of(slug, name, actor=actor)
     if not found.shown_key or fingerprint(found.shown_key) != shown:
-        raise Conflict("The machine showed another key meanwhile.", code="other_key", hint="Look at it again.")
+        raise Conflict(_("The machine showed another key meanwhile."), code="other_key", hint=_("Look at it again."))
     record(
         actor=actor,
         workspace=found.target.workspace,
@@ -106,9 +107,9 @@ def detach_machine(slug: str, name: str, *, actor: Actor) -> Attachment:
     found = _of(slug, name, actor=actor)
     if held := holders(found.target):
         raise Conflict(
-            f"{name} is in use: {'; '.join(held)}.",
+            _("%(name)s is in use: %(held)s.") % {"name": name, "held": "; ".join(held)},
             code="in_use",
-            hint="Cancel what runs or waits there, and delete the endpoints that it serves.",
+            hint=_("Cancel what runs or waits there, and delete the endpoints that it serves."),
         )
     Node.objects.filter(target=found.target, removed__isnull=True).update(removed=Now())
     record(actor=actor, workspace=found.target.workspace, action="machine.detach", target=name)
@@ -120,7 +121,7 @@ def forget_machine(slug: str, name: str, *, actor: Actor) -> None:
     """Stop trying to clean a machine that is away: what it has stays there. Raises Conflict unless it is detaching."""
     found = _of(slug, name, actor=actor)
     if not found.detaching:
-        raise Conflict("Detach it first, so that nothing is left on the machine.", code="attached")
+        raise Conflict(_("Detach it first, so that nothing is left on the machine."), code="attached")
     record(actor=actor, workspace=found.target.workspace, action="machine.forget", target=name)
     _end(found)
 

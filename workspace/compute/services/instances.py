@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict
@@ -80,7 +81,7 @@ def keep_instance(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
     """Not stop it for being idle during the next hour. Raises Conflict `not_running`."""
     target = _opened(slug, name, actor=actor)
     if target.state != RUNNING:
-        raise Conflict(f"{name} does not run.", code="not_running", hint="Start it first.")
+        raise Conflict(_("%(name)s does not run.") % {"name": name}, code="not_running", hint=_("Start it first."))
     target.kept_until = timezone.now() + KEEP
     ComputeTarget.objects.filter(pk=target.pk).update(kept_until=target.kept_until)
     happened(target, "kept", text=actor.name)
@@ -92,12 +93,16 @@ def _opened(slug: str, name: str, *, actor: Actor) -> ComputeTarget:
     target = target_named(workspace, name, locked=True)
     require_hand(target, actor=actor)
     if target.kind != kinds.INSTANCE:
-        raise Conflict(f"{name} is no instance: there is nothing to start or stop.", code="wrong_kind")
+        raise Conflict(
+            _("%(name)s is no instance: there is nothing to start or stop.") % {"name": name}, code="wrong_kind"
+        )
     return target
 
 
 def _stopping(name: str) -> Conflict:
-    return Conflict(f"{name} is stopping.", code="stopping", hint="Start it when it has stopped.")
+    return Conflict(
+        _("%(name)s is stopping.") % {"name": name}, code="stopping", hint=_("Start it when it has stopped.")
+    )
 
 
 def _is_off(target: ComputeTarget) -> bool:

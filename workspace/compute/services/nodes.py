@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
@@ -17,7 +18,7 @@ from workspace.access import authorize, get_workspace
 from workspace.audit.services import record
 from workspace.compute import forms, kinds, shelves, words
 from workspace.compute.models import Enrolment, Node, Sample
-from workspace.compute.queries import built_of, get_node, is_online, target_named
+from workspace.compute.queries import built_of, get_node, is_online, node_among, target_named
 from workspace.compute.services.happenings import happened
 from workspace.compute.services.targets import require_hand
 
@@ -35,7 +36,7 @@ def create_enrolment(slug: str, name: str, *, actor: Actor, valid: timedelta = E
     """Let machines join a target for a while; returns the row and the token, which is shown only now."""
     workspace = get_workspace(slug, actor=actor, action="node.register")
     if actor.kind == "enrolment":
-        raise Forbidden("An enrolment admits machines; it makes no further enrolments.")
+        raise Forbidden(_("An enrolment admits machines; it makes no further enrolments."))
     target = target_named(workspace, name)
     enrolment_id = ulid()
     text, kept = tokens.new("reg", enrolment_id)
@@ -63,7 +64,9 @@ def revoke_enrolment(slug: str, name: str, enrolment_id: str, *, actor: Actor) -
     target = target_named(workspace, name)
     rows = Enrolment.objects.filter(target=target, pk=enrolment_id.replace("\0", ""))
     if not rows.exists():
-        raise NotFound(f"{name} has no enrolment {enrolment_id[:40]!r}.")
+        raise NotFound(
+            _("%(name)s has no enrolment %(enrolment_id)s.") % {"name": name, "enrolment_id": repr(enrolment_id[:40])}
+        )
     if rows.filter(revoked__isnull=True).update(revoked=Now()):
         record(
             actor=actor,
@@ -82,21 +85,23 @@ def register_node(*, actor: Actor, name: object, facts: Mapping[str, Any]) -> tu
     Raises Forbidden for anybody but an enrolment, Conflict `too_many_nodes`.
     """
     if actor.kind == "anonymous":
-        raise Unauthenticated("Send an enrolment token in the Authorization header.")
+        raise Unauthenticated(_("Send an enrolment token in the Authorization header."))
     if actor.kind != "enrolment":
-        raise Forbidden("This address takes an enrolment token.", hint="Make one on the page of the compute target.")
+        raise Forbidden(
+            _("This address takes an enrolment token."), hint=_("Make one on the page of the compute target.")
+        )
     # Locked: a revocation that committed first is final, and the nodes are counted one after another.
     rows = Enrolment.objects.select_for_update(of=("self", "target"), no_key=True)
     enrolment = rows.select_related("target__workspace").filter(pk=actor.token_id, revoked__isnull=True).first()
     if enrolment is None:
-        raise Unauthenticated("This enrolment was revoked.", code="revoked")
+        raise Unauthenticated(_("This enrolment was revoked."), code="revoked")
     target = enrolment.target
     authorize(target.workspace, actor=actor, action="node.register")
     if Node.objects.filter(target=target, removed__isnull=True).count() >= MOST_NODES:
         raise Conflict(
-            f"{target.name} has {MOST_NODES} nodes, the most there may be.",
+            _("%(target)s has %(most)s nodes, the most there may be.") % {"target": target.name, "most": MOST_NODES},
             code="too_many_nodes",
-            hint="Remove the ones that are gone.",
+            hint=_("Remove the ones that are gone."),
         )
     node_id = enrolment.node_id or ulid()
     text, kept = tokens.new("node", node_id)
@@ -110,7 +115,7 @@ def register_node(*, actor: Actor, name: object, facts: Mapping[str, Any]) -> tu
         node = Node.objects.get(pk=node_id)
         publish(f"compute.{target.workspace.slug}", target=target.name, node=node_id)
     else:
-        raise Unauthenticated("This node is not wanted any more.", code="removed")
+        raise Unauthenticated(_("This node is not wanted any more."), code="removed")
     record(
         actor=actor,
         workspace=target.workspace,
@@ -129,7 +134,7 @@ def greet_node(*, actor: Actor, epoch: str, facts: Mapping[str, Any]) -> Node:
     """
     node = _locked_node(actor)
     if not epoch or len(epoch) > MAX_EPOCH or not epoch.isprintable():
-        raise Invalid(f"An epoch has 1 to {MAX_EPOCH} visible characters.", field="epoch")
+        raise Invalid(_("An epoch has 1 to %(most)s visible characters.") % {"most": MAX_EPOCH}, field="epoch")
     node.epoch = epoch
     changes: dict[str, Any] = {"epoch": epoch}
     if facts:
@@ -150,7 +155,7 @@ def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any], said: object
     node = _locked_node(actor)
     if node.epoch != epoch:
         raise Conflict(
-            "Another life of this node has greeted since.", code="stale_epoch", hint="Say hello, then go on."
+            _("Another life of this node has greeted since."), code="stale_epoch", hint=_("Say hello, then go on.")
         )
     was_online = is_online(node, timezone.now())
     node.load = forms.clean_load(load)
@@ -173,13 +178,13 @@ def note_node(*, actor: Actor, epoch: str, load: Mapping[str, Any], said: object
 
 def _locked_node(actor: Actor) -> Node:
     if actor.kind == "anonymous":
-        raise Unauthenticated("Send a node token in the Authorization header.")
+        raise Unauthenticated(_("Send a node token in the Authorization header."))
     if actor.kind != "node":
-        raise Forbidden("This address takes the token of a node.")
+        raise Forbidden(_("This address takes the token of a node."))
     rows = Node.objects.select_for_update(of=("self",), no_key=True).select_related("target__workspace")
     node = rows.filter(pk=actor.node_id, removed__isnull=True).first()
     if node is None:
-        raise Unauthenticated("This node was removed.", code="removed", hint="Enrol the machine again.")
+        raise Unauthenticated(_("This node was removed."), code="removed", hint=_("Enrol the machine again."))
     authorize(node.target.workspace, actor=actor, action="node.renew")
     return node
 
@@ -193,10 +198,7 @@ def remove_node(slug: str, name: str, node_id: str, *, actor: Actor) -> None:
     """
     workspace = get_workspace(slug, actor=actor, action="compute.change")
     target = target_named(workspace, name)
-    rows = target.nodes.select_for_update(no_key=True)
-    node = rows.filter(pk=node_id.replace("\0", ""), removed__isnull=True).first()
-    if node is None:
-        raise NotFound(f"{name[:64]} has no node {node_id[:40]!r}.")
+    node = node_among(target.nodes.select_for_update(no_key=True), name, node_id)
     Node.objects.filter(pk=node.pk).update(removed=Now())
     record(actor=actor, workspace=workspace, action="node.remove", target=node.name, fields={"node": node.pk})
     happened(target, "node_removed", node=node.name, text=actor.name)
@@ -209,11 +211,7 @@ def drain_node(slug: str, name: str, node_id: str, *, actor: Actor, draining: bo
     Raises NotFound when the target has no such node.
     """
     workspace = get_workspace(slug, actor=actor, action="compute.change")
-    nodes = target_named(workspace, name).nodes.filter(pk=node_id.replace("\0", ""), removed__isnull=True)
-    node = nodes.first()
-    if node is None:
-        raise NotFound(f"{name[:64]} has no node {node_id[:40]!r}.")
-    _drain(node, draining, actor=actor)
+    _drain(node_among(target_named(workspace, name).nodes.all(), name, node_id), draining, actor=actor)
 
 
 @transaction.atomic
@@ -250,17 +248,20 @@ def evict_environment(slug: str, name: str, node_id: str, digest: str, *, actor:
     workspace = get_workspace(slug, actor=actor, action="compute.read")
     target = target_named(workspace, name)
     require_hand(target, actor=actor)
-    rows = target.nodes.select_for_update(no_key=True)
-    node = rows.filter(pk=node_id.replace("\0", ""), removed__isnull=True).first()
-    if node is None:
-        raise NotFound(f"{name[:64]} has no node {node_id[:40]!r}.")
+    node = node_among(target.nodes.select_for_update(no_key=True), name, node_id)
     found = next((one for one in node.shelf.get("kept", []) if digest and one["digest"] == digest), None)
     if found is None:
-        raise NotFound(f"{node.name} keeps no environment {digest[:64]!r}.")
+        raise NotFound(
+            _("%(node)s keeps no environment %(digest)s.") % {"node": node.name, "digest": repr(digest[:64])}
+        )
     if found["busy"]:
-        raise Conflict("A run uses this environment now.", code="in_use", hint="Wait until it has ended.")
+        raise Conflict(_("A run uses this environment now."), code="in_use", hint=_("Wait until it has ended."))
     if not is_online(node, timezone.now()):
-        raise Conflict(f"Nobody hears of {node.name} now.", code="offline", hint="Try again when it is online.")
+        raise Conflict(
+            _("Nobody hears of %(node)s now.") % {"node": node.name},
+            code="offline",
+            hint=_("Try again when it is online."),
+        )
     if digest not in node.evicting:
         told = {**node.evicting, digest: timezone.now().isoformat()}
         Node.objects.filter(pk=node.pk).update(evicting=told)

@@ -8,6 +8,7 @@ from typing import Any
 import redis
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Invalid
@@ -34,9 +35,9 @@ MOST_TARGETS = 200
 def open_target(slug: str, *, actor: Actor, **given: Any) -> ComputeTarget:
     """`create_target` in the workspace of this short name. A machine is attached with its address, by another room."""
     if given.get("kind") == ComputeTarget.Kind.ATTACHED:
-        raise Invalid("Attach the machine with its address and an account.", field="kind")
+        raise Invalid(_("Attach the machine with its address and an account."), field="kind")
     if (given.get("settings") or {}).get("provider") == kinds.SSH:
-        raise Invalid("Make a pool with the addresses of its machines.", field="provider")
+        raise Invalid(_("Make a pool with the addresses of its machines."), field="provider")
     return create_target(get_workspace(slug, actor=actor, action="compute.read"), actor=actor, **given)
 
 
@@ -69,7 +70,10 @@ def create_target(
     checked = kinds.clean_settings(kind, settings or {})
     _require_provider(checked)
     if workspace.targets.filter(deleted__isnull=True).count() >= MOST_TARGETS:
-        raise Conflict(f"A workspace has at most {MOST_TARGETS} compute targets.", code="too_many_targets")
+        raise Conflict(
+            _("A workspace has at most %(most)s compute targets.") % {"most": MOST_TARGETS},
+            code="too_many_targets",
+        )
     try:
         with transaction.atomic():
             target = ComputeTarget.objects.create(
@@ -86,7 +90,10 @@ def create_target(
             )
     except IntegrityError:
         raise Conflict(
-            f"There is a compute target {name} already.", code="taken", hint="Choose another name.", field="name"
+            _("There is a compute target %(name)s already.") % {"name": name},
+            code="taken",
+            hint=_("Choose another name."),
+            field="name",
         ) from None
     # Sealed to its row, so only now.
     target.broker_secret = broker.seal_password(target.pk, secrets.token_urlsafe(32))
@@ -103,12 +110,16 @@ def _owner(workspace: Workspace, kind: str, name: str, *, actor: Actor) -> User 
     """The member whose instance it is to be: the actor when nobody is named."""
     if kind != ComputeTarget.Kind.INSTANCE:
         if name:
-            raise Invalid("Only an instance has an owner: the other kinds are the workspace's.", field="owner")
+            raise Invalid(_("Only an instance has an owner: the other kinds are the workspace's."), field="owner")
         return None
     members = User.objects.filter(memberships__workspace=workspace, is_active=True)
     found = members.filter(username=name).first() if name else members.filter(pk=actor.user_id or 0).first()
     if found is None:
-        raise Invalid(f"{name[:60] or actor.name} is no member of {workspace.slug}.", field="owner")
+        raise Invalid(
+            _("%(name)s is no member of %(workspace)s.")
+            % {"name": name[:60] or actor.name, "workspace": workspace.slug},
+            field="owner",
+        )
     return found
 
 
@@ -201,18 +212,22 @@ def delete_target(slug: str, name: str, *, actor: Actor) -> None:
     require_hand(target, actor=actor)
     if target.kind == ComputeTarget.Kind.LOCAL:
         raise Conflict(
-            f"{name} is the target that every workspace has; it cannot be deleted.",
+            _("%(name)s is the target that every workspace has; it cannot be deleted.") % {"name": name},
             code="workspace_own",
-            hint="Remove its nodes if nothing is to run there.",
+            hint=_("Remove its nodes if nothing is to run there."),
         )
     if target.kind == ComputeTarget.Kind.ATTACHED and actor.kind != "system":
-        raise Conflict(f"{name} is attached.", code="attached", hint="Detach it: that stops its agent and cleans it.")
+        raise Conflict(
+            _("%(name)s is attached.") % {"name": name},
+            code="attached",
+            hint=_("Detach it: that stops its agent and cleans it."),
+        )
     held = holders(target)
     if held:
         raise Conflict(
-            f"{name} is in use: {'; '.join(held)}.",
+            _("%(name)s is in use: %(held)s.") % {"name": name, "held": "; ".join(held)},
             code="in_use",
-            hint="Cancel what runs or waits there, and delete the endpoints that it serves.",
+            hint=_("Cancel what runs or waits there, and delete the endpoints that it serves."),
         )
     ComputeTarget.objects.filter(pk=target.pk).update(deleted=Now())
     gone = target.nodes.filter(removed__isnull=True).update(removed=Now())

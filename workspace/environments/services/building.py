@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Conflict, Invalid
@@ -42,7 +43,9 @@ def start_build(
     authorize(workspace, actor=actor, action=BUILD)
     if not recipe.is_built(found.spec):
         raise Invalid(
-            f"Nothing is built for {name}:{found.version}: it is used as the node has it.", code="nothing_to_build"
+            _("Nothing is built for %(name)s:%(version)s: it is used as the node has it.")
+            % {"name": name, "version": found.version},
+            code="nothing_to_build",
         )
     place = resolve_target(workspace, target or _only_target(workspace))
     # The version's row is the lock: two who ask at once get one build.
@@ -66,7 +69,7 @@ def _only_target(workspace: Any) -> str:
         return str(names[0])
     if "local" in workspace.targets.values_list("name", flat=True):
         return "local"
-    raise Invalid("Say on which compute target it is to be built.", code="no_target", field="target")
+    raise Invalid(_("Say on which compute target it is to be built."), code="no_target", field="target")
 
 
 @transaction.atomic
@@ -81,7 +84,7 @@ def cancel_build(slug: str, build_id: str, *, actor: Actor) -> EnvironmentBuild:
     rows = EnvironmentBuild.objects.filter(pk=build.pk)
     if not advance(rows, frm=[states.QUEUED], status=states.CANCELED, ended=Now()):
         if not rows.filter(status=states.RUNNING).update(cancel_requested=True):
-            raise Conflict("This build has ended already.", code="ended")
+            raise Conflict(_("This build has ended already."), code="ended")
         hint_pool(build.target_id or 0, SYNC_TASK)
     name = f"{build.version.environment.name}:{build.version.version}"
     record(actor=actor, workspace=workspace, action="environment.cancel", target=name, fields={"build": build.pk})

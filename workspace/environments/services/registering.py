@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Conflict
@@ -32,9 +33,9 @@ def register_environment(
     description = forms.clean_description(description)
     if workspace.environments.filter(name=name, curated=True).exists():
         raise Conflict(
-            f"The studio keeps the environment {name} itself.",
+            _("The studio keeps the environment %(name)s itself.") % {"name": name},
             code="curated",
-            hint="Register yours under another name.",
+            hint=_("Register yours under another name."),
         )
     return _add_version(workspace, actor=actor, name=name, spec=checked, description=description, curated=False)
 

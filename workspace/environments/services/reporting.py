@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Invalid
@@ -23,7 +24,7 @@ def report_build(version_id: int, *, actor: Actor, told: Mapping[str, Any]) -> E
     version = queries.version_for_node(version_id, actor=actor)
     report = forms.clean_report(told)
     if report["status"] not in (states.SUCCEEDED, states.FAILED):
-        raise Invalid("A build that nobody asked for succeeded or failed.", field="status")
+        raise Invalid(_("A build that nobody asked for succeeded or failed."), field="status")
     build = EnvironmentBuild.objects.create(
         id=ulid(),
         version=version,
