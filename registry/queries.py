@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from registry.forms import Wanted, clean_model_name, no_such_model, no_such_version
 from registry.models import Model, ModelVersion
@@ -53,7 +54,10 @@ def get_by_alias(slug: str, name: str, alias: str, *, actor: Actor) -> ModelVers
     """Return the version that an alias means. Raises NotFound."""
     found = list_versions(slug, name, actor=actor).filter(aliases__alias=alias.replace("\0", "")).first()
     if found is None:
-        raise NotFound(f"The model {name[:80]} has no alias {alias[:80]!r}.", alias=alias[:255])
+        raise NotFound(
+            _("The model %(name)s has no alias %(alias)s.") % {"name": name[:80], "alias": repr(alias[:80])},
+            alias=alias[:255],
+        )
     return found
 
 
@@ -102,7 +106,7 @@ def get_file(slug: str, name: str, version: int, path: str, *, actor: Actor) -> 
     for entry in get_version(slug, name, version, actor=actor).files:
         if entry["path"] == path:
             return FileEntry(**entry)
-    raise NotFound(f"This version has no file {path[:200]!r}.")
+    raise NotFound(_("This version has no file %(path)s.") % {"path": repr(path[:200])})
 
 
 def resolve(workspace: Workspace, reference: str) -> ModelVersion:
@@ -115,7 +119,11 @@ def resolve(workspace: Workspace, reference: str) -> ModelVersion:
     if at:
         found = versions.select_related("model").filter(model__name=name, aliases__alias=alias).first()
         if found is None:
-            raise Invalid(f"There is no model {name[:80]!r} with the alias {alias[:80]!r}.", field="model")
+            raise Invalid(
+                _("There is no model %(name)s with the alias %(alias)s.")
+                % {"name": repr(name[:80]), "alias": repr(alias[:80])},
+                field="model",
+            )
         return found
     return find_version(
         versions,

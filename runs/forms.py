@@ -4,6 +4,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from studio.kernel.errors import Invalid
 from workspace.forms import clean_tags
 
@@ -18,7 +20,9 @@ def clean_run_name(name: str) -> str:
     """Return the name of a run: 1 to 256 visible characters on one line. Raises Invalid."""
     line = name.strip()
     if not line or len(line) > MAX_NAME or not line.isprintable():
-        raise Invalid(f"The name of a run has 1 to {MAX_NAME} characters on one line.", field="name")
+        raise Invalid(
+            _("The name of a run has 1 to %(most)s characters on one line.") % {"most": MAX_NAME}, field="name"
+        )
     return line
 
 
@@ -29,11 +33,15 @@ def clean_experiment_name(name: str) -> str:
     """
     if not name.strip() or len(name) > MAX_EXPERIMENT_NAME or not _is_line(name):
         raise Invalid(
-            f"The name of an experiment has 1 to {MAX_EXPERIMENT_NAME} characters on one line, unlike {name[:70]!r}.",
+            _("The name of an experiment has 1 to %(most)s characters on one line, unlike %(name)s.")
+            % {"most": MAX_EXPERIMENT_NAME, "name": repr(name[:70])},
             field="name",
         )
     if {".", ".."} & set(name.split("/")):
-        raise Invalid(f"{name[:70]!r} cannot be the name of an experiment: a part is only dots.", field="name")
+        raise Invalid(
+            _("%(name)s cannot be the name of an experiment: a part is only dots.") % {"name": repr(name[:70])},
+            field="name",
+        )
     return name
 
 
@@ -49,14 +57,17 @@ def _is_line(text: str) -> bool:
 def clean_description(text: str) -> str:
     """Return a run's description, Markdown of at most 5000 characters. Raises Invalid."""
     if len(text) > MAX_DESCRIPTION or "\0" in text:
-        raise Invalid(f"A description has at most {MAX_DESCRIPTION} characters.", field="description")
+        raise Invalid(
+            _("A description has at most %(most)s characters.") % {"most": MAX_DESCRIPTION},
+            field="description",
+        )
     return text.strip()
 
 
 def clean_git(git: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known of the code's origin: remote, branch, commit, dirty. Anything else is left out."""
     if not isinstance(git, Mapping):
-        raise Invalid("git is an object with remote, branch, commit and dirty.", field="git")
+        raise Invalid(_("git is an object with remote, branch, commit and dirty."), field="git")
     kept: dict[str, Any] = {}
     for key, most in _GIT.items():
         value = git.get(key)

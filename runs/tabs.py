@@ -148,7 +148,7 @@ def snapshot(ws: str, row: Run, given: Mapping[str, str], *, actor: Actor) -> di
     path = given.get("path", "") or browsing.first(files, str((row.config or {}).get("script") or ""))
     entry = next((one for one in files if one["path"] == path), None)
     if entry is None:
-        raise NotFound(f"The snapshot has no file {path[:200]!r}.")
+        raise NotFound(_("The snapshot has no file %(path)s.") % {"path": repr(path[:200])})
     text = snapshots.get_text(ws, row.snapshot.pk, path, actor=actor)
     return shown | {
         "nodes": browsing.tree(files, path),

@@ -61,7 +61,7 @@ def of_target(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
 def run(request: SignedInRequest, ws: str, run: str, tab: str = "overview") -> HttpResponse:
     """One run, with one of its tabs."""
     if tab not in TABS:
-        raise NotFound(f"A run's page has no tab {tab[:40]!r}.")
+        raise NotFound(_("A run's page has no tab %(tab)s.") % {"tab": repr(tab[:40])})
     try:
         row = queries.get_run(ws, run, actor=request.actor)
     except NotFound as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Prefetch, QuerySet
+from django.utils.translation import gettext as _
 
 from registry.endpoints.models import Deployment, Endpoint, Replica
 from registry.models import ModelVersion
@@ -34,7 +35,7 @@ def get_endpoint(slug: str, name: str, *, actor: Actor) -> Endpoint:
     """Return one endpoint. Raises NotFound when there is none of this name."""
     endpoint = list_endpoints(slug, actor=actor).filter(name=name.replace("\0", "")).first()
     if endpoint is None:
-        raise NotFound(f"There is no endpoint {name[:64]!r} in {slug}.")
+        raise NotFound(_("There is no endpoint %(name)s in %(slug)s.") % {"name": repr(name[:64]), "slug": slug})
     return endpoint
 
 
@@ -114,15 +115,15 @@ def blob_size(replica_id: str, sha256: str, *, actor: Actor) -> int:
 def blob_sizes(replica_id: str, sha256s: Sequence[str], *, actor: Actor) -> dict[str, tuple[str, int]]:
     """(hash, size in bytes) of several such files, by hash. Raises as `blob_size`."""
     if actor.kind != "node":
-        raise Forbidden("This address takes the token of a node.")
+        raise Forbidden(_("This address takes the token of a node."))
     rows = Replica.objects.filter(pk=replica_id, node_id=actor.node_id, wanted=True)
     found = rows.values_list("deployment__model_version_id", "deployment__code_id").first()
     if found is None:
-        raise NotFound("This node has no such replica.")
+        raise NotFound(_("This node has no such replica."))
     lists = _version_sizes(found[0]), _snapshot_sizes(found[1])
     sizes = {sha256: one[sha256] for one in lists for sha256 in sha256s if sha256 in one}
     if len(sizes) < len(set(sha256s)):
-        raise NotFound("This file belongs neither to the replica's model nor to its code.")
+        raise NotFound(_("This file belongs neither to the replica's model nor to its code."))
     return {sha256: (sha256, size) for sha256, size in sizes.items()}
 
 

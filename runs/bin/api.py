@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,7 +30,7 @@ class Bin(APIView):
     def get(self, request: Request, ws: str) -> Response:
         word = request.query_params.get("page", "1")
         if not (word.isascii() and word.isdigit() and 0 < len(word) < 7):
-            raise Invalid("page is a number from 1.", field="page")
+            raise Invalid(_("page is a number from 1."), field="page")
         wanted = request.query_params.get("filter", "").replace("\0", "")
         entries = queries.list_bin(ws, actor=actor_of(request), page=int(word), filter=wanted)
         count = queries.count_bin(ws, actor=actor_of(request), filter=wanted)

@@ -10,6 +10,8 @@ keys with odd characters in backticks or double quotes, texts in single quotes.
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
+from django.utils.translation import gettext as _
+
 from runs.filters import times, words
 from runs.filters.grammar import read
 from runs.filters.tree import (
@@ -65,18 +67,23 @@ def parse_tree(text: str, *, attributes: Attributes = words.RUN_ATTRIBUTES) -> T
     the field's are: numbers, a Span or Length for moments, a Length for durations, else texts.
     """
     if len(text) > MAX_FILTER:
-        raise bad(f"A filter has at most {MAX_FILTER} characters, and this one has {len(text)}.")
+        raise bad(
+            _("A filter has at most %(most)s characters, and this one has %(text)s.")
+            % {"most": MAX_FILTER, "text": len(text)}
+        )
     tree: Tree | None = read(text, "filter")
     # Level by level and not by recursion: what is nested too deeply must be refused, not exhaust the stack.
     level, depth, found = [tree] if tree else [], 0, 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise bad(f"A filter is nested at most {MAX_DEPTH} levels deep.")
+            raise bad(_("A filter is nested at most %(most)s levels deep.") % {"most": MAX_DEPTH})
         found += sum(isinstance(one, Comparison | Text) for one in level)
         level = [part for one in level for part in parts_of(one)]
         if found > MAX_COMPARISONS:
-            raise bad(f"A filter has at most {MAX_COMPARISONS} comparisons, and this one has more.")
+            raise bad(
+                _("A filter has at most %(most)s comparisons, and this one has more.") % {"most": MAX_COMPARISONS}
+            )
     return tree and _checked(tree, _typed(attributes))
 
 
@@ -93,21 +100,24 @@ def parse_filter(text: str, *, attributes: Attributes = words.RUN_ATTRIBUTES) ->
     parts = tree.parts if isinstance(tree, And) else (tree,) if tree else ()
     found = [one for one in parts if isinstance(one, Comparison)]
     if len(found) < len(parts):
-        raise bad("Only AND joins comparisons here, and no words stand alone.")
+        raise bad(_("Only AND joins comparisons here, and no words stand alone."))
     for one in found:
         numeric = words.values_of(one.field.kind, one.field.key, _typed(attributes)) in ("number", "time")
         if one.op in words.REGEX or (numeric and one.op not in words.COMPARED):
-            raise bad(f"The {_shown(one)} cannot be compared with {one.op} here.", one.field.place)
+            raise bad(
+                _("The %(one)s cannot be compared with %(op)s here.") % {"one": _shown(one), "op": one.op},
+                one.field.place,
+            )
     return found
 
 
 def parse_order(text: str, *, attributes: Attributes = words.RUN_ATTRIBUTES) -> Order:
     """Return what `metrics.loss DESC` says. Raises Invalid `bad_filter`."""
     if len(text) > MAX_FILTER:
-        raise bad(f"An order has at most {MAX_FILTER} characters.")
+        raise bad(_("An order has at most %(most)s characters.") % {"most": MAX_FILTER})
     order: Order = read(text, "order")
     if order.field.kind == "dataset":
-        raise bad("Runs are not ordered by their datasets.", order.field.place)
+        raise bad(_("Runs are not ordered by their datasets."), order.field.place)
     _values_of(order.field, _typed(attributes))
     return order
 
@@ -126,11 +136,12 @@ def _checked(tree: Tree, attributes: Mapping[str, str]) -> Tree:
 def _values_of(field: Field, attributes: Mapping[str, str]) -> str:
     """What its values are. Raises Invalid for what there is not."""
     if "\0" in field.key:
-        raise bad("A key may not hold control characters.", field.place)
+        raise bad(_("A key may not hold control characters."), field.place)
     known = {"attribute": attributes, "dataset": words.OF_DATASETS}.get(field.kind)
     if known is not None and field.key not in known:
-        message = f"There is no {field.kind} {field.key[:60]!r}; there are {', '.join(known)}."
-        raise bad(message, field.place, meant=words.nearest(field.key, known))
+        message = _("There is no %(kind)s %(key)s; there are %(known)s.")
+        told = {"kind": field.kind, "key": repr(field.key[:60]), "known": ", ".join(known)}
+        raise bad(message % told, field.place, meant=words.nearest(field.key, known))
     return words.values_of(field.kind, field.key, attributes)
 
 
@@ -139,8 +150,8 @@ def _meant(one: Comparison, attributes: Mapping[str, str]) -> Comparison:
     values = _values_of(one.field, attributes)
     allowed = words.OPERATORS[values]
     if one.op not in allowed:
-        message = f"The {_shown(one)} cannot be compared with {one.op}, only with {', '.join(allowed)}."
-        raise bad(message, one.field.place)
+        message = _("The %(one)s cannot be compared with %(op)s, only with %(allowed)s.")
+        raise bad(message % {"one": _shown(one), "op": one.op, "allowed": ", ".join(allowed)}, one.field.place)
     if one.value is None:
         return one
     if isinstance(one.value, tuple):
@@ -153,13 +164,17 @@ def _meant(one: Comparison, attributes: Mapping[str, str]) -> Comparison:
 def _scalar(one: Comparison, given: Scalar, values: str) -> Scalar:
     if values == "number":
         if not isinstance(given, float):
-            raise bad(f"The {_shown(one)} is compared with a number, not with {_word(given)!r}.", one.place)
+            raise bad(
+                _("The %(one)s is compared with a number, not with %(given)s.")
+                % {"one": _shown(one), "given": repr(_word(given))},
+                one.place,
+            )
         return given
     if values == "length":
         found = given if isinstance(given, float) else times.length(_word(given))
         if found is None:
-            message = f"The {_shown(one)} is compared with seconds, 90s, 5m, 2h or 1d, not with {_word(given)[:40]!r}."
-            raise bad(message, one.place)
+            message = _("The %(one)s is compared with seconds, 90s, 5m, 2h or 1d, not with %(given)s.")
+            raise bad(message % {"one": _shown(one), "given": repr(_word(given)[:40])}, one.place)
         return found.seconds if isinstance(found, Length) else found
     if values == "time":
         return _moment(one, given)
@@ -167,13 +182,20 @@ def _scalar(one: Comparison, given: Scalar, values: str) -> Scalar:
     if values == "loose" and (isinstance(given, float) or one.op in ("<", "<=", ">", ">=")):
         return _number(one, given)
     if values == "text" and isinstance(given, float):
-        raise bad(f"The {_shown(one)} is compared with a text in single quotes, not with a number.", one.place)
+        raise bad(
+            _("The %(one)s is compared with a text in single quotes, not with a number.") % {"one": _shown(one)},
+            one.place,
+        )
     if values == "status" and one.op in ("=", "!=", "IN", "NOT IN") and not words.is_state(text):
         known = [*words.STATES, *dict.fromkeys(words.STATES.values())]
-        message = f"There is no status {text[:40]!r}; there are {', '.join(known)}."
-        raise bad(message, one.place, meant=words.nearest(text, known))
+        message = _("There is no status %(status)s; there are %(known)s.")
+        raise bad(
+            message % {"status": repr(text[:40]), "known": ", ".join(known)},
+            one.place,
+            meant=words.nearest(text, known),
+        )
     if one.op in words.REGEX and len(text) > MAX_REGEX:
-        raise bad(f"A regular expression has at most {MAX_REGEX} characters.", one.place)
+        raise bad(_("A regular expression has at most %(most)s characters.") % {"most": MAX_REGEX}, one.place)
     return text
 
 
@@ -185,9 +207,13 @@ def _number(one: Comparison, given: Scalar) -> float:
         if one.op in ("<", "<=", ">", ">="):
             return float(_word(given))
     except ValueError:
-        message = f"With {one.op} the {_shown(one)} is compared with a number, not with {_word(given)[:40]!r}."
-        raise bad(message, one.place) from None
-    raise bad(f"With {one.op} the {_shown(one)} is compared with a text in single quotes.", one.place)
+        message = _("With %(op)s the %(one)s is compared with a number, not with %(given)s.")
+        told = {"op": one.op, "one": _shown(one), "given": repr(_word(given)[:40])}
+        raise bad(message % told, one.place) from None
+    raise bad(
+        _("With %(op)s the %(one)s is compared with a text in single quotes.") % {"op": one.op, "one": _shown(one)},
+        one.place,
+    )
 
 
 def _moment(one: Comparison, given: Scalar) -> Scalar:
@@ -197,9 +223,12 @@ def _moment(one: Comparison, given: Scalar) -> Scalar:
     if isinstance(found, Length) and found.seconds > 0:
         found = None
     if found is None:
-        message = f"The {_shown(one)} is compared with a moment such as -7d, yesterday, 2026-11-01 or milliseconds"
         ago = f"-{_word(given)}" if times.length(_word(given)) else None
-        raise bad(f"{message}, not with {_word(given)[:40]!r}.", one.place, meant=ago)
+        message = _(
+            "The %(one)s is compared with a moment such as -7d, yesterday, 2026-11-01 or milliseconds, "
+            "not with %(given)s."
+        )
+        raise bad(message % {"one": _shown(one), "given": repr(_word(given)[:40])}, one.place, meant=ago)
     return found
 
 

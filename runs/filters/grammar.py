@@ -4,6 +4,7 @@ import re
 from functools import cache
 from typing import Any
 
+from django.utils.translation import gettext
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedEOF, UnexpectedInput, VisitError
 
@@ -54,12 +55,19 @@ def read(text: str, start: str) -> Any:
         at = error.pos_in_stream
         # The end of the text has the place of the last word.
         if at is None or isinstance(error, UnexpectedEOF) or (token is not None and token.type == "$END"):
-            raise bad("The filter ends where something must follow.", Place(len(text), 0)) from None
+            raise bad(gettext("The filter ends where something must follow."), Place(len(text), 0)) from None
         found = re.match(r"\w+|.", text[at:], re.DOTALL)
         place = Place(at, len(found[0]) if found else 0)
         if text[at] in "'\"`":
-            raise bad(f"The quote at character {at + 1} is not closed, or stands where none can.", place) from None
-        raise bad(f"The filter cannot be read at character {at + 1}: {text[at : at + 30]!r}.", place) from None
+            raise bad(
+                gettext("The quote at character %(at)s is not closed, or stands where none can.") % {"at": at + 1},
+                place,
+            ) from None
+        raise bad(
+            gettext("The filter cannot be read at character %(at)s: %(text)s.")
+            % {"at": at + 1, "text": repr(text[at : at + 30])},
+            place,
+        ) from None
     except VisitError as error:
         if isinstance(error.orig_exc, Invalid):
             raise error.orig_exc from None
@@ -102,7 +110,10 @@ class _Reader(Transformer[Token, Any]):
         token = parts[0]
         before, dot, _ = token.partition(".")
         if token.type == "FIELD" and dot and KINDS.get(before.lower(), "attribute") != "attribute":
-            raise bad(f"What {token[:60]} is compared with is missing.", Place(token.end_pos or 0, 0))
+            raise bad(
+                gettext("What %(token)s is compared with is missing.") % {"token": token[:60]},
+                Place(token.end_pos or 0, 0),
+            )
         return Text(_unquoted(token), _place(token))
 
     def order(self, parts: list[Any]) -> Order:
@@ -120,7 +131,7 @@ def _field(token: Token) -> Field:
         return Field("attribute", ALIASES.get(first, first), _place(token))
     kind = KINDS.get(first.lower())
     if kind is None:
-        message = f"{first[:40]!r} is none of metrics, params, tags and attributes."
+        message = gettext("%(first)s is none of metrics, params, tags and attributes.") % {"first": repr(first[:40])}
         raise bad(message, Place(token.start_pos or 0, len(first)), meant=nearest(first, KINDS))
     key = _plain(rest)
     return Field(kind, ALIASES.get(key, key) if kind == "attribute" else key, _place(token))

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from dataclasses import field as member
 
+from django.utils.translation import gettext as _
+
 from studio.kernel.errors import Invalid
+from workspace.references import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,9 @@ def leaves(tree: Tree | None) -> list[Comparison | Text]:
 def bad(message: str, place: Place = Place(), *, meant: str | None = None) -> Invalid:
     """The refusal of a filter, with the place of the mistake and the word that was most likely meant."""
     return Invalid(
-        f"{message} Did you mean {meant!r}?" if meant else message,
+        message + did_you_mean(meant),
         code="bad_filter",
-        hint="Such as: metrics.loss < 0.5 and params.model = 'mlp'. Texts stand in single quotes.",
+        hint=_("Such as: metrics.loss < 0.5 and params.model = 'mlp'. Texts stand in single quotes."),
         position=place.at,
         length=place.length,
         **({"meant": meant} if meant else {}),

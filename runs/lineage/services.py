@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from runs.fencing import admit, hold_own_run, refuse_late_row
 from runs.lineage.models import ModelUse, Source, SourceUse
@@ -62,7 +63,7 @@ def add_inputs(
     sources = {(one.name, one.digest): one for one in rows.only("pk", "name", "digest")}
     held = {use.source_id: use for use in SourceUse.objects.filter(run=run)}
     if len(held) + len(by_name) > MOST:
-        raise TooLarge(f"A run keeps at most {MOST} datasets.", code="too_many")
+        raise TooLarge(_("A run keeps at most %(most)s datasets.") % {"most": MOST}, code="too_many")
     uses = []
     for name, one in by_name.items():
         source = sources[name]
@@ -89,11 +90,13 @@ def _mark(run: Run) -> None:
 def _add_models(run: Run, direction: ModelUse.Direction, models: Mapping[str, int]) -> None:
     for model_id, step in models.items():
         if not model_id or len(model_id) > 34:
-            raise Invalid(f"Invalid model_id: {model_id[:80]!r}.", field="model_id")
+            raise Invalid(_("Invalid model_id: %(model_id)s.") % {"model_id": repr(model_id[:80])}, field="model_id")
         if not -(2**63) <= step < 2**63:
-            raise Invalid(f"The step of the model {model_id} is a number of 64 bits.", field="step")
+            raise Invalid(
+                _("The step of the model %(model_id)s is a number of 64 bits.") % {"model_id": model_id}, field="step"
+            )
     if models and ModelUse.objects.filter(run=run).count() + len(models) > MOST:
-        raise TooLarge(f"A run keeps at most {MOST} models.", code="too_many")
+        raise TooLarge(_("A run keeps at most %(most)s models.") % {"most": MOST}, code="too_many")
     ModelUse.objects.bulk_create(
         [ModelUse(run=run, model_id=model_id, direction=direction, step=step) for model_id, step in models.items()],
         update_conflicts=True,
@@ -108,7 +111,7 @@ def _open_run(run_id: str, *, actor: Actor, workspace: str) -> Run:
     rows = Run.objects.select_for_update(of=("self",), no_key=True)
     run = rows.filter(pk=run_id.replace("\0", "")).first()
     if run is None:
-        raise NotFound(f"There is no run {run_id[:40]!r}.", run=run_id[:40])
+        raise NotFound(_("There is no run %(run_id)s.") % {"run_id": repr(run_id[:40])}, run=run_id[:40])
     refuse_late_row(run, actor=actor, late=True)
     return run
 
@@ -124,15 +127,23 @@ def _check(one: Dataset) -> None:
     }
     for what, (text, most) in limits.items():
         if len(text) > most:
-            told = f"The {what} of a dataset has {len(text)} characters, and at most {most} are kept."
-            raise Invalid(told, field=what)
+            told = _("The %(what)s of a dataset has %(count)s characters, and at most %(most)s are kept.")
+            raise Invalid(told % {"what": what, "count": len(text), "most": most}, field=what)
     for what in ("name", "digest"):
         if not limits[what][0]:
-            raise Invalid(f"A dataset has a {what}.", field=what)
+            raise Invalid(_("A dataset has a %(what)s.") % {"what": what}, field=what)
     for key, value in one.tags.items():
         if not key or len(key) > MAX_TAG_KEY or len(value) > MAX_TAG_VALUE:
             raise Invalid(
-                f"The tag {key[:80]!r} of the dataset {one.name[:80]!r} is empty or too long: a key has up to "
-                f"{MAX_TAG_KEY} characters, a value up to {MAX_TAG_VALUE}.",
+                _(
+                    "The tag %(key)s of the dataset %(one)s is empty or too long: "
+                    "a key has up to %(key_most)s characters, a value up to %(value_most)s."
+                )
+                % {
+                    "key": repr(key[:80]),
+                    "one": repr(one.name[:80]),
+                    "key_most": MAX_TAG_KEY,
+                    "value_most": MAX_TAG_VALUE,
+                },
                 field="tags",
             )

@@ -3,6 +3,7 @@
 import math
 
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -40,5 +41,5 @@ def _close(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value < 1:
-        raise Invalid("close is a number from 0 to below 1, such as 1e-6.", field="close")
+        raise Invalid(_("close is a number from 0 to below 1, such as 1e-6."), field="close")
     return value

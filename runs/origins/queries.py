@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from runs.models import Run
 from runs.origins import likeness
 from runs.origins.models import Patch
@@ -18,7 +20,7 @@ def patch_of(slug: str, run_id: str, *, actor: Actor) -> Patch:
     run = get_run(slug, run_id, actor=actor)
     found = Patch.objects.filter(run=run).first()
     if found is None:
-        raise NotFound(f"No uncommitted changes are kept of the run {run.name}.")
+        raise NotFound(_("No uncommitted changes are kept of the run %(run)s.") % {"run": run.name})
     return found
 
 
@@ -32,7 +34,9 @@ def agreement(slug: str, run_id: str, other_id: str = "", *, actor: Actor, close
     other_id = other_id or run.properties.get(REPRODUCES, "")
     if not other_id:
         raise Invalid(
-            f"{run.name} reproduces no other run.", hint="Name the run to compare with: ?with=ID", field="with"
+            _("%(run)s reproduces no other run.") % {"run": run.name},
+            hint=_("Name the run to compare with: ?with=ID"),
+            field="with",
         )
     other = get_run(slug, other_id, actor=actor)
     pairs = likeness.compare(other.metrics, run.metrics, close=close)

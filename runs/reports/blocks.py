@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from runs.compare import choice
 from studio.kernel.errors import Invalid
 
@@ -17,7 +19,7 @@ def clean_title(title: str) -> str:
     """Raises Invalid."""
     line = " ".join(title.split())
     if not line or len(line) > MOST_TITLE or not line.isprintable():
-        raise Invalid(f"A title has 1 to {MOST_TITLE} characters on one line.", field="title")
+        raise Invalid(_("A title has 1 to %(most)s characters on one line.") % {"most": MOST_TITLE}, field="title")
     return line
 
 
@@ -31,37 +33,52 @@ def clean(blocks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         elif kind == COMPARISON:
             cleaned = _comparison(block.get("query", ""), number)
         else:
-            raise Invalid(f"Block {number} is a {TEXT} or a {COMPARISON}, not {str(kind)[:40]!r}.", field="blocks")
+            raise Invalid(
+                _("Block %(number)s is a %(text)s or a %(comparison)s, not %(kind)s.")
+                % {"number": number, "text": TEXT, "comparison": COMPARISON, "kind": repr(str(kind)[:40])},
+                field="blocks",
+            )
         if cleaned:
             found.append(cleaned)
     if len(found) > MOST_BLOCKS:
-        raise Invalid(f"A report has at most {MOST_BLOCKS} blocks, and this one has {len(found)}.", field="blocks")
+        raise Invalid(
+            _("A report has at most %(most)s blocks, and this one has %(found)s.")
+            % {"most": MOST_BLOCKS, "found": len(found)},
+            field="blocks",
+        )
     if sum(len(block.get("text", "")) for block in found) > MOST_ALL:
-        raise Invalid(f"The texts of a report have at most {MOST_ALL} characters together.", field="blocks")
+        raise Invalid(
+            _("The texts of a report have at most %(most)s characters together.") % {"most": MOST_ALL},
+            field="blocks",
+        )
     return found
 
 
 def _text(text: Any, number: int) -> dict[str, Any] | None:
     if not isinstance(text, str) or "\0" in text:
-        raise Invalid(f"Block {number} has something that cannot be stored as text.", field="blocks")
+        raise Invalid(
+            _("Block %(number)s has something that cannot be stored as text.") % {"number": number}, field="blocks"
+        )
     text = text.replace("\r\n", "\n").strip("\n")
     if len(text) > MOST_TEXT:
         raise Invalid(
-            f"Block {number} has {len(text)} characters, and at most {MOST_TEXT} are allowed.", field="blocks"
+            _("Block %(number)s has %(text)s characters, and at most %(most)s are allowed.")
+            % {"number": number, "text": len(text), "most": MOST_TEXT},
+            field="blocks",
         )
     return {"kind": TEXT, "text": text} if text.strip() else None
 
 
 def _comparison(query: Any, number: int) -> dict[str, Any] | None:
     if not isinstance(query, str) or len(query) > MOST_QUERY:
-        raise Invalid(f"Block {number} is not the address of a comparison.", field="blocks")
+        raise Invalid(_("Block %(number)s is not the address of a comparison.") % {"number": number}, field="blocks")
     if not query.strip():
         return None
     chosen = choice.parse_address(query)
     if not chosen.runs:
         raise Invalid(
-            f"Block {number} names no runs.",
-            hint="Copy the address of a page of comparison into it, with its ?run=…&run=…",
+            _("Block %(number)s names no runs.") % {"number": number},
+            hint=_("Copy the address of a page of comparison into it, with its ?run=…&run=…"),
             field="blocks",
         )
     return {"kind": COMPARISON, "query": chosen.query()}
@@ -87,7 +104,7 @@ def runs_of(blocks: Iterable[Mapping[str, Any]]) -> list[str]:
 def from_form(kinds: Sequence[str], values: Sequence[str]) -> list[dict[str, Any]]:
     """Blocks as a page's form sends them: as many kinds as contents, in their order. Raises Invalid."""
     if len(kinds) != len(values):
-        raise Invalid("The form came incomplete. Send it again.", field="blocks")
+        raise Invalid(_("The form came incomplete. Send it again."), field="blocks")
     return [
         {"kind": kind, "query": value} if kind == COMPARISON else {"kind": kind, "text": value}
         for kind, value in zip(kinds, values, strict=True)

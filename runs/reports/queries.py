@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from runs.reports.models import Report
 from studio.kernel.actors import Actor
@@ -25,7 +26,10 @@ def get_report(slug: str, report_id: str, *, actor: Actor, action: str = READ) -
     rows = Report.objects.filter(workspace=workspace, pk=report_id.replace("\0", ""))
     found = rows.select_related("workspace", "author", "changed_by").first()
     if found is None:
-        raise NotFound(f"There is no report {report_id[:40]!r} in {slug}. It may have been deleted.")
+        raise NotFound(
+            _("There is no report %(report_id)s in %(slug)s. It may have been deleted.")
+            % {"report_id": repr(report_id[:40]), "slug": slug}
+        )
     return found
 
 

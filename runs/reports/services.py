@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from runs.models import Run
 from runs.reports import blocks as parts
@@ -29,7 +30,11 @@ def create_report(slug: str, *, actor: Actor, title: str, blocks: Iterable[Mappi
     workspace = get_workspace(slug, actor=actor, action="report.create")
     title, cleaned = parts.clean_title(title), parts.clean(blocks)
     if Report.objects.filter(workspace=workspace).count() >= MOST:
-        raise Conflict(f"A workspace has at most {MOST} reports.", code="too_many", hint="Delete some first.")
+        raise Conflict(
+            _("A workspace has at most %(most)s reports.") % {"most": MOST},
+            code="too_many",
+            hint=_("Delete some first."),
+        )
     made = Report.objects.create(
         id=ulid(),
         workspace=workspace,
@@ -65,9 +70,9 @@ def change_report(
     if not same.update(**changes, version=F("version") + 1, changed=Now(), changed_by_id=actor.user_id):
         who = found.changed_by.shown_name if found.changed_by else "Somebody"
         raise Conflict(
-            f"{who} has changed this report while you wrote. Nothing was overwritten.",
+            _("%(who)s has changed this report while you wrote. Nothing was overwritten.") % {"who": who},
             code="changed",
-            hint="Look at both texts, take over what is missing, and save again.",
+            hint=_("Look at both texts, take over what is missing, and save again."),
         )
     _tell(found, "report.edit", actor=actor, fields=sorted(changes))
     return get_report(slug, report_id, actor=actor)

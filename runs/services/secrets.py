@@ -6,6 +6,7 @@ Always with the rights of whoever submitted it as they are at that moment, and n
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from runs.config import secret_names
 from runs.fencing import refuse_late
@@ -44,7 +45,7 @@ def of_attempt(run: Run, attempt: Attempt) -> dict[str, str]:
     if not names:
         return {}
     if run.submitted_by is None:
-        raise Forbidden("Whoever submitted this run is gone.")
+        raise Forbidden(_("Whoever submitted this run is gone."))
     node = Actor(kind="node", name=attempt.node.name if attempt.node else "", node_id=attempt.node_id or "")
     facts = {"run": run.pk, "attempt": attempt.no, "secrets": sorted(names)}
     record(actor=node, workspace=run.workspace, action="secret.give", target=", ".join(sorted(names)), fields=facts)
@@ -60,19 +61,19 @@ def read_secrets(run_id: str, *, actor: Actor, names: Sequence[str]) -> dict[str
     Forbidden when whoever submitted it may not use secrets (any more).
     """
     if actor.kind == "anonymous":
-        raise Unauthenticated("Send the run's token in the Authorization header.")
+        raise Unauthenticated(_("Send the run's token in the Authorization header."))
     if actor.kind != "run":
-        raise Forbidden("This address takes the token of a run.")
+        raise Forbidden(_("This address takes the token of a run."))
     if actor.run_id != run_id:
-        raise NotFound("This token belongs to another run.")
+        raise NotFound(_("This token belongs to another run."))
     if len(names) > MOST_AT_ONCE:
-        raise Invalid(f"Ask for at most {MOST_AT_ONCE} secrets at once.")
+        raise Invalid(_("Ask for at most %(most)s secrets at once.") % {"most": MOST_AT_ONCE})
     run = Run.objects.select_related("workspace", "submitted_by").get(pk=run_id)
     authorize(run.workspace, actor=actor, action="secret.read")
     refuse_late(status=run.status, attempt_no=run.attempt_no, actor=actor)
     user = run.submitted_by
     if user is None or not user.is_active:
-        raise Forbidden("Whoever submitted this run is gone, so it reads no secrets.")
+        raise Forbidden(_("Whoever submitted this run is gone, so it reads no secrets."))
     found = open_secrets(run.workspace, names, actor=user.as_actor())
     facts = {"run": run.pk, "attempt": actor.attempt, "secrets": sorted(found), "for": user.username}
     told = ", ".join(sorted(found)) or "none"

@@ -168,7 +168,7 @@ def purge_expired(*, actor: Actor) -> int:
     Each in a transaction of its own: one that cannot be removed must not keep the others.
     """
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself empties the recycle bin.")
+        raise Forbidden(_("Only the studio itself empties the recycle bin."))
     before = Now() - timedelta(seconds=settings.BIN_SECONDS)
     expired = Run.objects.filter(deleted__lt=before).order_by("deleted", "pk").values_list("pk", flat=True)
     removed = 0

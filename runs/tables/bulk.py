@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from runs.models import Run
 from runs.services import archive_run, cancel_run, delete_run, edit_run, restore_run
 from runs.tables.colours import palette
@@ -52,13 +54,21 @@ def do_to_runs(
     Forbidden for who may do it to no run.
     """
     if deed not in DEEDS:
-        raise Invalid(f"What can be done to runs is {', '.join(DEEDS)}, not {deed[:40]!r}.", field="action")
+        raise Invalid(
+            _("What can be done to runs is %(deeds)s, not %(deed)s.")
+            % {"deeds": ", ".join(DEEDS), "deed": repr(deed[:40])},
+            field="action",
+        )
     workspace = get_workspace(slug, actor=actor, action=DEEDS[deed])
     ids = list(dict.fromkeys(runs))
     if not 1 <= len(ids) <= MOST_AT_ONCE:
-        raise Invalid(f"1 to {MOST_AT_ONCE} runs at once, not {len(ids)}.", field="runs", code="too_many")
+        raise Invalid(
+            _("1 to %(most)s runs at once, not %(ids)s.") % {"most": MOST_AT_ONCE, "ids": len(ids)},
+            field="runs",
+            code="too_many",
+        )
     if deed == "tag" and not tags:
-        raise Invalid("Say which tags.", field="tags")
+        raise Invalid(_("Say which tags."), field="tags")
     colours = dict(zip(ids, palette(colour, len(ids)), strict=True)) if deed == "colour" else {}
     sound = [one for one in ids if "\0" not in one]
     rows = Run.objects.filter(workspace=workspace, pk__in=sound)

@@ -3,6 +3,8 @@
 import random
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from runs.models import COLOURS
 from studio.kernel.errors import Invalid
 
@@ -22,5 +24,7 @@ def palette(asked: Any, count: int) -> list[int | None]:
     if asked is None or (type(asked) is int and 0 <= asked < COLOURS):
         return [asked] * count
     raise Invalid(
-        f"A colour is a number from 0 to {COLOURS - 1}, {SHUFFLED!r}, or null for the usual one.", field="colour"
+        _("A colour is a number from 0 to %(colours)s, %(shuffled)s, or null for the usual one.")
+        % {"colours": COLOURS - 1, "shuffled": repr(SHUFFLED)},
+        field="colour",
     )

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from runs.filters.cursor import quoted_key
 from runs.filters.words import ALIASES, KINDS, PLURALS, RUN_ATTRIBUTES, nearest
 from studio.kernel.errors import Invalid
@@ -103,16 +105,19 @@ class Sort:
 def parse_columns(text: str) -> tuple[Column, ...]:
     """The columns that an address names, each once. Raises Invalid `bad_columns`."""
     if len(text) > MOST_TEXT:
-        raise _bad(f"The columns have at most {MOST_TEXT} characters.")
+        raise _bad(_("The columns have at most %(most)s characters.") % {"most": MOST_TEXT})
     found, at = [], 0
     while at < len(text):
         match = _COLUMN.match(text, at)
         if match is None or (match.end() < len(text) and text[match.end()] != ","):
-            raise _bad(f"The columns cannot be read from {text[at : at + 40]!r} on.")
+            raise _bad(_("The columns cannot be read from %(text)s on.") % {"text": repr(text[at : at + 40])})
         found.append(_column(match))
         at = match.end() + 1
     if len(found) > MOST_COLUMNS:
-        raise _bad(f"A table has at most {MOST_COLUMNS} columns, and {len(found)} were asked for.")
+        raise _bad(
+            _("A table has at most %(most)s columns, and %(found)s were asked for.")
+            % {"most": MOST_COLUMNS, "found": len(found)}
+        )
     return tuple(dict.fromkeys(found))
 
 
@@ -124,11 +129,11 @@ def parse_widths(text: str) -> dict[Column, int]:
         width = _WIDTH.match(text, at)
         match = _COLUMN.match(text, width.end()) if width else None
         if width is None or match is None or (match.end() < len(text) and text[match.end()] != ","):
-            raise _bad(f"The widths cannot be read from {text[at : at + 40]!r} on.")
+            raise _bad(_("The widths cannot be read from %(text)s on.") % {"text": repr(text[at : at + 40])})
         found[_column(match)] = min(max(int(width[1]), WIDTHS[0]), WIDTHS[1])
         at = match.end() + 1
     if len(found) > MOST_COLUMNS or len(text) > MOST_TEXT:
-        raise _bad(f"At most {MOST_COLUMNS} columns have a width.")
+        raise _bad(_("At most %(most)s columns have a width.") % {"most": MOST_COLUMNS})
     return found
 
 
@@ -140,9 +145,9 @@ def parse_sort(text: str) -> Sort | None:
     if not columns:
         return None
     if len(columns) > 1:
-        raise _bad("A table is in the order of one column.")
+        raise _bad(_("A table is in the order of one column."))
     if not columns[0].sorts:
-        raise _bad("A table cannot be in the order of a value at the best step of another metric.")
+        raise _bad(_("A table cannot be in the order of a value at the best step of another metric."))
     return Sort(columns[0], ending is not None and ending[1].lower() == "desc")
 
 
@@ -151,9 +156,12 @@ def parse_groups(text: str, *, most: int = 4) -> tuple[Column, ...]:
     columns = parse_columns(text)
     for one in columns:
         if one.kind == "metric" or (one.kind == "attribute" and one.key not in GROUPED):
-            raise _bad(f"Runs are not grouped by {one.label[:60]!r}; by parameters, tags and {', '.join(GROUPED)}.")
+            raise _bad(
+                _("Runs are not grouped by %(label)s; by parameters, tags and %(grouped)s.")
+                % {"label": repr(one.label[:60]), "grouped": ", ".join(GROUPED)}
+            )
     if len(columns) > most:
-        raise _bad(f"Runs are grouped by at most {most} columns.")
+        raise _bad(_("Runs are grouped by at most %(most)s columns.") % {"most": most})
     return columns
 
 
@@ -164,12 +172,15 @@ def _column(match: re.Match[str]) -> Column:
     first = _field(match, "a")
     second = _field(match, "b") if _key(match, "b") is not None else None
     if first.kind != "metric" or (second is not None and second.kind != "metric"):
-        raise _bad(f"{call}() is of metrics.")
+        raise _bad(_("%(call)s() is of metrics.") % {"call": call})
     if call in PARTS and second is None:
         return Column("metric", first.key, call)
     if call in BEST and second is not None:
         return Column("metric", first.key, call, second.key)
-    raise _bad(f"A column is metrics.a, min(), max(), count() of one metric, or at_min() or at_max() of two: {call!r}.")
+    raise _bad(
+        _("A column is metrics.a, min(), max(), count() of one metric, or at_min() or at_max() of two: %(call)s.")
+        % {"call": repr(call)}
+    )
 
 
 def _key(match: re.Match[str], name: str) -> str | None:
@@ -181,21 +192,27 @@ def _key(match: re.Match[str], name: str) -> str | None:
 def _field(match: re.Match[str], name: str) -> Column:
     key, word = _key(match, name) or "", (match[f"{name}kind"] or "").lower()
     if not 1 <= len(key) <= MOST_KEY or not key.isprintable():
-        raise _bad(f"A column has a name of 1 to {MOST_KEY} visible characters.")
+        raise _bad(_("A column has a name of 1 to %(most)s visible characters.") % {"most": MOST_KEY})
     kind = KINDS.get(word)
     if word and (kind is None or kind == "dataset"):
-        raise _bad(f"There are no columns of {word[:40]!r}.", meant=nearest(word, PLURALS.values()))
+        raise _bad(
+            _("There are no columns of %(word)s.") % {"word": repr(word[:40])}, meant=nearest(word, PLURALS.values())
+        )
     if kind is None or kind == "attribute":
         key = SAME.get(ALIASES.get(key, key), ALIASES.get(key, key))
         if key not in RUN_ATTRIBUTES or key in ("lifecycle_stage", "artifact_uri"):
-            raise _bad(f"There is no column {key[:40]!r}; there are {', '.join(ATTRIBUTES)}.", nearest(key, ATTRIBUTES))
+            raise _bad(
+                _("There is no column %(key)s; there are %(attributes)s.")
+                % {"key": repr(key[:40]), "attributes": ", ".join(ATTRIBUTES)},
+                nearest(key, ATTRIBUTES),
+            )
         return Column("attribute", key)
     return Column(kind, key)
 
 
 def _bad(message: str, meant: str | None = None) -> Invalid:
     said = f"{message} Did you mean {meant!r}?" if meant else message
-    return Invalid(said, code="bad_columns", hint="Such as: columns=status,metrics.loss,min(metrics.loss),params.lr")
+    return Invalid(said, code="bad_columns", hint=_("Such as: columns=status,metrics.loss,min(metrics.loss),params.lr"))
 
 
 def fits(said: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from runs.tables import finding
 from runs.tables.best import best_values
@@ -39,7 +40,11 @@ def answer(
     Raises Invalid for a kind of file that there is not, for a filter, and for more than MOST_EXPORTED runs.
     """
     if form not in KINDS:
-        raise Invalid(f"A table is written as {', '.join(KINDS)}, not as {form[:40]!r}.", field="format")
+        raise Invalid(
+            _("A table is written as %(kinds)s, not as %(form)s.")
+            % {"kinds": ", ".join(KINDS), "form": repr(form[:40])},
+            field="format",
+        )
     first = finding.find(place, replace(asked, groups=()), actor=actor, limit=PAGE)
     columns = first.columns
     if runs is not None:

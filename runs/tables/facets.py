@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Count, Max, Min
+from django.utils.translation import gettext as _
 
 from runs.filters.words import STATES
 from runs.search import look
@@ -50,7 +51,7 @@ def facet(place: Place, asked: Asked, column: Column, *, actor: Actor) -> Facet:
     """
     way = way_of(column)
     if not way:
-        raise Invalid("The runs cannot be filtered by this column.", field="column")
+        raise Invalid(_("The runs cannot be filtered by this column."), field="column")
     choice, rest = split(asked.filter, column)
     rows, tree = chosen(place, replace(asked, filter=" and ".join(rest)), actor=actor)
     if way == "text":

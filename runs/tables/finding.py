@@ -24,6 +24,7 @@ from django.db.models import (
     Value,
 )
 from django.db.models.functions import Coalesce, Now, NullIf
+from django.utils.translation import gettext
 
 from runs.filters import Field, Order, Tree, parse_tree
 from runs.filters.cursor import quoted, quoted_key
@@ -124,7 +125,10 @@ def open_place(slug: str, experiment: str | None, *, actor: Actor, action: str =
     named = {"workspace": workspace.pk, "name": experiment.replace("\0", "")}
     found = read(Experiment, "workspace_id = %(workspace)s AND name = %(name)s", named)
     if not found:
-        raise NotFound(f"There is no experiment {experiment[:64]!r} in {slug}.")
+        raise NotFound(
+            gettext("There is no experiment %(experiment)s in %(slug)s.")
+            % {"experiment": repr(experiment[:64]), "slug": slug}
+        )
     return Place(workspace, found[0])
 
 
@@ -193,7 +197,10 @@ def matching(place: Place, asked: Asked, *, actor: Actor, most: int = MOST_AT_ON
     found = look(tree, lambda: [row.pk for row in ordered[: most + 1]])
     if len(found) > most:
         raise Invalid(
-            f"More than {most} runs fit this filter.", code="too_many", hint="Filter for fewer of them.", most=most
+            gettext("More than %(most)s runs fit this filter.") % {"most": most},
+            code="too_many",
+            hint=gettext("Filter for fewer of them."),
+            most=most,
         )
     return found
 

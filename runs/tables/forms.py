@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
+from django.utils.translation import gettext as _
+
 from runs.filters import parse_tree
 from runs.models import Status
 from runs.tables.columns import Column, Sort, parse_columns, parse_groups, parse_sort, parse_widths
@@ -111,11 +113,11 @@ def read(words: Mapping[str, str]) -> Asked:
 def read_query(text: str) -> Asked:
     """`read` of a query string. Raises Invalid."""
     if len(text) > MOST_QUERY:
-        raise Invalid(f"A table's address has at most {MOST_QUERY} characters.", field="query")
+        raise Invalid(_("A table's address has at most %(most)s characters.") % {"most": MOST_QUERY}, field="query")
     try:
         return read(dict(parse_qsl(text.removeprefix("?"), max_num_fields=100)))
     except ValueError:
-        raise Invalid("A table's address has at most 100 words.", field="query") from None
+        raise Invalid(_("A table's address has at most 100 words."), field="query") from None
 
 
 def clean_query(text: str) -> str:
@@ -129,11 +131,17 @@ def clean_name(name: str) -> str:
     """The name of a view: 1 to 100 visible characters on one line. Raises Invalid."""
     line = name.strip()
     if not 1 <= len(line) <= MAX_NAME or not line.isprintable():
-        raise Invalid(f"The name of a view has 1 to {MAX_NAME} characters on one line.", field="name")
+        raise Invalid(
+            _("The name of a view has 1 to %(most)s characters on one line.") % {"most": MAX_NAME}, field="name"
+        )
     return line
 
 
 def _one_of(word: str, known: Mapping[str, int] | tuple[str, ...] | list[str], what: str) -> str:
     if word and word not in known:
-        raise Invalid(f"The {what} is one of {', '.join(known)}, not {word[:40]!r}.", field=what)
+        raise Invalid(
+            _("The %(what)s is one of %(known)s, not %(word)s.")
+            % {"what": what, "known": ", ".join(known), "word": repr(word[:40])},
+            field=what,
+        )
     return word

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from runs.tables import finding, forms, narrowing
 from runs.tables.columns import Column, Sort, parse_columns
@@ -64,7 +65,7 @@ def name_head(asked: Asked) -> dict[str, Any]:
 def _column(text: str) -> Column:
     columns = parse_columns(text)
     if len(columns) != 1:
-        raise Invalid("Say which column.", field="column")
+        raise Invalid(_("Say which column."), field="column")
     return columns[0]
 
 
@@ -103,6 +104,6 @@ def narrow(request: SignedInRequest, ws: str) -> HttpResponse:
     low, high, part = (words.get(name, "").replace("\0", "").strip() for name in ("low", "high", "part"))
     text = narrowing.narrowed(asked.filter, column, Choice(tuple(values), low, high, part))
     if len(text) > finding.MOST_FILTER:
-        raise Invalid("The filter became too long. Choose fewer values.", field="filter")
+        raise Invalid(_("The filter became too long. Choose fewer values."), field="filter")
     there = reverse("experiment", args=[ws, place.experiment.name]) if place.experiment else reverse("runs", args=[ws])
     return redirect(there + query_of(replace(asked, filter=text), words.get("view", "")))

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from django.utils.translation import gettext
+
 from runs.filters import Comparison, Field, Or, Span, Tree, parse_tree
 from runs.filters.cursor import pieces, quoted, quoted_key
 from runs.filters.words import PLURALS, RUN_ATTRIBUTES, values_of
@@ -147,7 +149,7 @@ def _number(text: str) -> str:
     except ValueError:
         value = float("nan")
     if not abs(value) < float("inf"):
-        raise Invalid(f"{text[:40]!r} is no number.", field="low")
+        raise Invalid(gettext("%(text)s is no number.") % {"text": repr(text[:40])}, field="low")
     return _plain(value)
 
 
@@ -155,7 +157,9 @@ def _day(text: str) -> str:
     try:
         return date.fromisoformat(text if len(text) == 10 else "").isoformat()
     except ValueError:
-        raise Invalid(f"{text[:40]!r} is no day such as 2026-11-01.", field="low") from None
+        raise Invalid(
+            gettext("%(text)s is no day such as 2026-11-01.") % {"text": repr(text[:40])}, field="low"
+        ) from None
 
 
 def _enclosed(text: str) -> bool:

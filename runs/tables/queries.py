@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet, prefetch_related_objects
+from django.utils.translation import gettext as _
 
 from runs.models import Experiment, Run
 from runs.queries import shown
@@ -58,7 +59,7 @@ def get_view(slug: str, number: int, *, actor: Actor, action: str = "run.read") 
     rows: QuerySet[SavedView] = SavedView.objects.select_related("workspace", "experiment", "created_by")
     found = rows.filter(workspace=workspace, pk=number).first()
     if found is None:
-        raise NotFound(f"There is no saved view {number} in {slug}.")
+        raise NotFound(_("There is no saved view %(number)s in %(slug)s.") % {"number": number, "slug": slug})
     return found
 
 

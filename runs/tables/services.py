@@ -2,6 +2,7 @@
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from runs.models import Run
 from runs.queries import get_run_briefly
@@ -29,9 +30,13 @@ def save_view(
     place = open_place(slug, experiment, actor=actor, action="table.arrange")
     name, query = forms.clean_name(name), forms.clean_query(query)
     if default and place.experiment is None:
-        raise Invalid("Only the table of an experiment has a view that it begins with.", field="default")
+        raise Invalid(gettext("Only the table of an experiment has a view that it begins with."), field="default")
     if SavedView.objects.filter(workspace=place.workspace).count() >= MOST_VIEWS:
-        raise Conflict(f"A workspace keeps at most {MOST_VIEWS} views.", code="too_many", hint="Delete some first.")
+        raise Conflict(
+            gettext("A workspace keeps at most %(most)s views.") % {"most": MOST_VIEWS},
+            code="too_many",
+            hint=gettext("Delete some first."),
+        )
     if default:
         _no_default(place)
     try:
@@ -46,7 +51,9 @@ def save_view(
                 updated_by_id=actor.user_id,
             )
     except IntegrityError:
-        raise Conflict(f"There is a view {name!r} already.", code="taken", field="name") from None
+        raise Conflict(
+            gettext("There is a view %(name)s already.") % {"name": repr(name)}, code="taken", field="name"
+        ) from None
     record(actor=actor, workspace=place.workspace, action="view.save", target=name, fields={"query": query[:500]})
     return made
 
@@ -70,7 +77,7 @@ def change_view(
         changes["query"] = forms.clean_query(query)
     if default is not None:
         if default and view.experiment is None:
-            raise Invalid("Only the table of an experiment has a view that it begins with.", field="default")
+            raise Invalid(gettext("Only the table of an experiment has a view that it begins with."), field="default")
         if default:
             _no_default(Place(view.workspace, view.experiment))
         changes["is_default"] = default
@@ -80,7 +87,11 @@ def change_view(
                 rows = SavedView.objects.filter(pk=view.pk)
                 rows.update(**changes, updated=Now(), updated_by=actor.user_id)
         except IntegrityError:
-            raise Conflict(f"There is a view {changes['name']!r} already.", code="taken", field="name") from None
+            raise Conflict(
+                gettext("There is a view %(name)s already.") % {"name": repr(changes["name"])},
+                code="taken",
+                field="name",
+            ) from None
         record(actor=actor, workspace=view.workspace, action="view.change", target=view.name, fields=sorted(changes))
     return get_view(slug, number, actor=actor)
 
@@ -112,12 +123,18 @@ def mark_run(slug: str, run_id: str, *, actor: Actor, kind: str) -> None:
     if kind == Mark.Kind.BASELINE:
         marks.delete()
     elif marks.count() >= MOST_PINS:
-        raise Conflict(f"An experiment has at most {MOST_PINS} pinned runs.", code="too_many", hint="Unpin some first.")
+        raise Conflict(
+            gettext("An experiment has at most %(most)s pinned runs.") % {"most": MOST_PINS},
+            code="too_many",
+            hint=gettext("Unpin some first."),
+        )
     try:
         with transaction.atomic():
             Mark.objects.create(experiment_id=run.experiment_id, run=run, kind=kind, created_by_id=actor.user_id)
     except IntegrityError:
-        raise Conflict("Somebody else has just changed this.", code="changed", hint="Look again.") from None
+        raise Conflict(
+            gettext("Somebody else has just changed this."), code="changed", hint=gettext("Look again.")
+        ) from None
     record(actor=actor, workspace=workspace, action=f"run.{kind}", target=f"{run.name} ({run.pk})")
     publish(f"runs.{slug}", run=run.pk, status="marked")
 
@@ -147,7 +164,11 @@ def colour_run(slug: str, run_id: str, *, actor: Actor, colour: int | None) -> N
 
 def _known(kind: str) -> None:
     if kind not in Mark.Kind.values:
-        raise Invalid(f"A mark is one of {', '.join(Mark.Kind.values)}, not {kind[:40]!r}.", field="kind")
+        raise Invalid(
+            gettext("A mark is one of %(values)s, not %(kind)s.")
+            % {"values": ", ".join(Mark.Kind.values), "kind": repr(kind[:40])},
+            field="kind",
+        )
 
 
 def _no_default(place: Place) -> None:

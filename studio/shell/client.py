@@ -5,6 +5,7 @@ from pathlib import Path
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
 
 from studio.kernel.errors import NotFound
 
@@ -28,7 +29,7 @@ def install_command(site: str, extra: str = "") -> str:
 def wheel(request: HttpRequest, name: str) -> HttpResponse:
     """GET /client/<wheel>: open to everybody, because pip sends no token, and it holds no secret. Raises NotFound."""
     if not name or name != wheel_name():
-        raise NotFound("The studio has no such file of the client.", hint="Reload the page that named it.")
+        raise NotFound(_("The studio has no such file of the client."), hint=_("Reload the page that named it."))
     answer = HttpResponse((FOLDER / name).read_bytes(), content_type="application/octet-stream")
     answer["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
     return answer

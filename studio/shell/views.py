@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from studio.kernel.errors import NotFound
 from studio.kernel.web import SignedInRequest, signed_in
@@ -33,7 +34,7 @@ def find(request: SignedInRequest, ws: str) -> JsonResponse:
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """No such address: a page for people, the usual error body for programs."""
     if request.path.startswith(("/api/", "/agent/")):
-        missing = NotFound("There is nothing at this address.")
+        missing = NotFound(_("There is nothing at this address."))
         return JsonResponse(missing.body(), status=missing.status)
     return render(request, "errors/404.html", status=404)
 

@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.db.migrations.loader import MigrationLoader
 
+from studio.kernel import errors
 from tests.architecture.sources import PACKAGES, ROOMS, ROOT, calls, functions, python, tracked
 
 MOST_LINES, MOST_OF_A_FUNCTION = 400, 60
@@ -122,3 +123,31 @@ def test_every_setting_is_written_down():
     told = (ROOT / "deploy" / "README.md").read_text()
     assert len(asked) > 20
     assert {name for name in asked if f"`{name}`" not in told} == OF_THE_SYSTEM
+
+
+#: What only programs meet, and reads no language: wires, hot doors, what nodes and users' scripts call.
+UNSPOKEN = {
+    "registry": {"forms", "loggedmodels", "services"},
+    "runs": {"api", "content", "fencing", "lines", "logs", "metrics", "search", "search_order", "search_sql"}
+    | {"tensorboards", "told", "watching"},
+    "runs/artifacts": {"reading", "services", "small", "uploading", "zips"},
+    "runs/services": {"beginning", "children", "claims", "closing", "ending", "experiments", "hints", "interactive"}
+    | {"leases", "reaper", "turning"},
+    "registry/endpoints/services": {"upkeep"},
+    "workspace/attached": {"tender"},
+}
+
+
+def test_what_is_refused_can_be_said_in_every_language():
+    kinds = [name for name, kind in vars(errors).items() if isinstance(kind, type)]
+    plain = set()
+    for name, module in python(*ROOMS):
+        place = Path(name).with_suffix("")
+        steps = zip((place, *place.parents), place.parents, strict=False)
+        if place.name == "hot" or any(step.name in UNSPOKEN.get(str(above), ()) for step, above in steps):
+            continue
+        for call in calls(module, *kinds):
+            said = [*call.args[:1], *(one.value for one in call.keywords if one.arg == "hint")]
+            if any(isinstance(one, ast.JoinedStr) or (isinstance(one, ast.Constant) and one.value) for one in said):
+                plain.add(f"{name}:{call.lineno}")
+    assert plain == set(), "mark it by gettext, with named parameters: people read it on pages"

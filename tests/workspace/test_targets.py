@@ -229,6 +229,16 @@ def test_the_form_makes_a_cluster_and_a_refusal_keeps_what_was_typed(browser, la
     assert gone.redirect_chain == [("/w/lab/compute", 302)] and ComputeTarget.objects.get().deleted
 
 
+def test_a_refusal_is_said_in_the_language_of_the_page_and_to_scripts_in_english(browser, api, lab):
+    form, japanese = {"name": "gpu", "min_nodes": "5", "max_nodes": "2"}, {"Accept-Language": "ja"}
+    shown = main_of(browser("olga").post("/w/lab/compute-new/cluster", form, headers=japanese))
+    assert "min_nodes は 5 で" in shown and "min_nodes is" not in shown
+    after = main_of(browser("olga").post("/w/lab/compute-new/cluster", form))
+    assert "min_nodes is 5, more than max_nodes, which is 2." in after, "nothing of the language before is left"
+    told = api("olga").get(f"{URL}/nope").json()["error"]["message"]
+    assert told == "There is no compute target 'nope' in lab."
+
+
 @pytest.mark.parametrize(
     ("kind", "who", "status"),
     [("cluster", "carl", 403), ("instance", "carl", 200), ("instance", "rio", 403), ("local", "olga", 404)],

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from studio.kernel.errors import Invalid
 from workspace.accounts.models import User
@@ -26,7 +27,9 @@ def clean_username(username: str) -> str:
     # Names that a path would resolve away cannot have an address of their own.
     if not username or len(username) > MAX_USERNAME or username in {".", ".."}:
         raise Invalid(
-            f"A user name has 1 to {MAX_USERNAME} letters, digits or @ . + - _ and no spaces.", field="username"
+            gettext("A user name has 1 to %(most)s letters, digits or @ . + - _ and no spaces.")
+            % {"most": MAX_USERNAME},
+            field="username",
         )
     return username
 
@@ -34,7 +37,7 @@ def clean_username(username: str) -> str:
 def clean_password(password: str, *, user: User, field: str = "password") -> str:
     """Return `password` when it is good enough for `user`. Raises Invalid that says what is wrong with it."""
     if len(password) > MAX_PASSWORD:
-        raise Invalid(f"A password has at most {MAX_PASSWORD} characters.", field=field)
+        raise Invalid(gettext("A password has at most %(most)s characters.") % {"most": MAX_PASSWORD}, field=field)
     try:
         validate_password(password, user)
     except ValidationError as problem:
@@ -47,14 +50,21 @@ def clean_line(text: str, *, most: int, noun: str, field: str, empty: bool = Fal
     line = text.strip()
     if len(line) > most or (not line and not empty) or not all(char.isprintable() for char in line):
         least = 0 if empty else 1
-        raise Invalid(f"{noun} has {least} to {most} characters on one line.", field=field)
+        raise Invalid(
+            gettext("%(noun)s has %(least)s to %(most)s characters on one line.")
+            % {"noun": noun, "least": least, "most": most},
+            field=field,
+        )
     return line
 
 
 def clean_days(days: int) -> int:
     """Return the life of a token in days. Raises Invalid outside of 1 to 366."""
     if not 1 <= days <= MAX_TOKEN_DAYS:
-        raise Invalid(f"A token lives 1 to {MAX_TOKEN_DAYS} days, not {days}.", field="days")
+        raise Invalid(
+            gettext("A token lives 1 to %(most)s days, not %(days)s.") % {"most": MAX_TOKEN_DAYS, "days": days},
+            field="days",
+        )
     return days
 
 
@@ -62,12 +72,20 @@ def clean_language(language: str) -> str:
     """Return a language that the pages speak, or "" for the browser's own. Raises Invalid."""
     known = [code for code, _ in settings.LANGUAGES]
     if language and language not in known:
-        raise Invalid(f"The pages speak {' and '.join(known)}, not {language[:20]!r}.", field="language")
+        raise Invalid(
+            gettext("The pages speak %(known)s, not %(language)s.")
+            % {"known": " and ".join(known), "language": repr(language[:20])},
+            field="language",
+        )
     return language
 
 
 def clean_theme(theme: str) -> str:
     """Return a theme of the pages. Raises Invalid."""
     if theme not in User.Theme.values:
-        raise Invalid(f"The theme is one of {', '.join(User.Theme.values)}, not {theme[:20]!r}.", field="theme")
+        raise Invalid(
+            gettext("The theme is one of %(values)s, not %(theme)s.")
+            % {"values": ", ".join(User.Theme.values), "theme": repr(theme[:20])},
+            field="theme",
+        )
     return theme

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.contrib.auth.backends import ModelBackend
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from studio.kernel import tokens
 from studio.kernel.actors import Actor
@@ -33,7 +34,7 @@ def actor_of_token(parsed: tokens.Parsed, *, address: str = "") -> Actor:
     token = Token.objects.select_related("user").filter(pk=parsed.id).first()
     # Only who knows the secret learns why the token does not work.
     if token is None or not tokens.matches(parsed.secret, token.secret_hash):
-        raise Unauthenticated("This token is unknown.", hint="Make a new one under your account's tokens.")
+        raise Unauthenticated(_("This token is unknown."), hint=_("Make a new one under your account's tokens."))
     return _actor_of(token, address=address)
 
 
@@ -41,18 +42,24 @@ def actor_of_token_id(token_id: str) -> Actor:
     """The person whose token made something that is now used without it. Raises Unauthenticated as above."""
     token = Token.objects.select_related("user").filter(pk=token_id).first()
     if token is None:
-        raise Unauthenticated("The token that made this does not exist any more.")
+        raise Unauthenticated(_("The token that made this does not exist any more."))
     return _actor_of(token, address="")
 
 
 def _actor_of(token: Token, *, address: str) -> Actor:
     now = timezone.now()
     if token.revoked:
-        raise Unauthenticated(f"This token was revoked on {token.revoked:%Y-%m-%d}.", hint="Make a new one.")
+        raise Unauthenticated(
+            _("This token was revoked on %(revoked)s.") % {"revoked": format(token.revoked, "%Y-%m-%d")},
+            hint=_("Make a new one."),
+        )
     if token.expires <= now:
-        raise Unauthenticated(f"This token expired on {token.expires:%Y-%m-%d}.", hint="Make a new one.")
+        raise Unauthenticated(
+            _("This token expired on %(expires)s.") % {"expires": format(token.expires, "%Y-%m-%d")},
+            hint=_("Make a new one."),
+        )
     if not token.user.is_active:
-        raise Unauthenticated("The account of this token is closed.", hint="Ask a site administrator.")
+        raise Unauthenticated(_("The account of this token is closed."), hint=_("Ask a site administrator."))
     if token.last_used is None or token.last_used < now - NOTE_USE_AFTER:
         stale = Q(last_used__isnull=True) | Q(last_used__lt=now - NOTE_USE_AFTER)
         Token.objects.filter(stale, pk=token.pk).update(last_used=now)
@@ -63,7 +70,7 @@ def actor_of_proof(user_id: int, stamp: str, *, address: str = "") -> Actor:
     """Return the person who proved a password. Raises Unauthenticated when it was changed or the account closed."""
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is None or not hmac.compare_digest(user.get_session_auth_hash(), stamp):
-        raise Unauthenticated("The password was changed, or the account is closed.")
+        raise Unauthenticated(_("The password was changed, or the account is closed."))
     return user.as_actor(address=address)
 
 
@@ -77,25 +84,25 @@ def user_of(actor: Actor) -> User:
     require_person(actor=actor)
     user = User.objects.filter(pk=actor.user_id or 0, is_active=True).first()
     if user is None:
-        raise Unauthenticated("This account is closed.")
+        raise Unauthenticated(_("This account is closed."))
     return user
 
 
 def require_person(*, actor: Actor) -> None:
     """Raises Unauthenticated for nobody, Forbidden for a machine: an account is a person's own."""
     if actor.kind == "anonymous":
-        raise Unauthenticated("Log in, or send a token in the Authorization header.")
+        raise Unauthenticated(_("Log in, or send a token in the Authorization header."))
     if not actor.is_user:
-        raise Forbidden("An account belongs to a person: log in, or send a personal token.")
+        raise Forbidden(_("An account belongs to a person: log in, or send a personal token."))
 
 
 def require_site_admin(actor: Actor) -> None:
     """Return quietly for a site administrator and for the studio itself; raises otherwise."""
     if actor.kind == "anonymous":
-        raise Unauthenticated("Log in, or send a token in the Authorization header.")
+        raise Unauthenticated(_("Log in, or send a token in the Authorization header."))
     if actor.kind == "system" or (actor.is_user and actor.is_admin):
         return
-    raise Forbidden("Only site administrators manage accounts.", hint="Ask whoever runs this studio.")
+    raise Forbidden(_("Only site administrators manage accounts."), hint=_("Ask whoever runs this studio."))
 
 
 def list_tokens(*, actor: Actor) -> QuerySet[Token]:
@@ -114,5 +121,5 @@ def get_user(username: str, *, actor: Actor) -> User:
     require_site_admin(actor)
     user = User.objects.filter(username=username).first() if "\0" not in username else None
     if user is None:
-        raise NotFound(f"There is no account {username[:150]!r}.")
+        raise NotFound(_("There is no account %(username)s.") % {"username": repr(username[:150])})
     return user

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from studio.kernel import ids, tokens
 from studio.kernel.actors import Actor
@@ -62,7 +63,7 @@ def _proven(request: HttpRequest | None, username: str, password: str, *, addres
             target=username,
         )
         raise Unauthenticated(
-            "The user name or the password is wrong.", hint="Both are case-sensitive.", code="wrong_login"
+            _("The user name or the password is wrong."), hint=_("Both are case-sensitive."), code="wrong_login"
         )
     throttle.succeeded(username=username, address=address)
     return user
@@ -94,7 +95,7 @@ def change_password(request: HttpRequest | None, *, actor: Actor, old: str, new:
     user, address = user_of(actor), actor.address
     throttle.begin(username=user.username, address=address)
     if len(old) > forms.MAX_PASSWORD or not user.check_password(old):
-        raise Invalid("The present password is wrong.", code="wrong_password", field="old")
+        raise Invalid(_("The present password is wrong."), code="wrong_password", field="old")
     throttle.succeeded(username=user.username, address=address)
     forms.clean_password(new, user=user, field="new")
     with transaction.atomic():
@@ -141,7 +142,7 @@ def revoke_token(token_id: str, *, actor: Actor) -> None:
     user = user_of(actor)
     mine = Token.objects.filter(pk=token_id, user=user, revoked__isnull=True)
     if not mine.update(revoked=timezone.now()):
-        raise NotFound("You have no such token.", hint="See the list of your tokens.")
+        raise NotFound(_("You have no such token."), hint=_("See the list of your tokens."))
     record(actor=actor, workspace=None, action="token.revoke", target=token_id)
 
 
@@ -162,7 +163,9 @@ def create_user(*, actor: Actor, username: str, password: str, display_name: str
     user = User(username=username, display_name=display_name, is_superuser=is_admin, is_staff=is_admin)
     forms.clean_password(password, user=user)
     user.set_password(password)
-    taken = Conflict(f"The user name {username!r} is taken.", code="taken", field="username")
+    taken = Conflict(
+        _("The user name %(username)s is taken.") % {"username": repr(username)}, code="taken", field="username"
+    )
     if User.objects.filter(username__iexact=username).exists():
         raise taken
     try:
@@ -183,7 +186,7 @@ def deactivate_user(username: str, *, actor: Actor) -> None:
     """
     user = get_user(username, actor=actor)
     if user.pk == actor.user_id:
-        raise Conflict("You cannot close your own account.", hint="Ask another site administrator.")
+        raise Conflict(_("You cannot close your own account."), hint=_("Ask another site administrator."))
     if not user.is_active:
         return
     # In one order for everybody, and before looking, so that two owners cannot close each other out.
@@ -198,9 +201,10 @@ def deactivate_user(username: str, *, actor: Actor) -> None:
     orphans = [space.slug for space in spaces if not others.get(space.pk)]
     if orphans:
         raise Conflict(
-            f"{user.username} is the last owner of {', '.join(orphans[:5])}.",
+            _("%(username)s is the last owner of %(orphans)s.")
+            % {"username": user.username, "orphans": ", ".join(orphans[:5])},
             code="last_owner",
-            hint="Have another member made owner first.",
+            hint=_("Have another member made owner first."),
             workspaces=orphans,
         )
     User.objects.filter(pk=user.pk).update(is_active=False)
@@ -227,9 +231,13 @@ def set_site_admin(username: str, *, actor: Actor, is_admin: bool) -> User:
     admins = User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")
     others = [one.pk for one in admins if one.pk != user.pk]
     if not user.is_active:
-        raise NotFound(f"The account of {user.username} is closed.", hint="Open it again first.")
+        raise NotFound(
+            _("The account of %(username)s is closed.") % {"username": user.username}, hint=_("Open it again first.")
+        )
     if not is_admin and not others:
-        raise Conflict(f"{user.username} is the last site administrator.", code="last_admin")
+        raise Conflict(
+            _("%(username)s is the last site administrator.") % {"username": user.username}, code="last_admin"
+        )
     if User.objects.filter(pk=user.pk).exclude(is_superuser=is_admin).update(is_superuser=is_admin, is_staff=is_admin):
         record(actor=actor, workspace=None, action="user.change", target=username, fields={"site_admin": is_admin})
     return User.objects.get(pk=user.pk)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 import redis
+from django.utils.translation import gettext
 
 from studio.kernel import events
 from studio.kernel.errors import TooMany
@@ -60,9 +61,9 @@ def begin(*, username: str, address: str) -> None:
             _forget_try(key, now)
     seconds = int(wait) + 1
     raise TooMany(
-        f"Too many failed log-ins. Try again in {_in_words(seconds)}.",
+        gettext("Too many failed log-ins. Try again in %(seconds)s.") % {"seconds": _in_words(seconds)},
         code="too_many_logins",
-        hint="If you forgot your password, ask a site administrator.",
+        hint=gettext("If you forgot your password, ask a site administrator."),
         retry_after=seconds,
     )
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import Forbidden, Unauthenticated
@@ -31,9 +32,9 @@ def list_site_entries(*, actor: Actor, limit: int = 100, before: int | None = No
     Raises Unauthenticated for nobody, Forbidden for everybody else.
     """
     if actor.kind == "anonymous":
-        raise Unauthenticated("Log in, or send a token in the Authorization header.")
+        raise Unauthenticated(_("Log in, or send a token in the Authorization header."))
     if not (actor.is_user and actor.is_admin) and actor.kind != "system":
-        raise Forbidden("The audit trail of the site is for site administrators.", action=READ)
+        raise Forbidden(_("The audit trail of the site is for site administrators."), action=READ)
     return _page(Entry.objects.all(), None, actor=actor, limit=limit, before=before)
 
 

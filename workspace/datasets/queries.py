@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils.translation import gettext as _
 
 from studio.kernel import blobs
 from studio.kernel.actors import Actor
@@ -48,7 +49,7 @@ def get_dataset(slug: str, name: str, *, actor: Actor) -> Dataset:
     """Return one dataset, as `list_datasets` does. Raises NotFound when there is none of this name."""
     dataset = list_datasets(slug, actor=actor).filter(name=name).first()
     if dataset is None:
-        raise NotFound(f"There is no dataset {name[:64]!r} in {slug}.")
+        raise NotFound(_("There is no dataset %(name)s in %(slug)s.") % {"name": repr(name[:64]), "slug": slug})
     return dataset
 
 
@@ -62,7 +63,7 @@ def get_version(slug: str, name: str, version: int | None = None, *, actor: Acto
     versions = _versions(slug, name, actor=actor)
     found = (versions if version is None else versions.filter(version=version)).first()
     if found is None:
-        raise NotFound(f"The dataset {name} has no version {version}.")
+        raise NotFound(_("The dataset %(name)s has no version %(version)s.") % {"name": name, "version": version})
     return found
 
 
@@ -70,7 +71,7 @@ def _versions(slug: str, name: str, *, actor: Actor) -> QuerySet[DatasetVersion]
     workspace = get_workspace(slug, actor=actor, action=READ)
     dataset = workspace.datasets.filter(name=name).first()
     if dataset is None:
-        raise NotFound(f"There is no dataset {name[:64]!r} in {slug}.")
+        raise NotFound(_("There is no dataset %(name)s in %(slug)s.") % {"name": repr(name[:64]), "slug": slug})
     return dataset.versions.select_related("created_by", "dataset").order_by("-version")
 
 
@@ -103,7 +104,10 @@ def _entry(version: DatasetVersion, path: str) -> FileEntry:
     for entry in version.files:
         if entry["path"] == path:
             return entry
-    raise NotFound(f"{version.dataset.name}:{version.version} has no file {path[:200]!r}.")
+    raise NotFound(
+        _("%(dataset)s:%(version)s has no file %(path)s.")
+        % {"dataset": version.dataset.name, "version": version.version, "path": repr(path[:200])}
+    )
 
 
 def resolve_version(workspace: Workspace, reference: str) -> DatasetVersion:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from studio.kernel import manifests
 from studio.kernel.actors import Actor
@@ -87,9 +88,9 @@ def _checked(files: Iterable[Mapping[str, Any]], workspace: Workspace, single_fi
         max_bytes=settings.DATASET_MAX_BYTES,
     )
     if not manifest:
-        raise Invalid("A dataset has at least one file.", field="files")
+        raise Invalid(_("A dataset has at least one file."), field="files")
     if single_file and (len(manifest) > 1 or "/" in manifest[0]["path"]):
-        raise Invalid("A single file is one file without a folder; leave single_file out for others.", field="files")
+        raise Invalid(_("A single file is one file without a folder; leave single_file out for others."), field="files")
     return manifest
 
 
@@ -108,7 +109,7 @@ def delete_dataset(slug: str, name: str, *, actor: Actor) -> None:
     workspace = get_workspace(slug, actor=actor, action="dataset.delete")
     dataset = workspace.datasets.filter(name=name).first()
     if dataset is None:
-        raise NotFound(f"There is no dataset {name[:64]!r} in {slug}.")
+        raise NotFound(_("There is no dataset %(name)s in %(slug)s.") % {"name": repr(name[:64]), "slug": slug})
     facts = {"versions": dataset.versions.count()}
     dataset.delete()
     record(actor=actor, workspace=workspace, action="dataset.delete", target=name, fields=facts)

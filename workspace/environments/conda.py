@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -89,7 +90,7 @@ def translate(dependencies: Iterable[str]) -> Translated:
     for line in dependencies:
         match = _SPEC.match(_BRACKET.sub(r" \1", line.strip()))
         if match is None:
-            raise ValueError(f"{line.strip()[:80]!r} is no conda package")
+            raise ValueError(_("%(line)s is no conda package.") % {"line": repr(line.strip()[:80])})
         name, wish = str(canonicalize_name(match[1])), match[2].strip()
         if name == "python":
             python = _python(wish)
@@ -118,9 +119,9 @@ def python_wish(wish: str) -> str:
         specifier = _specifier(written, wish)
         fitting = pythons_of(specifier)
     except InvalidSpecifier:
-        raise ValueError(f"{wish[:40]!r} is no version of Python") from None
+        raise ValueError(_("%(wish)s is no version of Python.") % {"wish": repr(wish[:40])}) from None
     if not fitting:
-        raise ValueError(f"{wish[:40]!r} is no Python 3")
+        raise ValueError(_("%(wish)s is no Python 3.") % {"wish": repr(wish[:40])})
     if set(fitting) >= _OF_NODES:
         return ""
     return fitting[0] if len(fitting) == 1 else str(SpecifierSet(specifier))
@@ -147,7 +148,8 @@ def _specifier(wish: str, line: str) -> str:
     if not wish or wish == "*":
         return ""
     if "|" in wish:
-        raise ValueError(f"{line.strip()[:80]!r} offers a choice of versions, which pip cannot be told")
+        told = _("%(line)s offers a choice of versions, which pip cannot be told.")
+        raise ValueError(told % {"line": repr(line.strip()[:80])})
     parts = []
     for part in wish.split(","):
         exact = re.fullmatch(r"=?=?([0-9][\w.!+]*)=\w+", part)
@@ -159,7 +161,8 @@ def _specifier(wish: str, line: str) -> str:
         elif re.fullmatch(r"(==|>=|<=|>|<|!=|~=)[0-9][\w.!+*]*", part):
             parts.append(part)
         else:
-            raise ValueError(f"{line.strip()[:80]!r} has a version that pip cannot be told")
+            told = _("%(line)s has a version that pip cannot be told.")
+            raise ValueError(told % {"line": repr(line.strip()[:80])})
     return ",".join(parts)
 
 

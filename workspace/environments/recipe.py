@@ -144,7 +144,7 @@ def _wished(given: Mapping[str, Any]) -> _Wished:
     try:
         taken = conda.translate(line.strip()[:MAX_LINE] for line in _lines_of(given, "dependencies"))
     except ValueError as problem:
-        raise Invalid(f"{problem}.", code="bad_requirements", field="spec.dependencies") from None
+        raise Invalid(str(problem), code="bad_requirements", field="spec.dependencies") from None
     if taken.requirements or taken.left_out:
         warnings.append(conda.warning(taken, len(taken.requirements))[:MAX_WARNING])
     kept = _requirements([*taken.requirements, *found])

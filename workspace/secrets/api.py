@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -77,7 +78,7 @@ class Value(APIView):
     def get(self, request: Request, ws: str, name: str) -> Response:
         wanted = request.query_params.get("version", "")
         if wanted and not (wanted.isascii() and wanted.isdigit() and 0 < len(wanted) < 10):
-            raise Invalid("version is a number.", field="version")
+            raise Invalid(_("version is a number."), field="version")
         value = services.reveal_secret(ws, name, actor=actor_of(request), version=int(wanted or 0) or None)
         return Response({"name": name, "value": value}, headers=UNKEPT)
 

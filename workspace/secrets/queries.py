@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import Count, Prefetch, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from studio.kernel import keyring
 from studio.kernel.actors import Actor
@@ -37,7 +38,7 @@ def get_secret(slug: str, name: str, *, actor: Actor) -> Secret:
     rows = _own(workspace).select_related("created_by", "updated_by").prefetch_related(Prefetch("versions", versions))
     found = rows.filter(name=name.replace("\0", "")).first()
     if found is None:
-        raise NotFound(f"There is no secret {name[:127]!r} in {slug}.")
+        raise NotFound(_("There is no secret %(name)s in %(slug)s.") % {"name": repr(name[:127]), "slug": slug})
     return found
 
 
@@ -68,7 +69,7 @@ def missing_keys(*, actor: Actor) -> list[str]:
     For the studio's own hand. Raises BadRing when the ring cannot be read.
     """
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself looks at its key ring.")
+        raise Forbidden(_("Only the studio itself looks at its key ring."))
     keyring.read()
     # One row of each key is enough to see whether it is the right one.
     rows = SecretVersion.objects.order_by("kek_id", "-pk").distinct("kek_id").select_related("secret")
@@ -78,7 +79,7 @@ def missing_keys(*, actor: Actor) -> list[str]:
 def count_by_key(*, actor: Actor) -> dict[str, int]:
     """How many values each key of the ring holds, in all workspaces. For the studio's own hand."""
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself looks at its key ring.")
+        raise Forbidden(_("Only the studio itself looks at its key ring."))
     return dict(SecretVersion.objects.values("kek_id").annotate(n=Count("pk")).values_list("kek_id", "n"))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from studio.kernel import envelope
 from studio.kernel.actors import Actor
@@ -41,7 +42,10 @@ def create_secret(slug: str, name: str, *, actor: Actor, value: str, description
     workspace = get_workspace(slug, actor=actor, action="secret.set")
     if Secret.objects.filter(workspace=workspace, name=name, held_by="", deleted__isnull=True).exists():
         raise Conflict(
-            f"There is a secret {name} already.", code="taken", hint="Open it to give it a new value.", field="name"
+            gettext("There is a secret %(name)s already.") % {"name": name},
+            code="taken",
+            hint=gettext("Open it to give it a new value."),
+            field="name",
         )
     return set_secret(slug, name, actor=actor, value=value, description=description)
 
@@ -70,7 +74,11 @@ def _put(workspace: Workspace, name: str, value: str, *, actor: Actor, held_by: 
 
 def _make(workspace: Workspace, name: str, *, actor: Actor, held_by: str) -> None:
     if Secret.objects.filter(workspace=workspace, deleted__isnull=True).count() >= MOST:
-        raise Conflict(f"A workspace has at most {MOST} secrets.", code="too_many", hint="Delete one first.")
+        raise Conflict(
+            gettext("A workspace has at most %(most)s secrets.") % {"most": MOST},
+            code="too_many",
+            hint=gettext("Delete one first."),
+        )
     by = {"created_by_id": actor.user_id}
     try:
         with transaction.atomic():
@@ -97,7 +105,10 @@ def reveal_secret(slug: str, name: str, *, actor: Actor, version: int | None = N
     number = version or found.latest
     row = SecretVersion.objects.select_related("secret").filter(secret=found, number=number).first()
     if row is None:
-        raise NotFound(f"The secret {name} has no version {number}; it has {found.latest}, and keeps {MOST_VERSIONS}.")
+        raise NotFound(
+            gettext("The secret %(name)s has no version %(number)s; it has %(latest)s, and keeps %(most)s.")
+            % {"name": name, "number": number, "latest": found.latest, "most": MOST_VERSIONS}
+        )
     record(actor=actor, workspace=workspace, action="secret.reveal", target=name, fields={"version": number})
     return envelope.unseal(queries.sealed(row), context=queries.context(row))
 
@@ -118,13 +129,19 @@ def restore_secret(slug: str, name: str, *, actor: Actor) -> Secret:
     workspace = get_workspace(slug, actor=actor, action="secret.delete")
     gone = queries.list_deleted(slug, actor=actor).filter(name=name.replace("\0", "")).first()
     if gone is None:
-        raise NotFound(f"There is no deleted secret {name[:127]!r} in {slug} that could be restored.")
+        raise NotFound(
+            gettext("There is no deleted secret %(name)s in %(slug)s that could be restored.")
+            % {"name": repr(name[:127]), "slug": slug}
+        )
     try:
         with transaction.atomic():
             Secret.objects.filter(pk=gone.pk, deleted__isnull=False).update(deleted=None, deleted_by=None)
     except IntegrityError:
         raise Conflict(
-            f"Another secret is called {name} meanwhile.", code="taken", hint="Delete that one first.", field="name"
+            gettext("Another secret is called %(name)s meanwhile.") % {"name": name},
+            code="taken",
+            hint=gettext("Delete that one first."),
+            field="name",
         ) from None
     record(actor=actor, workspace=workspace, action="secret.restore", target=name)
     return queries.get_secret(slug, name, actor=actor)
@@ -151,7 +168,7 @@ def hold_secret(workspace: Workspace, name: str, *, actor: Actor, held_by: str, 
 def held_secrets(workspace: Workspace, *, actor: Actor, held_by: str) -> dict[str, Hidden]:
     """What `hold_secret` keeps for this thing. For the studio's own hand."""
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself uses what is kept for its parts.")
+        raise Forbidden(gettext("Only the studio itself uses what is kept for its parts."))
     return _values(workspace, None, held_by=held_by)
 
 
@@ -172,7 +189,7 @@ def _values(workspace: Workspace, names: Iterable[str] | None, *, held_by: str) 
 def purge(*, actor: Actor) -> int:
     """Remove for good what was deleted long enough ago; return how many. The relay's part."""
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself empties the key vault.")
+        raise Forbidden(gettext("Only the studio itself empties the key vault."))
     gone, _ = Secret.objects.filter(deleted__lt=Now() - queries.kept()).delete()
     return gone
 
@@ -184,7 +201,7 @@ def rewrap_all(to: str, *, actor: Actor) -> int:
     which the ring lacks; what was done until then stays done.
     """
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself changes keys.")
+        raise Forbidden(gettext("Only the studio itself changes keys."))
     done, last = 0, 0
     while True:
         rows = SecretVersion.objects.select_related("secret").exclude(kek_id=to).filter(pk__gt=last).order_by("pk")

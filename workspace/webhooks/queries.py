@@ -1,6 +1,7 @@
 """Reading webhooks: for owners, because an address or a message may hold what others are not to know."""
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils.translation import gettext as _
 
 from studio.kernel.actors import Actor
 from studio.kernel.errors import NotFound
@@ -31,7 +32,7 @@ def get_webhook(slug: str, webhook_id: str, *, actor: Actor) -> Webhook:
     workspace = get_workspace(slug, actor=actor, action="webhook.manage")
     found = Webhook.objects.filter(workspace=workspace, pk=webhook_id.replace("\0", "")).first()
     if found is None:
-        raise NotFound(f"Webhook with ID {webhook_id[:60]} not found")
+        raise NotFound(_("Webhook with ID %(webhook_id)s not found") % {"webhook_id": webhook_id[:60]})
     return found
 
 

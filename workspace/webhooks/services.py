@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from studio.kernel import crypto, outgoing
 from studio.kernel.actors import Actor
@@ -65,7 +66,11 @@ def create_webhook(
     """Tell `url` of these events from now on. Raises Invalid, Conflict `too_many`."""
     workspace = get_workspace(slug, actor=actor, action="webhook.manage")
     if Webhook.objects.filter(workspace=workspace).count() >= MOST:
-        raise Conflict(f"A workspace has at most {MOST} webhooks.", code="too_many", hint="Delete one first.")
+        raise Conflict(
+            gettext("A workspace has at most %(most)s webhooks.") % {"most": MOST},
+            code="too_many",
+            hint=gettext("Delete one first."),
+        )
     webhook_id = ulid()
     made = Webhook.objects.create(
         id=webhook_id,
@@ -169,7 +174,7 @@ def _body(slug: str, event: str, data: Mapping[str, Any]) -> str:
 def deliver(delivery_id: str, *, actor: Actor) -> None:
     """Send one message, and note what became of it. For the studio's own hand; doing it twice sends it twice."""
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself delivers messages.")
+        raise Forbidden(gettext("Only the studio itself delivers messages."))
     found = Delivery.objects.select_related("webhook").filter(pk=delivery_id, due__isnull=False).first()
     if found is None:
         return
@@ -211,7 +216,7 @@ def _send(webhook: Webhook, delivery: str, body: str) -> outgoing.Answer:
 def redeliver(*, actor: Actor) -> int:
     """Have the messages sent whose time has come, and forget old ones; return how many. The relay's part."""
     if actor.kind != "system":
-        raise Forbidden("Only the studio itself delivers messages.")
+        raise Forbidden(gettext("Only the studio itself delivers messages."))
     with transaction.atomic():
         due = list(
             Delivery.objects.select_for_update(skip_locked=True, no_key=True)

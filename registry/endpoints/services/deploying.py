@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from registry import queries as models
 from registry.endpoints.models import Deployment, Replica
@@ -18,6 +19,7 @@ from workspace.access import get_workspace
 from workspace.audit.services import record
 from workspace.compute import queries as compute
 from workspace.environments import queries as environments
+from workspace.references import did_you_mean
 
 MAX_REPLICAS = 16
 MAX_SCRIPT = 300
@@ -48,10 +50,16 @@ def deploy(
     packages = environments.resolve(workspace, environment)
     place_of = compute.resolve(workspace, target)
     if not 1 <= replicas <= MAX_REPLICAS:
-        raise Invalid(f"A deployment has 1 to {MAX_REPLICAS} replicas, not {replicas}.", field="replicas")
+        raise Invalid(
+            _("A deployment has 1 to %(most)s replicas, not %(replicas)s.")
+            % {"most": MAX_REPLICAS, "replicas": replicas},
+            field="replicas",
+        )
     # The deletion of a model holds this row: it comes wholly before or wholly after.
     if not Model.objects.select_for_update(no_key=True).filter(pk=version.model_id).exists():
-        raise Invalid(f"The model {model} was deleted just now.", code="no_such_model", field="model")
+        raise Invalid(
+            _("The model %(model)s was deleted just now.") % {"model": model}, code="no_such_model", field="model"
+        )
     endpoint = locked(workspace, name)
     number = 1 + (endpoint.deployments.aggregate(newest=Max("number"))["newest"] or 0)
     deployment = Deployment.objects.create(
@@ -103,10 +111,11 @@ def _script(entry_script: str, code: Snapshot) -> str:
         return script
     near = nearest(script, known)
     raise Invalid(
-        f"The entry script {script[:MAX_SCRIPT]!r} is not among the {len(known)} files of the snapshot."
-        + (f" Did you mean {near!r}?" if near else ""),
+        _("The script %(script)s is not among the files of the snapshot (%(count)s).")
+        % {"script": repr(script[:MAX_SCRIPT]), "count": len(known)}
+        + did_you_mean(near),
         code="no_such_script",
-        hint="Give its path relative to the folder of the scoring code.",
+        hint=_("Give its path relative to the folder of the scoring code."),
         field="entry_script",
         nearest=near,
     )

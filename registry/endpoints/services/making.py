@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from registry.endpoints.models import Deployment, Endpoint
 from registry.endpoints.services.telling import hint_nodes, reroute, tell
@@ -36,7 +37,11 @@ def create_endpoint(slug: str, *, actor: Actor, name: str, description: str = ""
         workspace=workspace, name=name, defaults={"description": description, "created_by_id": actor.user_id}
     )
     if not made:
-        raise Conflict(f"There is an endpoint {name} in {slug} already.", code="taken", hint="Deploy to it.")
+        raise Conflict(
+            gettext("There is an endpoint %(name)s in %(slug)s already.") % {"name": name, "slug": slug},
+            code="taken",
+            hint=gettext("Deploy to it."),
+        )
     for which in KEYS:
         _renew(endpoint, which)
     record(actor=actor, workspace=workspace, action="endpoint.create", target=name)
@@ -72,7 +77,10 @@ def locked(workspace: Workspace, name: str) -> Endpoint:
     rows = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("workspace")
     endpoint = rows.filter(workspace=workspace, name=name.replace("\0", "")).first()
     if endpoint is None:
-        raise NotFound(f"There is no endpoint {name[:64]!r} in {workspace.slug}.")
+        raise NotFound(
+            gettext("There is no endpoint %(name)s in %(workspace)s.")
+            % {"name": repr(name[:64]), "workspace": workspace.slug}
+        )
     return endpoint
 
 
@@ -93,7 +101,9 @@ def regenerate_key(slug: str, name: str, *, actor: Actor, which: str) -> Keys:
     """
     workspace = get_workspace(slug, actor=actor, action="endpoint.keys")
     if which not in KEYS:
-        raise Invalid(f"The keys are primary and secondary, not {which[:20]!r}.", field="which")
+        raise Invalid(
+            gettext("The keys are primary and secondary, not %(which)s.") % {"which": repr(which[:20])}, field="which"
+        )
     endpoint = locked(workspace, name)
     _renew(endpoint, which)
     record(actor=actor, workspace=workspace, action="endpoint.regenerate_key", target=name, fields={"key": which})
