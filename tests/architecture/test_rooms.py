@@ -30,6 +30,7 @@ WITHOUT_ACTOR = {
     "workspace/secrets/queries.py:resolve",
     "workspace/compute/queries.py:holders",
     "workspace/compute/queries.py:nodes_of",
+    "workspace/compute/queries.py:node_among",
     "workspace/compute/queries.py:is_online",
     "workspace/compute/queries.py:log_is_wanted",
     "workspace/compute/queries.py:stops_at",

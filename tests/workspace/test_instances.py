@@ -1,5 +1,6 @@
 """Instances: started, stopped, kept running, stopped when idle and by the clock."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -93,6 +94,8 @@ def test_it_stops_when_it_has_nothing_to_do_and_says_so_before(api, browser, des
     page = browser("carl").get("/w/lab/compute/desk").content.decode()
     assert "It has nothing to do and stops" in page and "Keep it running" in page
     assert "Keep it running" not in browser("rio").get("/w/lab/compute/desk").content.decode()
+    listed = browser("rio").get("/w/lab/compute?tab=instances").content.decode()
+    assert re.search(r">stops <time-ago at=", listed)
     assert api("rio").get(f"{URL}/desk").json()["stops_at"] > timezone.now().isoformat()
     Node.objects.update(idle_since=timezone.now() - timedelta(minutes=61))
     assert do(api, "keep").status_code == 200

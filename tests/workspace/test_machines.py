@@ -177,6 +177,22 @@ def test_draining_by_hand_can_be_taken_back(cluster, manager, api):
     assert Node.objects.get().state == "ready" and Node.objects.get().draining is None
 
 
+def test_a_node_is_drained_on_its_own_page_and_in_the_list_and_each_leads_back_to_itself(
+    cluster, manager, browser, api
+):
+    node = add_node(cluster)
+    manager.round(actor=SYSTEM)
+    bring_up(node, api)
+    listed = "/w/lab/compute/c/nodes"
+    for form, back in (({"from": "node"}, f"{listed}/{node.pk}"), ({}, listed)):
+        done = browser("olga").post(f"{listed}/{node.pk}/drain", {"draining": "1", **form})
+        assert (done.status_code, done.url) == (302, back)
+        assert Node.objects.get().draining is not None
+        browser("olga").post(f"{listed}/{node.pk}/drain", {"draining": "0", **form})
+        assert Node.objects.get().draining is None
+    assert 'name="from" value="node"' in browser("olga").get(f"{listed}/{node.pk}").content.decode()
+
+
 # --- the page of a node ----------------------------------------------------------------------------------------
 
 

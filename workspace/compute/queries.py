@@ -200,6 +200,15 @@ def stops_at(target: ComputeTarget, nodes: Iterable[Node]) -> datetime | None:
     return max(at, target.kept_until) if target.kept_until else at
 
 
+def list_stops(slug: str, *, actor: Actor) -> dict[int, datetime]:
+    """`stops_at` of the instances that stop by themselves if nothing happens, by the id of the target."""
+    workspace = get_workspace(slug, actor=actor, action=READ)
+    running = {"target__kind": kinds.INSTANCE, "target__state": lifecycle.RUNNING, "target__deleted": None}
+    nodes = Node.objects.filter(target__workspace=workspace, removed=None, idle_since__isnull=False, **running)
+    found = {node.target_id: stops_at(node.target, [node]) for node in nodes.select_related("target")}
+    return {target_id: at for target_id, at in found.items() if at}
+
+
 def list_happenings(slug: str, name: str, *, actor: Actor, limit: int = 50) -> QuerySet[Happening]:
     """What happened to a target, the newest first. Raises NotFound."""
     target = target_named(get_workspace(slug, actor=actor, action=READ), name)

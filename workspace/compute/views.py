@@ -38,7 +38,9 @@ def targets(request: SignedInRequest, ws: str) -> HttpResponse:
     tab = request.GET.get("tab", first)
     if tab not in TABS:
         raise NotFound(_("The page of compute has no tab %(tab)s.") % {"tab": repr(tab[:40])})
-    shown = {"targets": [one for one in found if one.kind in TABS[tab]], "tab": tab, "counts": counts}
+    stops = queries.list_stops(ws, actor=request.actor) if tab == "instances" else {}
+    listed = [{"target": one, "stops_at": stops.get(one.pk)} for one in found if one.kind in TABS[tab]]
+    shown = {"listed": listed, "tab": tab, "counts": counts}
     return render(request, "compute/list.html", shown)
 
 
@@ -174,12 +176,12 @@ def enrol(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
 @require_POST
 @signed_in
 def drain(request: SignedInRequest, ws: str, name: str, node: str) -> HttpResponse:
-    draining = request.POST.get("draining") == "1"
+    draining, own_page = request.POST.get("draining") == "1", request.POST.get("from") == "node"
     return post(
         request,
         lambda: services.drain_node(ws, name, node, actor=request.actor, draining=draining),
         said=_("The node takes nothing new.") if draining else _("The node takes runs again."),
-        to=reverse("target_nodes", args=[ws, name]),
+        to=reverse("node", args=[ws, name, node]) if own_page else reverse("target_nodes", args=[ws, name]),
     )
 
 
