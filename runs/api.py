@@ -174,7 +174,7 @@ class Reproduce(APIView):
 class End(APIView):
     def post(self, request: Request, ws: str, run: str) -> Response:
         actor = actor_of(request)
-        services.end_interactive(ws, run, actor=actor, **parse(EndIn, request.data))
+        services.end_by_hand(ws, run, actor=actor, **parse(EndIn, request.data))
         return Response(queries.run_out(queries.get_run(ws, run, actor=actor)))
 
 

@@ -34,12 +34,13 @@ def before(state: str) -> frozenset[str]:
     return frozenset(PROGRESS[: PROGRESS.index(state) + 1])
 
 
-def outcome(*, canceling: bool, timed_out: bool, reason: str, exit_code: int | None) -> str:
+def outcome(*, canceling: bool, decided: bool, reason: str, exit_code: int | None) -> str:
     """The final state of an attempt that reported its result.
 
-    A program that ends well while it is being canceled is canceled all the same: its end was not its own choice.
+    A program that ends well while it is being canceled is canceled all the same: its end was not its own choice. One
+    that is `decided` is being ended as failed.
     """
-    if timed_out:
+    if decided:
         return FAILED
     if canceling:
         return CANCELED

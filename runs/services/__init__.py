@@ -14,7 +14,7 @@ from runs.services.experiments import (
     tag_experiment,
 )
 from runs.services.hints import hint_waiting
-from runs.services.interactive import end_interactive, reopen_interactive, start_interactive
+from runs.services.interactive import end_by_hand, end_interactive, reopen_interactive, start_interactive
 from runs.services.leases import greet, rendezvous, renew, report_progress
 from runs.services.placing import give_up_run, set_priority
 from runs.services.reaper import reap
@@ -55,6 +55,7 @@ __all__ = [
     "discard_run",
     "drain",
     "edit_run",
+    "end_by_hand",
     "end_child",
     "end_interactive",
     "give_up_run",

@@ -11,11 +11,12 @@ from runs.models import Attempt, Run
 from runs.queries import get_run
 from runs.services.closing import again, finish, lock_own
 from runs.services.seats import (
+    DECIDED,
     LOST,
     PREEMPTED,
+    SAID_FAILED,
     SCRIPT_FAILED,
     SCRIPTS_OWN,
-    TIMEOUT,
     failed_attempts,
     settle,
 )
@@ -69,7 +70,7 @@ def cancel_run(slug: str, run_id: str, *, actor: Actor) -> Run:
         tell(run, CANCEL_REQUESTED)
         # The node hears it at its next renewal; the hint makes that one now.
         hint_pool(run.target_id or 0, SYNC_TASK)
-    elif rows.filter(status=CANCEL_REQUESTED).exclude(reason_code__in=["", TIMEOUT]).update(**why):
+    elif rows.filter(status=CANCEL_REQUESTED).exclude(reason_code__in=["", *DECIDED]).update(**why):
         tell(run, CANCEL_REQUESTED)  # one of its nodes failed and the others are ended: no other attempt follows
     else:
         now = Run.objects.values_list("status", flat=True).get(pk=run.pk)
@@ -82,6 +83,29 @@ def cancel_run(slug: str, run_id: str, *, actor: Actor) -> Run:
 
 def _ended(status: str) -> str:
     return {FAILED: "failed", CANCELED: "was canceled"}.get(status, "completed")
+
+
+@transaction.atomic
+def fail_run(slug: str, run_id: str, *, actor: Actor, message: str = "") -> Run:
+    """End a submitted run as failed, as somebody found out: at once while it waits, else when its node has ended it.
+
+    Raises Conflict `final` for a run that has ended.
+    """
+    run = get_run(slug, run_id, actor=actor, action="run.cancel")
+    rows = Run.objects.filter(pk=run.pk)
+    said = forms.clean_text(message, MAX_REASON) or f"{actor.name} said that it failed."
+    why = {"desired": DESIRED_CANCEL, "reason_code": SAID_FAILED, "reason": said}
+    if advance(rows, frm={QUEUED}, status=FAILED, ended=Now(), **why):
+        put_away(run)
+        tell(run, FAILED)
+    elif advance(rows, frm=set(HELD_STATES), status=CANCEL_REQUESTED, **why):
+        tell(run, CANCEL_REQUESTED)
+        hint_pool(run.target_id or 0, SYNC_TASK)
+    else:
+        now = Run.objects.values_list("status", flat=True).get(pk=run.pk)
+        raise Conflict(f"The run has ended already: it {_ended(now)}.", code="final", status=now)
+    record(actor=actor, workspace=run.workspace, action="run.end", target=run.pk, fields={"status": FAILED})
+    return get_run(slug, run_id, actor=actor)
 
 
 @transaction.atomic
@@ -123,16 +147,16 @@ def end_attempt(
     canceling = run.desired == DESIRED_CANCEL
     if code in states.RETRIED and not canceling and _may_again(run, attempts.get(), code):
         return again(run, code, free=code == PREEMPTED)
-    timed_out = run.reason_code == TIMEOUT
-    if not (canceling or timed_out) and (failed := _failed_and_may_again(run, code, exit_code)):
+    decided = run.reason_code in DECIDED
+    if not (canceling or decided) and (failed := _failed_and_may_again(run, code, exit_code)):
         told = forms.clean_text(message, MAX_REASON // 2) or "The script ended badly."
         why = f"Attempt {run.attempt_no} failed. {told}"
         return again(run, code or SCRIPT_FAILED, free=True, pauses=failed, why=why)
-    status = states.outcome(canceling=canceling, timed_out=timed_out, reason=code, exit_code=exit_code)
+    status = states.outcome(canceling=canceling, decided=decided, reason=code, exit_code=exit_code)
     changes: dict[str, Any] = {**facts, "log_tail": forms.clean_text(log_tail, MAX_TAIL)}
     if status == COMPLETED:
         changes |= {"reason_code": "", "reason": ""}  # why an earlier attempt was lost
-    if status == FAILED and not timed_out:
+    if status == FAILED and not decided:
         changes |= {"reason_code": code or "script_failed", "reason": forms.clean_text(message, MAX_REASON)}
     finish(run, status, **changes)
     record(actor=actor, workspace=run.workspace, action="run.end", target=run.pk, fields={"status": status})
@@ -191,7 +215,7 @@ def give_up(attempt: Attempt, *, why: str, actor: Actor = SYSTEM) -> bool:
     if status == QUEUED:
         again(run, LOST, free=not launched, after=attempt.lease_until)
     else:
-        timed_out = run.reason_code == TIMEOUT
-        reason = {} if timed_out else {"reason_code": LOST, "reason": f"The node was lost in the middle. {why}"}
-        finish(run, FAILED if timed_out else status, **reason)
+        decided = run.reason_code in DECIDED
+        reason = {} if decided else {"reason_code": LOST, "reason": f"The node was lost in the middle. {why}"}
+        finish(run, FAILED if decided else status, **reason)
     return True

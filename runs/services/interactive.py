@@ -12,6 +12,7 @@ from runs.models import Run, Status
 from runs.origins import keeping as origins
 from runs.queries import get_run_as_told
 from runs.services.beginning import Words, begin_all, prepared
+from runs.services.ending import fail_run
 from runs.services.submit import open_experiment
 from runs.services.telling import put_away, tell
 from runs.snapshots import queries as snapshots
@@ -73,6 +74,15 @@ def end_interactive(
     elif run.status != status:
         raise Conflict(f"The run has ended already, as {run.status}.", code="final", status=run.status)
     return run
+
+
+@transaction.atomic
+def end_by_hand(slug: str, run_id: str, *, actor: Actor, status: str, message: str = "") -> Run:
+    """`end_interactive`; of a submitted run only that it has failed, which ends it, and the end that it has already."""
+    run = get_run_as_told(slug, run_id, actor=actor, action="run.read")
+    if run.kind == Run.Kind.INTERACTIVE or status not in (run.status, Status.FAILED):
+        return end_interactive(slug, run_id, actor=actor, status=status, message=message)
+    return run if status == run.status else fail_run(slug, run_id, actor=actor, message=message)
 
 
 @transaction.atomic

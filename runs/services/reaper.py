@@ -10,7 +10,8 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Extract, Now
 
 from runs.models import Attempt, Run
-from runs.services.ending import TIMEOUT, give_up
+from runs.services.ending import give_up
+from runs.services.seats import TIMEOUT
 from runs.services.telling import tell
 from studio.kernel.actors import SYSTEM, Actor
 from studio.kernel.errors import Forbidden

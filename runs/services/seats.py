@@ -33,7 +33,9 @@ from zaffre.protocol import (
 )
 
 TIMEOUT, LOST, PREEMPTED = "timeout", "worker_lost", "preempted"
-SCRIPT_FAILED = "script_failed"
+SCRIPT_FAILED, SAID_FAILED = "script_failed", "said_failed"
+#: Why a run that is being ended will have failed, however its code ends.
+DECIDED = (TIMEOUT, SAID_FAILED)
 #: Ends that are the script's own, which a node reports.
 SCRIPTS_OWN = (SCRIPT_FAILED, "script_killed")
 #: What a node reports of a seat that it was told to end.
@@ -168,7 +170,7 @@ def _over(run: Run, rows: Sequence[Attempt]) -> str:
         return _done(run, finish(run, COMPLETED, exit_code=0, signal=None, reason_code="", reason=""))
     if not code:
         return _done(run, finish(run, CANCELED))
-    if code == TIMEOUT:
+    if code in DECIDED:
         return _done(run, finish(run, FAILED))
     free = _free(run, rows, code)
     if free is not None:

@@ -161,3 +161,14 @@ def test_each_process_of_a_distributed_run_has_its_log(studio, space):
     assert list(texts) == ["user_logs/std_log.txt", "user_logs/std_log_process_1.txt", "logs/x.txt"]
     assert texts["user_logs/std_log_process_1.txt"] == "one"
     assert [Path(one).name for one in run.get_all_logs("all")] == ["std_log.txt", "std_log_process_1.txt", "x.txt"]
+
+
+def test_names_that_scripts_import_beside_others(studio, space):
+    from zaffre.core.run import get_run
+    from zaffre.core.script_run import ScriptRun
+
+    studio.new_run()
+    experiment = Experiment(space, "first")
+    assert get_run(experiment, RUN).id == ScriptRun(experiment, RUN).id == RUN
+    details = space.get_details()
+    assert (details["location"], details["id"].split("/")[4]) == ("", "") and details["id"].endswith("/workspaces/main")

@@ -21,11 +21,11 @@ def test_an_attempt_only_goes_forward():
         ({"exit_code": None}, "failed"),
         ({"exit_code": 0, "reason": "environment_failed"}, "failed"),
         ({"exit_code": 0, "canceling": True}, "canceled"),
-        ({"exit_code": 0, "canceling": True, "timed_out": True}, "failed"),
+        ({"exit_code": 0, "canceling": True, "decided": True}, "failed"),
     ],
 )
 def test_what_a_result_means(told, status):
-    facts = {"canceling": False, "timed_out": False, "reason": "", "exit_code": None, **told}
+    facts = {"canceling": False, "decided": False, "reason": "", "exit_code": None, **told}
     assert states.outcome(**facts) == status
 
 

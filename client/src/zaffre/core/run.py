@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zaffre.core.outputs_of_run import OutputsFolder
     from zaffre.core.workspace import Workspace
 
-__all__ = ["Run", "failure_text", "status_word"]
+__all__ = ["Run", "failure_text", "get_run", "status_word"]
 
 
 class Run(DetailsOfRun, FilesOfRun, MetricsOfRun, FamilyOfRun, SecretsOfRun, Logs):
@@ -361,3 +361,8 @@ def __getattr__(name: str) -> Any:
 
         return OfflineRun
     raise AttributeError(f"module 'zaffre.core.run' has no attribute {name!r}")
+
+
+def get_run(experiment: "Experiment", run_id: str, rehydrate: bool = True) -> Run:
+    """`Run.get` with the words of then. Raises NotFound."""
+    return Run.get(experiment.workspace, run_id)

@@ -202,8 +202,16 @@ class Workspace:
         return {}
 
     def get_details(self) -> Dict[str, Any]:
-        """{slug, name, description, created, role}. Raises Refused."""
-        return dict(self.client.get(self.path))
+        """{slug, name, description, created, role}, and what scripts of then read: id, location… Raises Refused."""
+        found = dict(self.client.get(self.path))
+        group = f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+        then = {
+            "id": f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{self.name}",
+            "location": self.location,
+            "friendlyName": found.get("name"),
+            "creationTime": found.get("created"),
+        }
+        return {**then, **found}
 
     def get_mlflow_tracking_uri(self) -> str:
         """The address that MLflow takes as its tracking URI."""
