@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ with open(place + "/calls", "a") as calls:
 if words[:2] == ["image", "inspect"]:
     sys.exit(0 if os.path.exists(place + "/had") else 1)
 if words[0] in ("pull", "build"):
+    if "short" in words[-1] and "docker.io" not in words[-1]:
+        sys.exit("Error: short-name did not resolve to an alias")
     if "gone" in words[-1]:
         sys.exit("Error: no such image")
     open(place + "/had", "w").close()
@@ -161,6 +164,18 @@ def test_an_image_of_a_dockerfile_is_built_once(engine, tmp_path):
     calls = (engine / "calls").read_text()
     assert calls.count('["build"') == 1 and '"stdin": "FROM a\\n"' in calls
     assert first.container.image.startswith("localhost/zaffre:")
+
+
+def test_an_image_without_a_registry_is_dockers_where_the_engine_knows_no_other(engine, tmp_path):
+    found = provide(tmp_path, kind="docker", image="short/train:1")
+    assert found.container.image == "docker.io/short/train:1" and found.built
+    (engine / "had").unlink()
+    for image, name in (
+        ("short-gone:1", "docker.io/library/short-gone:1"),
+        ("my.registry/short:1", "my.registry/short:1"),
+    ):
+        with pytest.raises(EnvironmentFailed, match=f"The image {re.escape(name)} could not be had"):
+            provide(tmp_path, kind="docker", image=image)
 
 
 def test_an_image_that_is_not_to_be_had_says_why(engine, tmp_path, monkeypatch):

@@ -1,11 +1,16 @@
 """What scripts of the Azure ML SDK v1 do first: name an environment, run a command line, leave a model in outputs/."""
 
 import hashlib
+import os
+import tomllib
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.client.studio import RUN, Reply, W
+import zaffre
+from tests.client.studio import RUN, TOKEN, Reply, W
 from zaffre.core import ContainerRegistry, Environment, Experiment, RunConfiguration, ScriptRunConfig
 from zaffre.core.compute import ComputeTarget
 from zaffre.core.environment import DEFAULT_GPU_IMAGE
@@ -172,3 +177,23 @@ def test_names_that_scripts_import_beside_others(studio, space):
     assert get_run(experiment, RUN).id == ScriptRun(experiment, RUN).id == RUN
     details = space.get_details()
     assert (details["location"], details["id"].split("/")[4]) == ("", "") and details["id"].endswith("/workspaces/main")
+
+
+def test_mlflow_logs_in_to_the_studio_that_was_asked_for_and_to_no_other(studio, space, monkeypatch):
+    """As MLflow's client does it: the plugin by its name, then each request before it is sent."""
+    for name in ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_AUTH"):
+        monkeypatch.setenv(name, "")
+    address = space.get_mlflow_tracking_uri()
+    named = tomllib.loads(Path(zaffre.__file__, "../../../pyproject.toml").resolve().read_text())["project"]
+    place, _, name = named["entry-points"]["mlflow.request_auth_provider"]["zaffre"].partition(":")
+    provider = getattr(import_module(place), name)()
+    assert provider.get_name() == os.environ["MLFLOW_TRACKING_AUTH"]
+    for url, told in ((address, {"Authorization": f"Bearer {TOKEN}"}), ("http://127.0.0.1:1/mlflow/main", {})):
+        assert provider.get_auth()(SimpleNamespace(url=url, headers={})).headers == told
+
+
+def test_a_login_of_mlflow_that_was_chosen_stays(space, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "another")
+    monkeypatch.setenv("MLFLOW_TRACKING_AUTH", "")
+    space.get_mlflow_tracking_uri()
+    assert os.environ["MLFLOW_TRACKING_AUTH"] == ""

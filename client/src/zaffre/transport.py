@@ -67,6 +67,11 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self.url!r})"  # never the token
 
+    @property
+    def token(self) -> str:
+        """What it logs in with, for other clients of the same studio."""
+        return self._token
+
     def call(
         self,
         method: str,

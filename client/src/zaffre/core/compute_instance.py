@@ -34,6 +34,9 @@ class ComputeInstanceStatus:
     def serialize(self) -> Dict[str, Any]:
         return dict(self._found)
 
+    def __repr__(self) -> str:
+        return f"ComputeInstanceStatus({self._found!r})"
+
 
 class ComputeInstance(ComputeTarget):
     """The machine of one person. `ComputeInstance(ws, name)` raises ComputeTargetException when there is none."""

@@ -214,7 +214,10 @@ class Workspace:
         return {**then, **found}
 
     def get_mlflow_tracking_uri(self) -> str:
-        """The address that MLflow takes as its tracking URI."""
+        """The address that MLflow takes as its tracking URI; its client in this process logs in there from now on."""
+        from zaffre.mlflowlogin import remember
+
+        remember(self.client.url, self.client.token)
         return f"{self.client.url}/mlflow/{self.name}"
 
     def get_portal_url(self) -> str:

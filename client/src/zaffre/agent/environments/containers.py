@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
@@ -20,6 +21,8 @@ from zaffre.agent.rundir import RunDir
 
 ENGINES = ("podman", "docker", "nerdctl")
 _SECONDS = 60
+#: What Podman says of a name without a registry where its settings name none.
+_NO_REGISTRY = "did not resolve to an alias"
 #: What belongs to the image and not to this machine.
 _OF_THE_IMAGE = {"PATH", "LD_LIBRARY_PATH", "LANG", "SSL_CERT_DIR", "USER"}
 #: Files by which the node trusts the studio: the code must, too.
@@ -135,6 +138,7 @@ def provide(order: Order) -> Environment:
         words = [found.engine, "build", "--tag", image, "-"]
     else:
         image = str(order.spec.get("image") or "")
+        image = next((name for name in (image, whole_name(image)) if _has(found.engine, name)), image)
         words = [found.engine, "pull", image]
     built = order.again or not _has(found.engine, image)
     if built:
@@ -142,12 +146,24 @@ def provide(order: Order) -> Environment:
         try:
             order.say(installer.install(words, until=order.until, say=order.say, text=dockerfile or None))
         except EnvironmentFailed as error:
+            whole = whole_name(image)
+            if not dockerfile and image != whole and _NO_REGISTRY in error.output:
+                order.say(f"No registry is named: it is got from {whole.partition('/')[0]}, as Docker does.\n")
+                return provide(replace(order, spec={**order.spec, "image": whole}))
             last = [line.strip() for line in error.output.splitlines() if line.strip()][-1:]
             why = last[0][:300] if last else "the engine said nothing"
             raise EnvironmentFailed(f"The image {image} could not be had: {why}", error.output) from None
     said = {"code": "image" if built else "image_here", "image": image}
     container = Container(found.engine, image, user=found.user, inside=found.inside)
     return Environment(python, "", built, said, container=container)
+
+
+def whole_name(image: str) -> str:
+    """The name with the registry that Docker takes for one that names none; Podman leaves that to its settings."""
+    first, slash, _ = image.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        return image
+    return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
 
 
 def _has(binary: str, image: str) -> bool:
