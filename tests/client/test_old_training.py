@@ -197,3 +197,22 @@ def test_a_login_of_mlflow_that_was_chosen_stays(space, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_AUTH", "")
     space.get_mlflow_tracking_uri()
     assert os.environ["MLFLOW_TRACKING_AUTH"] == ""
+
+
+@pytest.mark.parametrize("name", ["zaffre.opendatasets", "zaffre.core.databricks"])
+def test_a_module_that_is_not_here_says_what_to_do(name):
+    with pytest.raises(ModuleNotFoundError, match="has no counterpart here"):
+        import_module(name)
+
+
+def test_classes_that_scripts_import_beside_others_can_be_asked_for(studio, space):
+    from zaffre.core.dataset import Dataset
+    from zaffre.data import DataReference, FileDataset, TabularDataset
+    from zaffre.train.dnn import Chainer
+
+    made = FileDataset.from_json(space, {"name": "digits", "version": 1})
+    assert isinstance(made, FileDataset) and not isinstance(made, TabularDataset)
+    for work in (DataReference, Chainer, TabularDataset, Dataset.Tabular.from_delimited_files):
+        with pytest.raises(UserErrorException) as refused:
+            work("x")
+        assert refused.value.hint

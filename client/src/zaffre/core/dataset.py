@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
-from zaffre.absent import absent_class
+from zaffre.data.tabular_dataset import TabularDataset
 from zaffre.errors import NotFound, UserErrorException
 from zaffre.files import LocalFile, fetch, local_file, quoted, send
 from zaffre.protocol import FileEntry
@@ -197,11 +197,7 @@ class Dataset:
     """Finding and making datasets."""
 
     File = FileDatasetFactory
-    Tabular = absent_class(
-        "TabularDataset",
-        "There are no tabular datasets here.",
-        "Register the file with Dataset.File.from_files, give it to the script as an input and read it with pandas.",
-    )
+    Tabular = TabularDataset
 
     @staticmethod
     def get_by_name(workspace: "Workspace", name: str, version: Union[int, str] = "latest") -> FileDataset:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from zaffre.absent import absent_class
 from zaffre.core.runconfig import MpiConfiguration, PyTorchConfiguration, TensorflowConfiguration
 from zaffre.train.estimator import Estimator
 
-__all__ = ["Gloo", "Mpi", "Nccl", "ParameterServer", "PyTorch", "TensorFlow"]
+__all__ = ["Chainer", "Gloo", "Mpi", "Nccl", "ParameterServer", "PyTorch", "TensorFlow"]
 
 Mpi = MpiConfiguration
+Chainer = absent_class(
+    "Chainer", "Chainer is not made any more.", "Take an Estimator, and name what the script needs in pip_packages."
+)
 
 
 class PyTorch(Estimator):
