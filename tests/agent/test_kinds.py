@@ -18,12 +18,13 @@ __all__ = ["wheels"]
 ENGINE = """#!{python}
 import json, os, sys
 words, place = sys.argv[1:], {place!r}
+wanted = sys.stdin.read() if words[0] == "build" else ""
 with open(place + "/calls", "a") as calls:
-    calls.write(json.dumps({{"words": words, "stdin": sys.stdin.read() if words[0] == "build" else ""}}) + "\\n")
+    calls.write(json.dumps({{"words": words, "stdin": wanted}}) + "\\n")
 if words[:2] == ["image", "inspect"]:
     sys.exit(0 if os.path.exists(place + "/had") else 1)
 if words[0] in ("pull", "build"):
-    if "short" in words[-1] and "docker.io" not in words[-1]:
+    if "short" in (text := words[-1] + wanted) and "docker.io" not in text and "my.host" not in text:
         sys.exit("Error: short-name did not resolve to an alias")
     if "gone" in words[-1]:
         sys.exit("Error: no such image")
@@ -176,6 +177,14 @@ def test_an_image_without_a_registry_is_dockers_where_the_engine_knows_no_other(
     ):
         with pytest.raises(EnvironmentFailed, match=f"The image {re.escape(name)} could not be had"):
             provide(tmp_path, kind="docker", image=image)
+
+
+def test_a_dockerfile_from_an_image_without_a_registry_is_built_from_dockers(engine, tmp_path):
+    text = "FROM --platform=linux/amd64 short/a:1 AS base\nFROM base\nFROM ${OTHER}\nfrom scratch\nFROM other.host/b\n"
+    first, again = (provide(tmp_path, kind="docker", dockerfile=text) for _ in range(2))
+    assert first.built and not again.built and first.container == again.container
+    built = [json.loads(line)["stdin"] for line in (engine / "calls").read_text().splitlines() if '["build"' in line]
+    assert built == [text, text.replace("short/a", "docker.io/short/a")]
 
 
 def test_an_image_that_is_not_to_be_had_says_why(engine, tmp_path, monkeypatch):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import resource
 import shutil
 import subprocess
 from contextlib import suppress
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
@@ -23,6 +23,7 @@ ENGINES = ("podman", "docker", "nerdctl")
 _SECONDS = 60
 #: What Podman says of a name without a registry where its settings name none.
 _NO_REGISTRY = "did not resolve to an alias"
+_FROM = re.compile(r"^(\s*FROM\s+(?:--\S+\s+)*)(\S+)(\s+AS\s+(\S+))?", re.IGNORECASE | re.MULTILINE)
 #: What belongs to the image and not to this machine.
 _OF_THE_IMAGE = {"PATH", "LD_LIBRARY_PATH", "LANG", "SSL_CERT_DIR", "USER"}
 #: Files by which the node trusts the studio: the code must, too.
@@ -132,30 +133,36 @@ def provide(order: Order) -> Environment:
     """The image of a specification, got or built where it is not here. Raises EnvironmentFailed, Stopped."""
     found = engine()
     python = str(order.spec.get("interpreter") or "python")
-    dockerfile = str(order.spec.get("dockerfile") or "")
+    dockerfile, image = str(order.spec.get("dockerfile") or ""), str(order.spec.get("image") or "")
     if dockerfile:
         image = f"localhost/zaffre:{hashlib.sha256(dockerfile.encode()).hexdigest()[:24]}"
-        words = [found.engine, "build", "--tag", image, "-"]
+        wishes = [(image, dockerfile), (image, with_registries(dockerfile))]
     else:
-        image = str(order.spec.get("image") or "")
-        image = next((name for name in (image, whole_name(image)) if _has(found.engine, name)), image)
-        words = [found.engine, "pull", image]
-    built = order.again or not _has(found.engine, image)
-    if built:
-        order.say(f"{'Building' if dockerfile else 'Getting'} the image {image} with {found.called}.\n")
-        try:
-            order.say(installer.install(words, until=order.until, say=order.say, text=dockerfile or None))
-        except EnvironmentFailed as error:
-            whole = whole_name(image)
-            if not dockerfile and image != whole and _NO_REGISTRY in error.output:
-                order.say(f"No registry is named: it is got from {whole.partition('/')[0]}, as Docker does.\n")
-                return provide(replace(order, spec={**order.spec, "image": whole}))
-            last = [line.strip() for line in error.output.splitlines() if line.strip()][-1:]
-            why = last[0][:300] if last else "the engine said nothing"
-            raise EnvironmentFailed(f"The image {image} could not be had: {why}", error.output) from None
+        wishes = [(image, ""), (whole_name(image), "")]
+    here = next((name for name, _ in wishes if _has(found.engine, name)), "")
+    built = order.again or not here
+    image = _got(order, found, wishes) if built else here
     said = {"code": "image" if built else "image_here", "image": image}
     container = Container(found.engine, image, user=found.user, inside=found.inside)
     return Environment(python, "", built, said, container=container)
+
+
+def _got(order: Order, found: Container, wishes: Sequence[Tuple[str, str]]) -> str:
+    """Get the image of the first wish, or build it of a Dockerfile; returns its name. The second is for an engine that
+    knows no registry for the first. Raises EnvironmentFailed, Stopped."""
+    (image, dockerfile), *others = wishes
+    order.say(f"{'Building' if dockerfile else 'Getting'} the image {image} with {found.called}.\n")
+    words = [found.engine, *(("build", "--tag", image, "-") if dockerfile else ("pull", image))]
+    try:
+        order.say(installer.install(words, until=order.until, say=order.say, text=dockerfile or None))
+    except EnvironmentFailed as error:
+        if others and _NO_REGISTRY in error.output:
+            order.say("No registry is named, and the settings of the engine name none: Docker's is taken.\n")
+            return _got(order, found, others)
+        last = [line.strip() for line in error.output.splitlines() if line.strip()][-1:]
+        why = last[0][:300] if last else "the engine said nothing"
+        raise EnvironmentFailed(f"The image {image} could not be had: {why}", error.output) from None
+    return image
 
 
 def whole_name(image: str) -> str:
@@ -164,6 +171,17 @@ def whole_name(image: str) -> str:
     if slash and (first == "localhost" or "." in first or ":" in first):
         return image
     return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
+
+
+def with_registries(dockerfile: str) -> str:
+    """The Dockerfile with whole names of what it is built from; its own stages and arguments stay."""
+    stages = {found[4] for found in _FROM.finditer(dockerfile) if found[4]}
+
+    def whole(found: "re.Match[str]") -> str:
+        own = found[2] in stages or found[2] == "scratch" or "$" in found[2]
+        return found[0] if own else f"{found[1]}{whole_name(found[2])}{found[3] or ''}"
+
+    return _FROM.sub(whole, dockerfile)
 
 
 def _has(binary: str, image: str) -> bool:
