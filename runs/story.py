@@ -137,7 +137,7 @@ def failure(run: Mapping[str, Any]) -> dict[str, str] | None:
             _("Read the error, correct the script and submit again. What was written to outputs/ is kept."),
         ),
         "script_killed": (_("The script was killed by a signal"), memory),
-        "said_failed": (_("The code said that it failed"), _("Its own words are above.")),
+        "said_failed": (_("It was said to have failed"), _("The words of whoever said so are above.")),
         "snapshot_failed": (
             _("The code could not be fetched"),
             _("Submit again. If it stays, the store of the studio may be damaged: an administrator runs fsck."),

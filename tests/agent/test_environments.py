@@ -366,6 +366,17 @@ UV_SAYS = {
         "zfbad 1.0 comes as source, and building it failed. It said: RuntimeError: needs a Fortran compiler.",
         "zfbad",
     ),
+    "error: Failed to build `zfold==0.2`\n  cause: The build backend returned an error\n\n  [stderr]\n"
+    "ModuleNotFoundError: No module named 'pkg_resources'\n": (
+        "zfold 0.2 comes as source, and building it failed. It said: ModuleNotFoundError: No module named "
+        "'pkg_resources'. It is made for tools that newer Pythons have no more: take a newer version.",
+        "zfold",
+    ),
+    "error: No solution found when resolving dependencies\n  cause: Because zfold==0.2 has invalid metadata and you "
+    "require zfold==0.2, we can conclude that your requirements are unsatisfiable.\n": (
+        "zfold 0.2 says what it needs in a form that is not read any more. Take a newer version.",
+        "zfold",
+    ),
     "error: Failed to fetch: http://user:secret@127.0.0.1:9/simple/click/\n  cause: error sending request for url\n  "
     "cause: Connection refused (os error 111)": (
         "this node does not reach the package index (127.0.0.1:9). Try again when it does.",

@@ -1,5 +1,7 @@
 """How runs are given data, and where they leave theirs."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from zaffre.data.output_dataset_config import OutputFileDatasetConfig

@@ -9,6 +9,8 @@ _BAR = re.compile(r"^[\s│├╰─▶×╭╮]+")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _SPLIT = re.compile(r"[-_.]+")
 _MOST = 600
+#: What builds of old versions miss.
+_TOOLS_OF_THEN = ("No module named 'pkg_resources'", "name 'CCompiler' is not defined", "No module named 'distutils")
 
 
 class Reason(NamedTuple):
@@ -22,7 +24,8 @@ class Reason(NamedTuple):
 def explain(said: str, code: int, asked: Sequence[str] = ()) -> Reason:
     """One sentence out of an installer's words: the package, the reason, and the line that asks for it."""
     words = _words(said)
-    for shape in (_missing, _no_file, _no_version, _broken_build, _other_files, _away, _no_python, _contradiction):
+    shapes = (_missing, _unreadable, _no_file, _no_version, _broken_build, _other_files, _away, _no_python)
+    for shape in (*shapes, _contradiction):
         found = shape(said, words)
         if found is not None:
             line = _line_of(found.package, asked)
@@ -38,6 +41,14 @@ def _missing(said: str, words: str) -> "Reason | None":
     if found is None:
         return None
     return Reason(f"there is no package {found[1]!r} in the package index.", found[1])
+
+
+def _unreadable(said: str, words: str) -> "Reason | None":
+    found = re.search(rf"({_NAME})(?:==)?(\S*) has invalid metadata", words)
+    if found is None:
+        return None
+    name = f"{found[1]} {found[2]}".strip()
+    return Reason(f"{name} says what it needs in a form that is not read any more. Take a newer version.", found[1])
 
 
 def _no_version(said: str, words: str) -> "Reason | None":
@@ -69,6 +80,8 @@ def _broken_build(said: str, words: str) -> "Reason | None":
     version = found[2].strip(" @")
     name = f"{found[1]} {version}".strip()
     why = f" It said: {last[:200].rstrip('.')}." if last else ""
+    if any(one in said for one in _TOOLS_OF_THEN):
+        why += " It is made for tools that newer Pythons have no more: take a newer version."
     return Reason(f"{name} comes as source, and building it failed.{why}", found[1])
 
 
