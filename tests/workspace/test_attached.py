@@ -3,17 +3,20 @@
 import asyncio
 import json
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from tests.runs.control.conftest import Submitter
 from tests.sshd import MISSING, Sshd, running_sshd
 from workspace.attached import guard, scripts, states
 from workspace.attached.keeper import Keep, Keeper
 from workspace.attached.models import Attachment
 from workspace.audit.models import Entry
 from workspace.compute.models import ComputeTarget, Node
+from workspace.environments.services import install_curated
 from workspace.secrets.models import Secret
 
 URL = "/api/v1/workspaces/lab/compute"
@@ -327,3 +330,28 @@ def test_a_machine_that_is_away_says_what_is_left_and_can_be_forgotten(api, brow
     assert olga.delete(f"{AT}?forget=1").status_code == 204
     assert not Secret.objects.exists()
     assert json.dumps(olga.get(URL).json()).count("box") == 0
+
+
+@needs_sshd
+def test_list_overview_and_waiting_runs_say_how_far_the_machine_is(api, browser, lab, sshd):
+    def told() -> tuple[str, str, str]:
+        (one,) = [one for one in api("rio").get(URL).json()["targets"] if one["name"] == "box"]
+        overview = browser("rio").get(f"{PAGE}/box").content.decode()
+        assert "No machine serves this target" not in overview and f'href="{PAGE}/box/machine"' in overview
+        waits = api("carl").get(f"/api/v1/workspaces/lab/runs/{run}").json()["queue"]
+        assert waits["code"] == "waiting_for_node" and waits["message"].split(" is not ready. ")[1] in unescape(
+            overview
+        )
+        return one["shown_state"], waits["message"], browser("rio").get(f"{PAGE}?tab=attached").content.decode()
+
+    attach(api("olga"), private_key=sshd.stranger(), username=sshd.user, address="127.0.0.1", port=sshd.port)
+    install_curated(lab)
+    run = Submitter(api("carl"), lab).submit(target="box").pk
+    assert told()[:2] == ("connecting", "box is not ready. The studio is setting it up.")
+    work(lambda row: row.state == states.CONFIRM)
+    state, waits, page = told()
+    assert state == "confirm" and "confirm the key" in waits and "attach one" not in page and "Waits for you" in page
+    api("olga").post(f"{AT}/confirm", {"fingerprint": sshd.fingerprint}, format="json")
+    work(troubled)
+    state, waits, page = told()
+    assert state == "failed" and "did not let us in. Correct the user name" in waits and "Failed" in page

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from workspace.attached import states
+
 #: What workspace/compute/words.py says by us: of machines of a pool, each [address, code of `reason`].
 NO_HOST, HOST_FAILED = "no_host", "host_failed"
 
@@ -15,6 +17,19 @@ def of_hosts(why: Mapping[str, Any]) -> str:
     told = [(address, asked if code == "host_key" else reason(code)["cause"]) for address, code in why["hosts"]]
     lines = [_("%(address)s: %(cause)s.") % {"address": address, "cause": cause} for address, cause in told]
     return "\n".join([_("No machine of the pool is free."), *lines] if why["code"] == NO_HOST else lines)
+
+
+def of_machine(why: Mapping[str, Any]) -> str:
+    """What keeps a machine from its work, and who can do what about it; empty when nothing does."""
+    state, code = why["state"], why["reason"]
+    if state in {states.DETACHING, states.LEFTOVER}:
+        return _("It is being detached: no run starts there any more.")
+    if state == states.CONFIRM or code == "host_key":
+        return _("An owner has to confirm the key of the machine first, on its page.")
+    if code:
+        told = reason(code)
+        return _("%(cause)s. %(advice)s") % told
+    return _("The studio is setting it up.") if state in {states.CONNECTING, states.INSTALLING} else ""
 
 
 def reason(code: str, about: str = "") -> dict[str, str]:

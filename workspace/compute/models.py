@@ -58,12 +58,16 @@ class ComputeTarget(models.Model):
 
     @property
     def shown_state(self) -> str:
-        """Its state as people see it, of a row with `online`, `present` and `running`, as the room's queries do."""
+        """Its state as people see it, of a row with `online`, `present`, `running` and `machine`, as the room's
+        queries do."""
         online, present, running = (getattr(self, name, 0) for name in ("online", "present", "running"))
         if self.kind == self.Kind.INSTANCE:
             return self.state
         if self.kind != self.Kind.CLUSTER:
-            return "online" if online else "offline" if present else "no_machine"
+            # An attached machine that is not ready says how far it came; one that is has a node, which may be silent.
+            machine = getattr(self, "machine", None) or ""
+            unheard = machine if machine not in {"", "running"} else "offline" if present else "no_machine"
+            return "online" if online else unheard
         if running:
             return "running"
         if self.reason_code == "failing":

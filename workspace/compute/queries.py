@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.fields import BooleanField
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
@@ -63,6 +63,8 @@ def list_targets(slug: str, *, actor: Actor) -> QuerySet[ComputeTarget]:
             # By the relations and not by their classes: runs are built on compute, and not the other way round.
             waiting=_counted("runs", runs__status=QUEUED),
             running=_counted("nodes__attempts", nodes__attempts__run__status__in=HELD_STATES),
+            # How far the machine of an attached one is: by the relation too.
+            machine=F("attachment__state"),
         )
         .select_related("owner", "created_by", "workspace")
         .order_by("name")
@@ -187,7 +189,18 @@ def waits_for(target: ComputeTarget) -> tuple[str, str] | None:
             code = "nothing_fits" if target.reason_code == placement.NOTHING_FITS else "waiting_for_node"
             return code, _("%(name)s has no node. %(reason)s") % told
         return "waiting_for_node", _("A node of %(name)s is being started. %(reason)s") % told
+    if target.kind == kinds.ATTACHED and (reason := machine_reason(target)):
+        return "waiting_for_node", _("%(name)s is not ready. %(reason)s") % {"name": target.name, "reason": reason}
     return None
+
+
+def machine_reason(target: ComputeTarget) -> str:
+    """Why an attached machine is not at work, and what to do; empty when it is, and where nobody knows."""
+    if Node.objects.filter(_online(), target=target).exists():
+        return ""
+    mine = ComputeTarget.objects.filter(pk=target.pk, attachment__isnull=False)
+    found = mine.values_list("attachment__state", "attachment__code").first()
+    return words.sentence({"code": words.MACHINE, "state": found[0], "reason": found[1]}) if found else ""
 
 
 def stops_at(target: ComputeTarget, nodes: Iterable[Node]) -> datetime | None:

@@ -18,6 +18,8 @@ Why = Mapping[str, Any]
 FAILING = "failing"
 IDLE_STOP, SCHEDULE = "idle_stop", "schedule"
 CHANGED, EVICTED = "changed", "evicted"
+#: Of an attached machine; its room says the sentence.
+MACHINE = "machine"
 LATE, SILENT, TAKEN, MUTE = "late", "silent", "taken", "mute"
 #: Codes whose sentence says all: the text of then is for logs.
 WHOLE = (kubernetes.NO_CLIENT, kubernetes.NO_CLUSTER, kubernetes.REFUSED)
@@ -92,8 +94,8 @@ def _shrinking(why: Why) -> str:
 def _nothing_fits(why: Why) -> str:
     n = why["asking"]
     return ngettext(
-        "%(n)d run asks for more than a node of this cluster has.",
-        "%(n)d runs ask for more than a node of this cluster has.",
+        "%(n)d run asks for more than this cluster can have.",
+        "%(n)d runs ask for more than this cluster can have.",
         n,
     ) % {"n": n}
 

@@ -192,7 +192,9 @@ def settle(found: Attachment, *, actor: Actor, node_id: str) -> None:
     target = found.target
     target.enrolments.filter(revoked__isnull=True).update(revoked=Now())
     Node.objects.filter(target=target, removed__isnull=True).exclude(pk=node_id).update(removed=Now())
-    Attachment.objects.filter(pk=found.pk).update(node=Node.objects.filter(pk=node_id).first())
+    # The keeper asks this row whether the agent works without its connection.
+    found.node = Node.objects.filter(pk=node_id).first()
+    Attachment.objects.filter(pk=found.pk).update(node=found.node)
 
 
 @transaction.atomic
