@@ -41,6 +41,32 @@ def test_a_second_agent_in_the_same_folder_is_refused(studio, bring_agent):
     assert "stopped, 0 runs" in said and "Keeps 0 environments, 0.00 of 20 GB" in said
 
 
+def test_an_enrolled_machine_is_started_again_by_its_folder_and_says_whose_it_is(studio, bring_agent, tmp_path):
+    folder = tmp_path / "n"
+    join = ["--join", studio.url, "zaf_reg_01A_secret_c0ffee"]
+
+    def life(*words: str) -> str:
+        words = (sys.executable, "-m", "zaffre.agent", "start", "--dir", str(folder), *words)
+        before = len(studio.claims)
+        with (tmp_path / "said").open("w+") as said:
+            agent = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(CLIENT)}, stderr=said)
+            try:
+                studio.wait(lambda: len(studio.claims) > before, "it works")
+            finally:
+                agent.terminate()
+                assert agent.wait(60) == 0
+            said.seek(0)
+            return said.read()
+
+    assert "No node is enrolled" in command("start", "--dir", str(folder)).stderr
+    assert "node mine of local works" in life(*join, "--name", "mine")
+    again = life()
+    assert "node mine of local works" in again and "invitation" not in again
+    assert "invitation" not in life(*join)
+    other = life("--join", studio.url, "zaf_reg_01B_secret_c0ffee")
+    assert "this invitation is not used" in other and "--dir" in other and "node mine of local works" in other
+
+
 def test_a_run_that_comes_while_the_agent_stops_is_given_back(studio, bring_agent):
     real = studio.claim
 

@@ -73,6 +73,14 @@ def test_a_silent_attempt_is_given_up(studio, zaffre):
     assert "Its node answers." in done.stderr and "Cancel the run." in done.stderr
 
 
+def test_a_run_whose_node_is_silent_is_told_from_one_that_works(studio, zaffre):
+    studio.new_run(status="running", reachable=True)
+    assert "respond" not in zaffre("run", "show", RUN).stdout + zaffre("run", "list").stdout
+    studio.new_run(status="running", reachable=False)
+    assert "does not respond" in zaffre("run", "show", RUN).stdout
+    assert "  not responding  " in zaffre("run", "list").stdout
+
+
 def test_a_run_that_waits_says_where_and_why(studio, zaffre):
     studio.new_run(status="queued", queue={"position": 3, "code": "no_capacity", "message": "All 2 slots are busy."})
     assert "number 3 in the line. All 2 slots are busy." in zaffre("run", "show", RUN).stdout

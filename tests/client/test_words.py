@@ -157,8 +157,10 @@ def test_sizes_events_and_the_nodes_of_a_target(studio, said):
     events = [{"at": None, "code": "x", "node": "n1", "text": "It went.\nolga"}]
     studio.next(f"GET {W}/compute/pool/happenings", Reply(value={"happenings": events}))
     assert "It went. · olga\n" in said("compute", "events", "pool")[1]
-    studio.next(f"POST {W}/compute/pool/enrolments", Reply(201, {"command": "zaffre node start --join …"}))
-    assert said("compute", "invite", "pool")[1] == "zaffre node start --join …\n"
+    invitation = {"command": "zaffre node start --join …", "expires": "2030-01-02T03:04:05.6Z"}
+    studio.next(f"POST {W}/compute/pool/enrolments", Reply(201, invitation))
+    _, told, aside = said("compute", "invite", "pool")
+    assert told == "zaffre node start --join …\n" and "join machines until 2030-01-02 03:04 UTC" in aside
     target = {"name": "pool", "kind": "joined", "nodes": [{"id": "N1", "name": "n1", "online": False}]}
     studio.next(f"GET {W}/compute/pool", *[Reply(value=target)] * 4)
     studio.next(f"DELETE {W}/compute/pool/nodes/N1", Reply(204))

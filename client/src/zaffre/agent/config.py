@@ -18,6 +18,7 @@ from zaffre.agent import machine
 from zaffre.agent.disk import read_json, write_json
 from zaffre.protocol import VERSION
 
+IDENTITY = "identity.json"
 DEFAULT_SLOTS = 2
 #: Processes and threads of one run.
 MAX_PROCESSES = 4096
@@ -77,6 +78,9 @@ class Identity:
     settings: Dict[str, float] = field(default_factory=dict)
     workspace: str = ""
     target: str = ""
+    #: The name of the invitation that admitted it; empty for one that joined before this was kept.
+    enrolment: str = ""
+    name: str = ""
 
     @property
     def heartbeat(self) -> float:
@@ -125,12 +129,16 @@ def read_config(
             raise ConfigError(f"{file} must hold a JSON object with url and token.")
     if join:
         told["url"], told["token"] = join
-    url = str(told.get("url") or "")
-    if not url:
-        raise ConfigError("The studio's address is missing: give --join URL TOKEN, or url in the file of --config.")
-    _check_url(url)
     default = file.parent if file is not None else Path.home() / ".zaffre" / "node"
     place = Path(folder or told.get("dir") or default).expanduser().absolute()
+    # A machine that was enrolled before knows its studio: it is started again without an invitation.
+    url = str(told.get("url") or (read_json(place / "state" / IDENTITY) or {}).get("url") or "")
+    if not url:
+        raise ConfigError(
+            f"No node is enrolled in {place}, so the studio's address is missing: give --join URL TOKEN, or url in the "
+            "file of --config."
+        )
+    _check_url(url)
     count = slots if slots is not None else told.get("slots", DEFAULT_SLOTS)
     if not isinstance(count, int) or not 1 <= count <= 256:
         raise ConfigError(f"slots is {count!r}; it must be a number from 1 to 256.")
@@ -189,7 +197,7 @@ def gigabytes(told: Any) -> float:
 
 
 def identity_path(config: NodeConfig) -> Path:
-    return config.state / "identity.json"
+    return config.state / IDENTITY
 
 
 def read_identity(config: NodeConfig) -> Optional[Identity]:
@@ -210,9 +218,17 @@ def keep_identity(config: NodeConfig, answer: Dict[str, Any]) -> Identity:
         "settings": answer.get("settings") or {},
         "workspace": _word(answer.get("workspace")),
         "target": _word(answer.get("target")),
+        "enrolment": enrolment_of(config.join_token),
+        "name": config.name,
     }
     write_json(identity_path(config), known, mode=0o400)
     return Identity(**known)
+
+
+def enrolment_of(token: Optional[str]) -> str:
+    """What of an invitation's token is its name, and no secret; empty when it is none."""
+    parts = (token or "").split("_")
+    return parts[2] if len(parts) > 3 and parts[1] == "reg" else ""
 
 
 def facts(config: NodeConfig, measured: Dict[str, Any]) -> Dict[str, Any]:

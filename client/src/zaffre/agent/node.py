@@ -74,6 +74,7 @@ class Node:
             self._greet()
         except Stopped:
             return 0
+        self._say_who(identity)
         self._work()
         if self.expelled:
             log.error("%s", self.expelled)
@@ -99,6 +100,19 @@ class Node:
         found = configs.keep_identity(self.config, answer)
         log.info("registered as node %s (%s)", self.config.name, found.node_id)
         return found
+
+    def _say_who(self, identity: Identity) -> None:
+        """Whose node this is: an invitation does not make another one of a folder that has one."""
+        given = configs.enrolment_of(self.config.join_token)
+        if given and identity.enrolment and given != identity.enrolment:
+            log.info(
+                "%s is the folder of a node of %s, which goes on: this invitation is not used. For another target give "
+                "another folder with --dir.",
+                self.config.folder,
+                identity.target,
+            )
+        told = (identity.name or self.config.name, identity.target, self.config.url, self.config.slots)
+        log.info("node %s of %s works for %s with %d slots", *told)
 
     def _build(self, identity: Identity) -> None:
         self.identity = identity
@@ -189,7 +203,6 @@ class Node:
             for part in parts:
                 part.start()
                 started.append(part)
-            log.info("node %s works for %s with %d slots", self.config.name, self.config.url, self.config.slots)
             self.parents.find(configs.interpreter())
             while not self.end.wait(1.0):
                 self.parents.tend()

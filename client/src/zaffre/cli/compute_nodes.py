@@ -17,7 +17,7 @@ def add(verbs: Any) -> None:
     drain.add_argument("--undo", action="store_true", help="give it runs again")
     remove = one_node(verbs, "remove-node", _remove, "Forget a node that is gone; what it ran is given up.")
     remove.add_argument("--yes", action="store_true", help="do not ask")
-    one_named(verbs, "invite", _invite, "The command by which one machine may join, for a while.")
+    one_named(verbs, "invite", _invite, "The command by which machines may join, for a while.")
     events = one_named(verbs, "events", _events, "What happened to a target and its nodes, the newest first.")
     events.add_argument("--limit", type=int, default=50, metavar="N")
 
@@ -99,7 +99,8 @@ def _remove(options: argparse.Namespace) -> int:
 def _invite(options: argparse.Namespace) -> int:
     space = workspace_of(options)
     found = space.client.post(f"{space.path}/compute/{segment(options.name)}/enrolments", {})
-    note("Run this on the machine that is to work. Whoever has it can join one machine.")
+    until = f"until {found['expires'][:16].replace('T', ' ')} UTC" if found.get("expires") else "for a while"
+    note(f"Run this on each machine that is to work. Whoever has it can join machines {until}.")
     tell(options, found, lambda: str(found["command"]))
     return 0
 

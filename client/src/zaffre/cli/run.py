@@ -27,6 +27,8 @@ from zaffre.errors import UserErrorException
 from zaffre.protocol import SYSTEM_PREFIX
 from zaffre.transport import segment
 
+SILENT = "does not respond; its script may still be running. Give it up without waiting: zaffre run give-up RUN"
+
 
 def add(nouns: Any) -> None:
     verbs = noun(nouns, "run", "Run code on a compute target, and look at what it does.")
@@ -114,6 +116,7 @@ def _facts(found: Dict[str, Any]) -> str:
             ("name", found.get("name")),
             ("experiment", f"{found['experiment']} #{found['number']}"),
             ("status", found["status"]),
+            ("node", SILENT if found.get("reachable") is False else None),
             ("reason", reason.get("message")),
             ("waits", _waits(found.get("queue") or {})),
             ("warnings", " | ".join(found.get("warnings") or [])),

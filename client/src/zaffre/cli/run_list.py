@@ -88,7 +88,7 @@ def _tell(options: argparse.Namespace, found: Dict[str, Any]) -> int:
             one["id"],
             one["name"],
             one["experiment"],
-            one["status"],
+            "not responding" if one.get("reachable") is False else one["status"],
             one.get("target"),
             age(one["created"]),
             span(one["started"], one["ended"]),
