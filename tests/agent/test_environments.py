@@ -325,7 +325,7 @@ def test_a_build_that_fails_says_which_package_and_which_line(studio, bring_agen
         0
     ]
     assert (told["status"], told["package"], told["line"]) == ("failed", "zfbeta", "zfbeta==9")
-    assert "Line 2 of the requirements asks for it: zfbeta==9." in told["reason"]
+    assert "This line of the requirements asks for it: zfbeta==9." in told["reason"]
 
 
 def test_building_anew_replaces_what_nobody_uses(wheels, builds, tmp_path):
@@ -345,12 +345,12 @@ def test_building_anew_replaces_what_nobody_uses(wheels, builds, tmp_path):
 UV_SAYS = {
     "error: No solution found when resolving dependencies\n  cause: Because zfx was not found in the package registry "
     "and you require zfx==1, we can conclude that your requirements are unsatisfiable.": (
-        "there is no package 'zfx' in the package index. Line 2 of the requirements asks for it: zfx==1.",
+        "there is no package 'zfx' in the package index. This line of the requirements asks for it: zfx==1.",
         "zfx",
     ),
     "error: No solution found when resolving dependencies\n  cause: Because there is no version of numpy==99 and you "
     "require numpy==99, we can conclude that your requirements are unsatisfiable.": (
-        "there is no version of numpy that is ==99. Line 1 of the requirements asks for it: numpy==99.",
+        "there is no version of numpy that is ==99. This line of the requirements asks for it: numpy==99.",
         "numpy",
     ),
     "error: No solution found when resolving dependencies\n  cause: Because tensorflow==1.15.0 has no wheels with a "
@@ -388,6 +388,12 @@ UV_SAYS = {
         "pandas>=3 needs numpy>=2.3.",
         "",
     ),
+    "error: No solution found when resolving dependencies\n  cause: Because you require urllib3==1.20 and "
+    "urllib3>=1.26,<3, we can conclude that your requirements are unsatisfiable.": (
+        "the requirements contradict each other: urllib3==1.20 and urllib3>=1.26,<3 cannot be had together. "
+        "urllib3>=1.26,<3 is what Zaffre's own SDK needs there.",
+        "",
+    ),
     "error: No interpreter found for Python 3.13 in managed installations": ("this node has no Python 3.13.", ""),
     "": ("the installer ended with code 2 and said nothing", ""),
 }
@@ -396,7 +402,7 @@ UV_SAYS = {
 @pytest.mark.parametrize("said", UV_SAYS)
 def test_what_uv_says_becomes_one_sentence(said):
     sentence, package = UV_SAYS[said]
-    found = explain(said, 2, ["numpy==99", "zfx==1"])
+    found = explain(said, 2, ["numpy==99", "zfx==1"], ["urllib3>=1.26,<3", "uvicorn>=0.30"])
     assert found.sentence == f"The environment could not be built: {sentence}" and found.package == package
 
 

@@ -46,11 +46,12 @@ def install(
     say: Say,
     text: Optional[str] = None,
     asked: Sequence[str] = (),
+    own: Sequence[str] = (),
 ) -> str:
     """Run an installer and return its standard output. What else it says goes to `say` while it says it.
 
     It ends when `until()`, which raises Stopped. Raises EnvironmentFailed with one sentence; `asked` are the lines
-    of the requirements, of which the sentence names the one at fault.
+    of the requirements, of which the sentence names the one at fault, `own` what goes in beside them.
     """
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         if text:
@@ -77,7 +78,7 @@ def install(
         errors.seek(0)
         said = errors.read(_MOST_SAID).decode("utf-8", "replace")
         if child.returncode:
-            found: Reason = explain(said, child.returncode, asked)
+            found: Reason = explain(said, child.returncode, asked, own)
             raise EnvironmentFailed(found.sentence, said, package=found.package, line=found.line)
         output.seek(0)
         return output.read().decode("utf-8", "replace")

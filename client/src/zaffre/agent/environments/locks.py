@@ -25,13 +25,12 @@ def resolve(uv: str, python: Python, asked: Sequence[str], extras: Sequence[str]
     quiet: List[str] = []
     try:
         words = [*argv, "--universal", "--python", python.path, "--python-version", python.minor, "-"]
-        return Lock(
-            python.minor, ANY, installer.install(words, until=until, say=quiet.append, text=wanted, asked=asked)
-        )
+        text = installer.install(words, until=until, say=quiet.append, text=wanted, asked=asked, own=extras)
+        return Lock(python.minor, ANY, text)
     except EnvironmentFailed as everywhere:
         try:
             words = [*argv, "--python", python.path, "-"]
-            text = installer.install(words, until=until, say=say, text=wanted, asked=asked)
+            text = installer.install(words, until=until, say=say, text=wanted, asked=asked, own=extras)
         except EnvironmentFailed as error:
             # Of two failures the one that speaks of this machine is easier to understand.
             raise error from everywhere

@@ -21,15 +21,20 @@ class Reason(NamedTuple):
     line: str = ""
 
 
-def explain(said: str, code: int, asked: Sequence[str] = ()) -> Reason:
-    """One sentence out of an installer's words: the package, the reason, and the line that asks for it."""
+def explain(said: str, code: int, asked: Sequence[str] = (), own: Sequence[str] = ()) -> Reason:
+    """One sentence out of an installer's words: the package, the reason, and the line that asks for it.
+
+    `own` is what is installed beside what people asked for. Lines have no numbers: a version keeps them sorted.
+    """
     words = _words(said)
     shapes = (_missing, _unreadable, _no_file, _no_version, _broken_build, _other_files, _away, _no_python)
     for shape in (*shapes, _contradiction):
         found = shape(said, words)
         if found is not None:
             line = _line_of(found.package, asked)
-            more = f" Line {asked.index(line) + 1} of the requirements asks for it: {line}." if line else ""
+            more = f" This line of the requirements asks for it: {line}." if line else ""
+            for one in (one for one in own if one in found.sentence and one not in asked):
+                more += f" {one} is what Zaffre's own SDK needs there."
             return Reason(f"The environment could not be built: {found.sentence}{more}", found.package, line)
     if not words:
         words = f"the installer ended with code {code} and said nothing"
@@ -113,7 +118,8 @@ def _no_python(said: str, words: str) -> "Reason | None":
 def _contradiction(said: str, words: str) -> "Reason | None":
     if "No solution found" not in words and "unsatisfiable" not in words:
         return None
-    asked = re.findall(r"you require ([^,]+?)(?:, we can conclude|$|\.\s)", words)
+    # A range has commas of its own: the sentence ends where the next part of it begins.
+    asked = re.findall(r"you require ((?:(?!, (?:we|and) |\.\s|\.?$).)+)", words)
     depends = re.findall(rf"({_NAME}(?:\{{[^}}]*\}})?\S*) depends on ([^,]+?)(?: and |,|\.\s|$)", words)
     because = f" {depends[0][0]} needs {depends[0][1]}." if depends else ""
     if asked:
