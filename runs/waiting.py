@@ -18,7 +18,8 @@ from django.utils.translation import ngettext
 
 from runs import using
 from runs.models import Attempt, Run, Status
-from workspace.compute.models import Node
+from workspace.compute import kinds
+from workspace.compute.models import ComputeTarget, Node
 from workspace.compute.placement import (
     Capacity,
     Free,
@@ -139,9 +140,7 @@ def why(run: Run, *, now: datetime | None) -> dict[str, Any]:
     rows = Run.objects.filter(target=run.target_id, status=Status.QUEUED)
     position = 1 + before(rows, run).count()
     assert run.target is not None, "a run that waits has a target"
-    here = Here(
-        run.target.name, yard_of(nodes_of(run.target.pk)), waits_for(run.target), now, using.ledger_of(run.workspace)
-    )
+    here = here_of(run.target, yard_of(nodes_of(run.target.pk)), now, using.ledger_of(run.workspace))
     code, message = reason_of(run, here)
     if code == NO_CAPACITY and position > 1:
         told = ngettext("%(n)d run is before it.", "%(n)d runs are before it.", position - 1)
@@ -167,6 +166,13 @@ class Here:
     itself: tuple[str, str] | None
     now: datetime | None
     ledger: Ledger
+    #: How many nodes it may have: more of them come while runs wait. None where only people bring nodes.
+    most: int | None = None
+
+
+def here_of(target: ComputeTarget, yard: Yard, now: datetime | None, ledger: Ledger) -> Here:
+    most = target.settings["max_nodes"] if target.kind == kinds.CLUSTER else None
+    return Here(target.name, yard, waits_for(target), now, ledger, most)
 
 
 def reason_of(run: Run, here: Here) -> tuple[str, str]:
@@ -174,10 +180,13 @@ def reason_of(run: Run, here: Here) -> tuple[str, str]:
     if run.not_before and here.now and run.not_before > here.now:
         told = _("It is tried in %(seconds)d s.") % {"seconds": (run.not_before - here.now).total_seconds()}
         return RETRY_PAUSE, f"{run.reason} {told}"
+    need = need_of_run(run)
+    if here.most is not None and need.nodes > here.most:
+        told = {"n": need.nodes, "target": here.target, "most": here.most}
+        return NOTHING_FITS, _("It needs %(n)d nodes at once; %(target)s may have %(most)d at most.") % told
     if here.itself:
         return here.itself
-    need = need_of_run(run)
-    code, message = explain(need, here.yard, target=here.target)
+    code, message = explain(need, here.yard, target=here.target, grows=here.most is not None)
     if code in (STARTING, NO_CAPACITY) and (excess := using.excess_of(here.ledger, need)):
         return QUOTA, using.in_words(excess)
     return code, message
@@ -198,8 +207,8 @@ def is_online(node: Node) -> bool:
     return bool(getattr(node, "online", False))
 
 
-def explain(need: Need, yard: Yard, *, target: str) -> tuple[str, str]:
-    """(code, sentence) of what such a run waits for."""
+def explain(need: Need, yard: Yard, *, target: str, grows: bool = False) -> tuple[str, str]:
+    """(code, sentence) of what such a run waits for; a target that `grows` brings the nodes that are missing."""
     able = [(node, place) for node, place in yard if could_fit(need, place.capacity)]
     if yard and not able:
         return NOTHING_FITS, nothing_fits(need, [place.capacity for _node, place in yard], target=target)
@@ -212,7 +221,7 @@ def explain(need: Need, yard: Yard, *, target: str) -> tuple[str, str]:
         return WAITING_FOR_NODE, _("No node of %(target)s is online. It starts as soon as one is.") % {"target": target}
     room = sum(fits(need, place) for place in taking)
     if need.nodes > 1 and room < need.nodes:
-        return _too_few(need, able=len(able), online=len(taking), room=room, target=target)
+        return _too_few(need, able=need.nodes if grows else len(able), online=len(taking), room=room, target=target)
     if room:
         return STARTING, _("A node of %(target)s takes it in a moment.") % {"target": target}
     if need.counted:

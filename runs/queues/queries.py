@@ -9,7 +9,7 @@ from runs.models import Attempt, Run, Status
 from studio.kernel.actors import Actor
 from workspace.access import can, get_workspace
 from workspace.compute.placement import free
-from workspace.compute.queries import nodes_of, target_named, waits_for
+from workspace.compute.queries import nodes_of, target_named
 
 #: Waiting runs that are listed with their reasons; the rest is counted.
 MOST = 100
@@ -26,7 +26,7 @@ def queue_of(slug: str, name: str, *, actor: Actor) -> dict[str, Any]:
     rows = Run.objects.filter(target=target.pk, status=Status.QUEUED, deleted__isnull=True)
     yard = waiting.yard_of(nodes_of(target.pk))
     first = rows.select_related("submitted_by").only(*_SHOWN).order_by(*waiting.ORDER)[:MOST]
-    here = waiting.Here(target.name, yard, waits_for(target), waiting.database_now(), using.ledger_of(workspace))
+    here = waiting.here_of(target, yard, waiting.database_now(), using.ledger_of(workspace))
     may, any_of_them = (can(workspace, actor=actor, action=one) for one in ("run.prioritize", "run.prioritize_any"))
     found = []
     for position, run in enumerate(first, 1):

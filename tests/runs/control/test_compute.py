@@ -1,5 +1,7 @@
 """What runs mean for compute: a target that holds some is not deleted, a node that drains takes none."""
 
+from django.utils import timezone
+
 from runs.services.scaling import tend_clusters
 from studio.kernel.actors import SYSTEM
 from tests.runs.control.conftest import Submitter
@@ -88,8 +90,23 @@ def test_a_run_that_asks_for_more_than_a_node_has_adds_none(api, carl):
     few.refresh_from_db()
     assert few.nodes.count() == 0 and few.reason_code == "nothing_fits"
     told = carl.look(run)["queue"]
-    assert told["code"] == "nothing_fits" and "1 run asks for more than a node of this cluster has" in told["message"]
+    assert told["code"] == "nothing_fits" and "1 run asks for more than this cluster can have" in told["message"]
     assert "being started" not in told["message"], "nothing is started for it"
+
+
+def test_nodes_that_a_cluster_adds_are_no_nodes_that_it_does_not_have(api, carl):
+    few = cluster(api)
+    facts = {"cpu": 2, "memory_gb": 8, "slots": 1}
+    Node.objects.create(id="N1", target=few, name="n1", epoch="one", last_seen=timezone.now(), facts=facts)
+    gang = {"target": "few", "command": ["true"], "script": None, "distribution": {"kind": "multiprocess"}}
+    fits = carl.try_submit(**gang, node_count=2).json()
+    assert fits["warnings"] == [] and fits["queue"]["code"] == "waiting_for_node"
+    assert "needs 2 nodes at once; 1 of few" in fits["queue"]["message"]
+    Node.objects.all().delete()
+    never = carl.try_submit(**gang, node_count=3).json()
+    assert never["queue"]["code"] == "nothing_fits" and "few may have 2 at most" in never["warnings"][0]
+    queue = api("rio").get(f"{URL}/few/queue").json()["waiting"]
+    assert [one["code"] for one in queue] == ["waiting_for_node", "nothing_fits"]
 
 
 def test_a_sentence_of_before_stays_as_it_was_written(api, browser, lab):
