@@ -38,10 +38,10 @@ class GiveUp(APIView):
 class QuotaIn(serializers.Serializer):
     scope = serializers.CharField(max_length=12)
     user = serializers.CharField(default="", allow_blank=True, max_length=150)
-    runs = serializers.JSONField(default=None)
-    cpus = serializers.JSONField(default=None)
-    gpus = serializers.JSONField(default=None)
-    nodes = serializers.JSONField(default=None)
+    runs = serializers.JSONField(default=None, allow_null=True)
+    cpus = serializers.JSONField(default=None, allow_null=True)
+    gpus = serializers.JSONField(default=None, allow_null=True)
+    nodes = serializers.JSONField(default=None, allow_null=True)
 
 
 class Quotas(APIView):

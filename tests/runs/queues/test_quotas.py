@@ -35,6 +35,15 @@ def test_who_sets_which_limit(yard, api, who, own, site):
     assert Entry.objects.filter(action="quota.set").count() == Quota.objects.count()
 
 
+def test_amounts_that_are_nothing_are_not_limited(yard, api):
+    """The command sends all four, those that were left out as null."""
+    assert limit(api, "olga", scope="user", user="carl", runs=2, cpus=None, gpus=None, nodes=None) == 200
+    (found,) = Quota.objects.all()
+    assert (found.runs, found.cpus, found.gpus, found.nodes) == (2, None, None, None)
+    assert limit(api, "olga", scope="user", user="carl", runs=None, cpus=None, gpus=None, nodes=None) == 200
+    assert not Quota.objects.exists()
+
+
 @pytest.mark.parametrize(("who", "status"), [("rio", 200), ("ada", 200), ("mallory", 404), (None, 401)])
 def test_who_sees_what_is_used(yard, api, browser, who, status):
     assert api(who).get(QUOTAS).status_code == status
