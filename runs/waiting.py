@@ -182,8 +182,8 @@ def reason_of(run: Run, here: Here) -> tuple[str, str]:
         return RETRY_PAUSE, f"{run.reason} {told}"
     need = need_of_run(run)
     if here.most is not None and need.nodes > here.most:
-        told = {"n": need.nodes, "target": here.target, "most": here.most}
-        return NOTHING_FITS, _("It needs %(n)d nodes at once; %(target)s may have %(most)d at most.") % told
+        sizes = {"n": need.nodes, "target": here.target, "most": here.most}
+        return NOTHING_FITS, _("It needs %(n)d nodes at once; %(target)s may have %(most)d at most.") % sizes
     if here.itself:
         return here.itself
     code, message = explain(need, here.yard, target=here.target, grows=here.most is not None)
