@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import F, FloatField, Q
+from django.db.models import Case, F, FloatField, Q, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Extract, Now
 
@@ -35,12 +35,17 @@ def reap(*, actor: Actor) -> int:
     # Of a run on several nodes that is ended, a node that is silent is not waited for any longer than for a retry.
     silent = Q(last_seen__lt=Now() - timedelta(seconds=settings.LEASE_SECONDS))
     left = silent & Q(run__nodes__gt=1, run__status=CANCEL_REQUESTED)
-    over = Attempt.objects.filter(Q(lease_until__lt=Now()) | left, ended__isnull=True).order_by("lease_until")[:MOST]
+    # A node renews all that it has at once: what it leaves out it has no more, however long its lease is.
+    spoke = Now() - timedelta(seconds=settings.UNREACHABLE_SECONDS)
+    missed = silent & Q(node__removed__isnull=True, node__last_seen__gt=spoke)
+    rows = Attempt.objects.filter(Q(lease_until__lt=Now()) | left | missed, ended__isnull=True)
+    over = rows.annotate(missed=Case(When(missed, then=True), default=False)).order_by("lease_until")[:MOST]
     touched = 0
     for attempt in over:
+        why = "Its node is there and has it no more." if attempt.missed else "Its lease ended without a word."
         try:
             with transaction.atomic():
-                touched += give_up(attempt, why="Its lease ended without a word.")
+                touched += give_up(attempt, why=why)
         except (OperationalError, InterfaceError):
             raise
         except Exception:

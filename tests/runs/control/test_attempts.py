@@ -19,6 +19,7 @@ from studio.kernel.models import Outbox
 from tests.kernel.asgi import Answer, Caller
 from tests.runs.control.conftest import WS, FakeCode, bearer
 from workspace.audit.models import Entry
+from workspace.compute.models import Node
 from workspace.models import Membership
 
 
@@ -194,6 +195,18 @@ def test_silence_is_shown_before_it_is_given_up(carl, node):
     shown = carl.look(run)
     assert (shown["reachable"], shown["status"]) == (False, "running")
     assert reap(actor=SYSTEM) == 0
+
+
+def test_an_attempt_that_its_node_leaves_out_is_missed_long_before_its_lease(carl, node, settings):
+    run = carl.submit()
+    FakeCode(node.claim()).start()
+    Attempt.objects.update(last_seen=F("last_seen") - timedelta(seconds=settings.LEASE_SECONDS + 1))
+    Node.objects.update(last_seen=F("last_seen") - timedelta(seconds=settings.UNREACHABLE_SECONDS + 1))
+    assert reap(actor=SYSTEM) == 0, "a node that is silent itself may still have it"
+    node.renew()
+    assert reap(actor=SYSTEM) == 1
+    shown = carl.look(run)
+    assert shown["status"] == "failed" and "Its node is there and has it no more." in shown["reason"]["message"]
 
 
 def test_a_lost_attempt_is_fenced_and_the_next_one_counts(carl, node, join):

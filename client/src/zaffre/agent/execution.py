@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from contextlib import suppress
 from typing import Any, Dict, List, Optional
 
 from zaffre.agent import contained, ranks
+from zaffre.agent.door import DoorError
 from zaffre.agent.job import Dropped, Ended, Job, Left, StepFailed
 from zaffre.agent.notes import Said, in_english
 from zaffre.agent.steps import CLOSING, WORK, Step
 
 log = logging.getLogger("zaffre.agent")
+
+_LAST_SECONDS = 10.0
 
 
 def execute(job: Job) -> bool:
@@ -32,10 +36,13 @@ def execute(job: Job) -> bool:
     except Dropped:
         job.drop()
         log.warning("run %s attempt %d is not ours any more; its code was ended", job.run, job.attempt)
-    except Exception:
-        # Nothing may hold a slot for ever: without renewals the studio gives the attempt up.
+    except Exception as error:
+        # Nothing may hold a slot for ever: where this is not heard either, the studio misses the attempt.
         log.exception("run %s attempt %d cannot be carried on", job.run, job.attempt)
         job.drop()
+        with suppress(DoorError):
+            told = _outcome(job, reason="node_failed", message=f"The node could not go on: {error}.")
+            job.door.call("POST", f"{job.address}/result", told, timeout=_LAST_SECONDS)
     _undo(done)
     job.place.remove()
     return True

@@ -8,15 +8,21 @@ that it stands for: `spec.json` before preparing, `launch.json` before a supervi
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, Optional
 
 from zaffre.agent.disk import create_once, is_locked, read_json, write_json
 from zaffre.agent.spool import HEAD_BYTES, TAIL_BYTES, Spool
 
+log = logging.getLogger("zaffre.agent")
+
+#: Room on the disk that is kept for the records of the end, and is given away for them.
+_ROOM, _ROOM_BYTES = "room", 64 * 1024
 #: sun_path holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 _LONGEST_SOCKET = 100
 
@@ -33,6 +39,7 @@ class RunDir:
         self.spool = path / "spool"
         self.log = path / "log"
         self.lock = path / "supervisor.lock"
+        self._outcome: Optional[Dict[str, Any]] = None
 
     @property
     def spec(self) -> Optional[Dict[str, Any]]:
@@ -48,6 +55,7 @@ class RunDir:
         return read_json(self.path / "launch.json")
 
     def keep_launch(self, launch: Dict[str, Any]) -> None:
+        _reserve(self.path / _ROOM)
         write_json(self.path / "launch.json", launch, sync=False)
 
     def begin(self) -> bool:
@@ -96,15 +104,29 @@ class RunDir:
         return read_json(self.path / "result.json")
 
     def keep_result(self, result: Dict[str, Any]) -> None:
-        write_json(self.path / "result.json", result)
+        self._keep_at_last("result", result)
 
     @property
     def outcome(self) -> Optional[Dict[str, Any]]:
         """What the studio is to be told about the end."""
-        return read_json(self.path / "outcome.json")
+        return self._outcome or read_json(self.path / "outcome.json")
 
     def keep_outcome(self, outcome: Dict[str, Any]) -> None:
-        write_json(self.path / "outcome.json", outcome)
+        """Also where the disk takes nothing any more: then it is known as long as this agent lives."""
+        self._outcome = outcome
+        try:
+            self._keep_at_last("outcome", outcome)
+        except OSError as error:
+            log.warning("%s: its end is not written down: %s", self.path.name, error)
+
+    def _keep_at_last(self, name: str, value: Dict[str, Any]) -> None:
+        """Write what must not get lost: code that filled the disk left no room for how it ended."""
+        path = self.path / f"{name}.json"
+        try:
+            write_json(path, value)
+        except OSError:
+            (self.path / _ROOM).unlink(missing_ok=True)
+            write_json(path, value)
 
     def make(self) -> None:
         """Make the private folders of a new attempt."""
@@ -116,6 +138,18 @@ class RunDir:
         """Forget the attempt. The record goes first: half a removal must not look like a run."""
         (self.path / "spec.json").unlink(missing_ok=True)
         shutil.rmtree(str(self.path), ignore_errors=True)
+
+
+def _reserve(path: Path) -> None:
+    with suppress(OSError):  # a disk that is full already: the attempt says so soon enough
+        handle = os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(handle, 0, _ROOM_BYTES)
+            else:
+                os.write(handle, b"\0" * _ROOM_BYTES)
+        finally:
+            os.close(handle)
 
 
 def socket_folder(state: Path) -> Path:
