@@ -1,5 +1,6 @@
 """Reading settings from the environment, failing loudly when a value cannot be meant."""
 
+import ipaddress
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,17 @@ def envint(name: str, default: int) -> int:
 
 def envlist(name: str, default: str) -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+def envnetworks(name: str, default: str) -> list[str]:
+    """Networks such as 10.0.0.0/8; one that is none would be found out at the first connection only."""
+    found = envlist(name, default)
+    for one in found:
+        try:
+            ipaddress.ip_network(one, strict=False)
+        except ValueError:
+            raise BadSetting(f"{name}: {one!r} is no network. Write them as 10.0.0.0/8,fc00::/7.") from None
+    return found
 
 
 def envkeys(prefix: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from psycopg.conninfo import conninfo_to_dict
 
 from studio.env import SERVER_SECRETS as SERVER_SECRETS
-from studio.env import BadSetting, envbool, envfloat, envint, envkeys, envlist, envsecret, envstr
+from studio.env import BadSetting, envbool, envfloat, envint, envkeys, envlist, envnetworks, envsecret, envstr
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(envstr("ZAFFRE_VAR") or BASE_DIR / "var")
@@ -149,7 +149,7 @@ LOG_TAIL_BYTES = envint("ZAFFRE_LOG_TAIL_BYTES", 32 * 1024**2)
 OUTGOING_ALLOWED = [one.lower() for one in envlist("ZAFFRE_OUTGOING_ALLOWED", "")]
 
 #: Networks besides the public ones where attached machines may be.
-SSH_NETWORKS = envlist("ZAFFRE_SSH_NETWORKS", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7")
+SSH_NETWORKS = envnetworks("ZAFFRE_SSH_NETWORKS", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7")
 #: Where this host reaches its own web, for machines that reach the studio through a forwarded port.
 SSH_FORWARD = envstr("ZAFFRE_SSH_FORWARD") or f"127.0.0.1:{PORT}"
 #: A folder of wheels that are copied to attached machines, for those that reach no package index.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from studio.env import BadSetting, envbool, envfloat, envlist, envsecret
+from studio.env import BadSetting, envbool, envfloat, envlist, envnetworks, envsecret
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,11 @@ def test_what_is_no_number_and_neither_yes_nor_no_is_said(monkeypatch):
         envbool("SOME", False)
     monkeypatch.setenv("SOME", "a, b,,")
     assert envlist("SOME", "") == ["a", "b"]
+
+
+def test_what_is_no_network_is_refused_before_anything_starts(monkeypatch):
+    assert envnetworks("SOME", "10.0.0.0/8, fc00::/7") == ["10.0.0.0/8", "fc00::/7"]
+    for wrong in ("10.0.0.0/8 127.0.0.0/8", "10.0.0.0/8,inside"):
+        monkeypatch.setenv("SOME", wrong)
+        with pytest.raises(BadSetting, match="is no network"):
+            envnetworks("SOME", "")

@@ -189,12 +189,12 @@ def waits_for(target: ComputeTarget) -> tuple[str, str] | None:
             code = "nothing_fits" if target.reason_code == placement.NOTHING_FITS else "waiting_for_node"
             return code, _("%(name)s has no node. %(reason)s") % told
         return "waiting_for_node", _("A node of %(name)s is being started. %(reason)s") % told
-    if target.kind == kinds.ATTACHED and (reason := machine_reason(target)):
+    if target.kind == kinds.ATTACHED and (reason := _machine_reason(target)):
         return "waiting_for_node", _("%(name)s is not ready. %(reason)s") % {"name": target.name, "reason": reason}
     return None
 
 
-def machine_reason(target: ComputeTarget) -> str:
+def _machine_reason(target: ComputeTarget) -> str:
     """Why an attached machine is not at work, and what to do; empty when it is, and where nobody knows."""
     if Node.objects.filter(_online(), target=target).exists():
         return ""

@@ -79,7 +79,8 @@ def target(request: SignedInRequest, ws: str, name: str) -> HttpResponse:
     shown["happenings"] = list(queries.list_happenings(ws, name, actor=request.actor, limit=HAPPENINGS))
     for one in shown["happenings"]:
         one.told = words.text_of(one)
-    shown["reason"] = words.reason_of(shown["target"]) or queries.machine_reason(shown["target"])
+    shown["reason"] = words.reason_of(shown["target"])
+    shown["waits"] = queries.waits_for(shown["target"])
     shown["command"] = request.session.pop("enrolment", None)
     return render(request, "compute/overview.html", shown)
 
