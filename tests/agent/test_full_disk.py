@@ -22,6 +22,7 @@ with open("outputs/model.bin", "wb", buffering=0) as file:
                 break
         except OSError:
             break
+print("after " * 10000, flush=True)
 """
 
 
@@ -43,6 +44,8 @@ def test_code_that_fills_the_disk_ends_as_it_ended(studio, small_disk, bring_age
     bring_agent(studio, slots=1)
     run = studio.wait_final(studio.submit({"train.py": FILL % then}))
     assert run.result is not None and run.result["exit_code"] == code, run.result
-    assert run.log.startswith(b"before\n") and run.log_complete
+    assert run.log.startswith(b"before\n")
+    # A traceback finds room behind what was printed before; a long line does not.
+    assert any("disk was full" in one for one in run.warnings) == (code == 0)
     assert "outputs/model.bin" in run.artifacts
     assert studio.wait_final(studio.submit({"train.py": "print('next')"})).log == b"next\n"

@@ -100,6 +100,8 @@ class SpoolWriter:
         self._marks = MarkWriter(file)
         #: The file does not reach to the end any more: bytes were lost.
         self._broken = False
+        #: How many bytes.
+        self.lost = 0
 
     def write(self, data: bytes, stream: int = OTHER) -> None:
         """Append what a stream said just now, and let go of what is too far from the end."""
@@ -118,6 +120,7 @@ class SpoolWriter:
         if view:
             # A full disk must not stop the program: the name of the next file says where the bytes go on.
             self._end += len(view)
+            self.lost += len(view)
             self._broken = True
 
     @property

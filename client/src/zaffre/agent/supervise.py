@@ -61,8 +61,7 @@ class Supervisor:
         self.longest = float(launch.get("max_seconds") or 0)
         self.reason: Optional[str] = None
         self.kill_at: Optional[float] = None
-        self.signaled = False
-        self.ended = False
+        self.signaled = self.ended = False
         self.message: Optional[str] = None
         self.main: Optional[int] = None
         self._told_at = 0.0
@@ -338,6 +337,7 @@ class Supervisor:
             "message": message or self.message,
             "started": self.started,
             "ended": time.time(),
+            "unwritten": self.output.lost,
         }
 
 

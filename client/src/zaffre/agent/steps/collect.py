@@ -18,6 +18,9 @@ class Collect(Step):
 
     def start(self) -> None:
         job = self.job
+        if lost := (job.place.result or {}).get("unwritten"):
+            job.warn(f"The node's disk was full: {lost} bytes of what the code printed are missing from the log.")
+            job.progress(self.state, [])  # the calls that follow tell no warnings
         # Before the end of the log, which says what the studio did not keep: the script may not have lived to say it.
         told = resend_points(job)
         for problem in told.problems.values():
