@@ -80,7 +80,6 @@ RUN_TOKEN_ACTIONS = {
     "run.write",
     "snapshot.read",
     "blob.write",
-    "compute.read",
     "dataset.read",
     "environment.read",
     "model.read",
