@@ -33,13 +33,20 @@ def reproduce(slug: str, run_id: str, *, actor: Actor, target: str = "") -> Run:
             for name, one in run.inputs.items()
         },
     }
-    return submit_run(
-        slug,
-        actor=actor,
-        experiment=run.experiment.name,
-        config=config,
-        snapshot=run.snapshot_id,
-        git=git_of(run),
-        tags={key: value for key, value in run.tags.items() if not key.startswith("mlflow.")},
-        properties={REPRODUCES: run.pk},
-    )
+    try:
+        return submit_run(
+            slug,
+            actor=actor,
+            experiment=run.experiment.name,
+            config=config,
+            snapshot=run.snapshot_id,
+            git=git_of(run),
+            tags={key: value for key, value in run.tags.items() if not key.startswith("mlflow.")},
+            properties={REPRODUCES: run.pk},
+        )
+    except Invalid as error:
+        if error.code != "no_such_target" or target:
+            raise
+        elsewhere = _("Run it elsewhere: zaffre run reproduce %(run)s --target NAME, or Clone & edit on its page.")
+        hint = f"{elsewhere % {'run': run.pk}} {error.hint or ''}".strip()
+        raise Invalid(error.message, code=error.code, hint=hint, **error.details) from None

@@ -1,10 +1,12 @@
 """Where a run came from: uncommitted changes, the identical run before it, and running it again, by their doors."""
 
 import pytest
+from django.utils import timezone
 
 from runs.models import Run
 from tests.runs.control.conftest import WS, FakeCode, Submitter, carl, node, yard  # noqa: F401 - fixtures
 from workspace.audit.models import Entry
+from workspace.compute.models import ComputeTarget
 
 DIFF = "diff --git a/train.py b/train.py\n-print(1)\n+print(2)\n"
 
@@ -56,6 +58,14 @@ def test_a_run_without_code_cannot_be_reproduced(carl, api):  # noqa: F811
     made = api("carl").post(f"{WS}/runs", {"kind": "interactive", "experiment": "digits"}, format="json")
     refused = reproduce(api, Run.objects.get(pk=made.json()["id"]))
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "no_snapshot")
+
+
+def test_where_to_reproduce_a_run_whose_target_was_deleted_is_said(carl, api):  # noqa: F811
+    run = finish(carl.submit())
+    ComputeTarget.objects.filter(pk=run.target_id).update(deleted=timezone.now())
+    error = reproduce(api, run).json()["error"]
+    assert error["code"] == "no_such_target" and f"zaffre run reproduce {run.pk} --target NAME" in error["hint"]
+    assert "--target" not in reproduce(api, run, target="nowhere").json()["error"]["hint"], "it was done already"
 
 
 @pytest.mark.parametrize(
