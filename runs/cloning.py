@@ -178,7 +178,7 @@ def submission(form: Form) -> dict[str, Any]:
     if form.kind == "command":
         if not words:
             raise Invalid(_("Say which command shall run."), field="arguments")
-        config["command"] = words
+        config["command"] = ["bash", "-c", form.arguments.strip()] if _is_for_a_shell(form.arguments) else words
     else:
         if not form.script.strip():
             raise Invalid(_("Say which script shall run."), field="script")
@@ -232,6 +232,7 @@ def _equation(line: str, name: str) -> Pair:
     return key.strip(), value.strip()
 
 
+_OPERATORS = "&|;<>"
 #: {field of a refusal: field of the form}.
 _FIELDS = {
     "config.script": "script",
@@ -277,6 +278,16 @@ def _words(text: str) -> list[str]:
     except ValueError:
         told = _("A quotation mark or a backslash has nothing after it.")
         raise Invalid(told, hint=_("Write it twice quoted, or close it."), field="arguments") from None
+
+
+def _is_for_a_shell(text: str) -> bool:
+    """Whether an operator of a shell stands outside of quotes, such as &&: no program takes that for a word."""
+    found = shlex.shlex(text, posix=False, punctuation_chars=_OPERATORS)
+    found.whitespace_split, found.commenters = True, ""
+    try:
+        return any(set(word) <= set(_OPERATORS) for word in found)
+    except ValueError:  # a quotation mark behind a backslash: words as they are
+        return False
 
 
 def _mapping(rows: Sequence[Pair], name: str) -> dict[str, str]:

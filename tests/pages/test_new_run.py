@@ -65,6 +65,26 @@ def test_a_run_from_a_snapshot_that_the_browser_sent(carl, browser):
     assert {one["path"] for one in made.snapshot.files} == set(CODE)
 
 
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("pip install x && python train.py", ["bash", "-c", "pip install x && python train.py"]),
+        ("python train.py>log", ["bash", "-c", "python train.py>log"]),
+        ('python train.py --say "a && b" ', ["python", "train.py", "--say", "a && b"]),
+        ("bash -c 'pip install x | tail'", ["bash", "-c", "pip install x | tail"]),
+        ("python it\\'s.py", ["python", "it's.py"]),
+    ],
+)
+def test_a_command_with_an_operator_is_read_by_a_shell_and_stays_so_when_it_is_cloned(carl, browser, typed, words):
+    client = browser("carl")
+    form = form_of(page(client)) | {"snapshot": carl.snapshot(CODE), "experiment": "first", "kind": "command"}
+    made = client.post(NEW, form | {"arguments": typed})
+    assert Run.objects.get(pk=made["Location"].rsplit("/", 1)[1]).config["command"] == words
+    cloned = form_of(client.get(f"{made['Location']}/clone").content.decode())
+    again = client.post(f"{made['Location']}/clone", cloned)
+    assert Run.objects.get(pk=again["Location"].rsplit("/", 1)[1]).config["command"] == words
+
+
 @pytest.mark.parametrize("by", ["pk", "name"])
 def test_a_run_with_the_code_of_an_earlier_one(carl, browser, by):
     body = {
