@@ -1,5 +1,6 @@
 """Runs that are forks of a warm interpreter: as if they had been started alone, and knowing nothing of each other."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -141,11 +142,9 @@ def test_a_run_goes_on_when_its_warm_parent_dies_and_the_next_gets_another(studi
     script = "import time\nprint('begun', flush=True)\nwhile not __import__('os').path.exists('go'): time.sleep(0.05)"
     run = studio.submit({"train.py": script})
     studio.wait(lambda: b"begun" in run.log, "the code")
-    assert agent.process is not None
-    parents = [one for one in psutil.Process(agent.process.pid).children() if "zygote" in " ".join(one.cmdline())]
-    assert len(parents) == 1
-    parents[0].kill()
-    parents[0].wait(10)
+    (parent,) = parents(agent)
+    parent.kill()
+    parent.wait(10)
     (agent.folder / "state" / "runs" / f"{run.id}.1" / "work" / "go").touch()
     assert studio.wait_final(run).status == "completed"
     again = studio.wait_final(studio.submit({"train.py": "print('well')"}))
@@ -168,12 +167,23 @@ print(open("/proc/self/cmdline").read().split("\\0")[1] == "-c")
 
 
 def parents(agent) -> list[psutil.Process]:
-    return [one for one in psutil.Process(agent.process.pid).children() if "zygote" in " ".join(one.cmdline())]
+    return [one for one in psutil.Process(agent.process.pid).children() if "zygote" in _words(one)]
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # gone since it was listed, or about to be
+        return ""
 
 
 def spares(agent) -> list[psutil.Process]:
     """The supervisors that wait for a run."""
-    return [child for one in parents(agent) for child in one.children()]
+    found = []
+    for one in parents(agent):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += one.children()
+    return found
 
 
 def test_a_supervisor_is_there_before_its_run_and_ends_with_the_agent(studio, bring_agent):
