@@ -36,8 +36,9 @@ def test_open_look_and_stop(page: "Page", studio: Studio, tmp_path):
     studio.wait_for(run, "completed")
     ws = studio.known["workspace"]
     failed: list[str] = []
-    page.on("requestfailed", lambda one: failed.append(f"{one.url} {one.failure}"))
     page.goto(f"/w/{ws}/runs/{run}")
+    # Only now: what the page before was still asking for is given up when it is left.
+    page.on("requestfailed", lambda one: failed.append(f"{one.url} {one.failure}"))
     page.get_by_role("link", name="TensorBoard").click()
     button = page.get_by_role("button", name="Open TensorBoard")
     button.focus()
