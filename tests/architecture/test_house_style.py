@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.db.migrations.loader import MigrationLoader
 
+from studio import env
 from studio.kernel import errors
 from tests.architecture.sources import PACKAGES, ROOMS, ROOT, calls, functions, python, tracked
 
@@ -110,7 +111,7 @@ def test_nothing_is_left_for_later():
 
 def test_every_setting_is_written_down():
     """Each variable of the environment that the studio reads stands in deploy/README.md."""
-    readers = ("envstr", "envbool", "envint", "envfloat", "envlist", "envsecret", "envkeys", "_yes_or_no")
+    readers = [*(name for name in vars(env) if name.startswith("env")), "_yes_or_no"]
     asked = {
         call.args[0].value
         for name, module in python("studio")
@@ -127,14 +128,13 @@ def test_every_setting_is_written_down():
 
 #: What only programs meet, and reads no language: wires, hot doors, what nodes and users' scripts call.
 UNSPOKEN = {
-    "registry": {"forms", "loggedmodels", "services"},
-    "runs": {"api", "content", "fencing", "lines", "logs", "metrics", "search", "search_order", "search_sql"}
-    | {"tensorboards", "told", "watching"},
-    "runs/artifacts": {"reading", "services", "small", "uploading", "zips"},
-    "runs/services": {"beginning", "children", "claims", "closing", "ending", "experiments", "hints", "interactive"}
-    | {"leases", "reaper", "turning"},
-    "registry/endpoints/services": {"upkeep"},
-    "workspace/attached": {"tender"},
+    *(f"registry/{name}" for name in ("endpoints/services/upkeep", "forms", "loggedmodels", "services")),
+    *(f"runs/{name}" for name in ("api", "content", "fencing", "lines", "logs", "metrics", "search", "search_order")),
+    *(f"runs/{name}" for name in ("search_sql", "tensorboards", "told", "watching")),
+    *(f"runs/artifacts/{name}" for name in ("reading", "services", "small", "uploading", "zips")),
+    *(f"runs/services/{name}" for name in ("beginning", "children", "claims", "closing", "ending", "experiments")),
+    *(f"runs/services/{name}" for name in ("hints", "interactive", "leases", "reaper", "turning")),
+    "workspace/attached/tender",
 }
 
 
@@ -143,8 +143,7 @@ def test_what_is_refused_can_be_said_in_every_language():
     plain = set()
     for name, module in python(*ROOMS):
         place = Path(name).with_suffix("")
-        steps = zip((place, *place.parents), place.parents, strict=False)
-        if place.name == "hot" or any(step.name in UNSPOKEN.get(str(above), ()) for step, above in steps):
+        if place.name == "hot" or UNSPOKEN & {str(one) for one in (place, *place.parents)}:
             continue
         for call in calls(module, *kinds):
             said = [*call.args[:1], *(one.value for one in call.keywords if one.arg == "hint")]

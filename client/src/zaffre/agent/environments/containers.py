@@ -139,12 +139,13 @@ def provide(order: Order) -> Environment:
         wishes = [(image, dockerfile), (image, with_registries(dockerfile))]
     else:
         wishes = [(image, ""), (whole_name(image), "")]
-    here = next((name for name, _ in wishes if _has(found.engine, name)), "")
-    built = order.again or not here
-    image = _got(order, found, wishes) if built else here
-    said = {"code": "image" if built else "image_here", "image": image}
+    wishes = list(dict.fromkeys(wishes))
+    names = [] if order.again else dict.fromkeys(name for name, _ in wishes)
+    here = next((name for name in names if _has(found.engine, name)), None)
+    image = here or _got(order, found, wishes)
+    said = {"code": "image_here" if here else "image", "image": image}
     container = Container(found.engine, image, user=found.user, inside=found.inside)
-    return Environment(python, "", built, said, container=container)
+    return Environment(python, "", here is None, said, container=container)
 
 
 def _got(order: Order, found: Container, wishes: Sequence[Tuple[str, str]]) -> str:
