@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from studio.kernel.errors import Invalid
+from studio.kernel.errors import Invalid, NotFound
 from workspace.forms import clean_tags
 
 MAX_NAME, MAX_DESCRIPTION = 256, 5000
@@ -81,3 +81,9 @@ def clean_git(git: Mapping[str, Any]) -> dict[str, Any]:
 def clean_text(text: str, most: int) -> str:
     """A text from a node or from code, for keeping: cut, and without what PostgreSQL cannot store."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:most]
+
+
+def no_such_run(slug: str, run_id: str) -> NotFound:
+    return NotFound(
+        _("There is no run %(run_id)s in %(slug)s.") % {"run_id": repr(run_id[:40]), "slug": slug}, run=run_id[:40]
+    )

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from runs import waiting
 from runs.family import may_meet
 from runs.filters import parse_tree
+from runs.forms import no_such_run
 from runs.models import Attempt, Experiment, Run, Status
 from runs.search import condition, look
 from studio.kernel import tokens
@@ -84,9 +85,7 @@ def _met(slug: str, run_id: str, rows: QuerySet[Run], *, actor: Actor, action: s
     found = () if "\0" in run_id else rows.filter(workspace=workspace, pk=run_id)
     run = next(iter(found), None)
     if run is None or not may_meet(run, actor=actor, read=action == "run.read"):
-        raise NotFound(
-            _("There is no run %(run_id)s in %(slug)s.") % {"run_id": repr(run_id[:40]), "slug": slug}, run=run_id[:40]
-        )
+        raise no_such_run(slug, run_id)
     if run.deleted and not deleted:
         raise NotFound(_("The run %(run)s was deleted.") % {"run": run.name}, code="deleted", run=run.pk)
     return run
@@ -156,10 +155,7 @@ def require_runs(slug: str, run_ids: Sequence[str], *, actor: Actor) -> None:
     seen = {run.pk for run in visible_runs(slug, run_ids, actor=actor)}
     for run_id in run_ids:
         if run_id not in seen:
-            raise NotFound(
-                _("There is no run %(run_id)s in %(slug)s.") % {"run_id": repr(run_id[:40]), "slug": slug},
-                run=run_id[:40],
-            )
+            raise no_such_run(slug, run_id)
 
 
 def own_run(run_id: str, *, actor: Actor) -> Run:

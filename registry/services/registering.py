@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from registry import forms
 from registry.loggedmodels.queries import list_files
@@ -22,6 +23,7 @@ from workspace.access import get_workspace
 from workspace.audit.services import record
 from workspace.forms import clean_description
 from workspace.models import Workspace
+from workspace.references import did_you_mean
 from workspace.webhooks.services import notify
 from zaffre.protocol import FileEntry
 
@@ -204,9 +206,11 @@ def _no_such_path(slug: str, run: Run, path: str, *, actor: Actor) -> Invalid:
     near = forms.nearest(path, known)
     listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
     return Invalid(
-        f"The run {run.name} has no file {path!r}." + (f" Did you mean {near!r}?" if near else ""),
+        _("The run %(run)s has no file %(path)s.") % {"run": run.name, "path": repr(path)} + did_you_mean(near),
         code="no_such_path",
-        hint=f"Its files: {listed}." if known else "It has no files: write them below outputs/.",
+        hint=_("Its files: %(listed)s.") % {"listed": listed}
+        if known
+        else _("It has no files: write them below outputs/."),
         field="path",
         nearest=near,
         files=known[:LISTED],

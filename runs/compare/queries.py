@@ -12,6 +12,7 @@ from runs.compare import code, logged, packages, pictures, rows
 from runs.compare.choice import MOST
 from runs.compare.rows import Facts
 from runs.family import may_meet
+from runs.forms import no_such_run
 from runs.metrics import items
 from runs.models import Run
 from runs.queries import run_out, shown
@@ -101,10 +102,7 @@ def require(slug: str, ids: Sequence[str], *, actor: Actor, base: str = "") -> C
         )
     found = compared(slug, ids, actor=actor, base=base)
     if found.missing:
-        raise NotFound(
-            gettext("There is no run %(run_id)s in %(slug)s.") % {"run_id": repr(found.missing[0].id), "slug": slug},
-            run=found.missing[0].id,
-        )
+        raise no_such_run(slug, found.missing[0].id)
     if base and found.place(base) is None:
         raise NotFound(
             gettext("The baseline %(base)s is not among the runs.") % {"base": repr(base[:40])}, run=base[:40]

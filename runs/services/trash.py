@@ -15,11 +15,12 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from runs.children import trees
+from runs.forms import no_such_run
 from runs.models import Run
 from runs.queries import get_run
 from runs.services.telling import tell
 from studio.kernel.actors import Actor
-from studio.kernel.errors import Conflict, Forbidden, NotFound, ZaffreError
+from studio.kernel.errors import Conflict, Forbidden, ZaffreError
 from studio.kernel.events import publish
 from workspace.access import can, get_workspace
 from workspace.audit.services import Deed, record, record_all
@@ -67,7 +68,7 @@ def delete_runs(slug: str, run_ids: Sequence[str], *, actor: Actor) -> Done:
     for run_id in asked:
         root = held.get(run_id)
         if root is None or root.deleted:
-            done.refused.append(Refusal(run_id, root.name if root else "", _missing(slug, run_id)))
+            done.refused.append(Refusal(run_id, root.name if root else "", no_such_run(slug, run_id)))
             continue
         tree = [held[one] for one in below[run_id] if one in held and held[one].deleted is None]
         problem = _in_the_way(root, tree, any_of_them=any_of_them, actor=actor)
@@ -211,7 +212,7 @@ def archive_runs(slug: str, run_ids: Sequence[str], *, actor: Actor, archived: b
     done = Done()
     for run_id in asked:
         if run_id not in held or held[run_id].deleted:
-            done.refused.append(Refusal(run_id, "", _missing(slug, run_id)))
+            done.refused.append(Refusal(run_id, "", no_such_run(slug, run_id)))
         else:
             done.runs.append(run_id)
     rows = [held[one] for root in done.runs for one in below[root] if one in held]
@@ -243,12 +244,6 @@ def _own(slug: str, run_id: str, *, actor: Actor) -> Run:
 
 def _not_yours() -> Forbidden:
     return Forbidden(_("Only owners of the workspace delete what others have submitted."))
-
-
-def _missing(slug: str, run_id: str) -> NotFound:
-    return NotFound(
-        _("There is no run %(run_id)s in %(slug)s.") % {"run_id": repr(run_id[:40]), "slug": slug}, run=run_id[:40]
-    )
 
 
 def _hold(run_ids: Collection[str], *, delete: bool = False) -> dict[str, Run]:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from runs.filters.cursor import quoted_key
 from runs.filters.words import ALIASES, KINDS, PLURALS, RUN_ATTRIBUTES, nearest
 from studio.kernel.errors import Invalid
+from workspace.references import did_you_mean
 from zaffre.protocol import SYSTEM_PREFIX
 
 MOST_METRICS = 4
@@ -211,8 +212,8 @@ def _field(match: re.Match[str], name: str) -> Column:
 
 
 def _bad(message: str, meant: str | None = None) -> Invalid:
-    said = f"{message} Did you mean {meant!r}?" if meant else message
-    return Invalid(said, code="bad_columns", hint=_("Such as: columns=status,metrics.loss,min(metrics.loss),params.lr"))
+    hint = _("Such as: columns=status,metrics.loss,min(metrics.loss),params.lr")
+    return Invalid(message + did_you_mean(meant), code="bad_columns", hint=hint)
 
 
 def fits(said: Any) -> bool:

@@ -78,8 +78,7 @@ def locked(workspace: Workspace, name: str) -> Endpoint:
     endpoint = rows.filter(workspace=workspace, name=name.replace("\0", "")).first()
     if endpoint is None:
         raise NotFound(
-            gettext("There is no endpoint %(name)s in %(workspace)s.")
-            % {"name": repr(name[:64]), "workspace": workspace.slug}
+            gettext("There is no endpoint %(name)s in %(slug)s.") % {"name": repr(name[:64]), "slug": workspace.slug}
         )
     return endpoint
 
